@@ -1,0 +1,190 @@
+"""What happened: frozen values that agents and the engine publish on the bus.
+
+`at` is always wall-clock time in seconds since the epoch (UTC), for people to read; nothing is decided by it.
+`project` is the project's root folder as an absolute path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.domain.agents import AgentState
+    from app.domain.snapshot import TestState
+    from app.domain.verdicts import Cause, TestResult, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectWatched(Event):
+    """A project is being watched from now on; `known` is what history remembers of its tests."""
+
+    project: str
+    name: str
+    known: tuple[TestState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterpreterFound(Event):
+    """The Python that runs a project's tests was found; `source` says where: `.venv`, `VIRTUAL_ENV`, ..."""
+
+    project: str
+    interpreter: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """A test run began; `run_id` is unique within the process and the history."""
+
+    project: str
+    run_id: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCollected(Event):
+    """pytest collected `total` tests, and will run them now."""
+
+    project: str
+    run_id: str
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestsRan(Event):
+    """Tests ended (a batch, in order); `running` is the test that runs now, or empty."""
+
+    __test__ = False
+
+    project: str
+    run_id: str
+    results: tuple[TestResult, ...]
+    running: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Event):
+    """A test run ended.
+
+    Attributes:
+        verdict: What the run says; `CANCELLED` says nothing.
+        message: For a verdict of trouble, what happened and what to do; else empty.
+        duration_s: Seconds from start to end.
+        gone: Red tests of before that a complete run no longer has.
+        output: The last part of what pytest printed, when the verdict is trouble; else empty.
+    """
+
+    project: str
+    run_id: str
+    verdict: Verdict
+    message: str = ""
+    duration_s: float
+    gone: tuple[str, ...] = ()
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictChanged(Event):
+    """Tests went from green to red or back, or a run's trouble came or went: what a person is told, once.
+
+    Attributes:
+        broke: Tests that were not red and now are, in the order in which they were seen.
+        fixed: Tests that were red and now are green.
+        gone: Tests that were red and no longer exist.
+        trouble: The run's trouble when it came with this run; else None.
+        recovered: The trouble that was there before and is gone; else None.
+        message: For trouble, what happened and what to do.
+        still_red: How many tests are red now, those of `broke` among them.
+        complete: False when the run goes on, so that more may follow.
+    """
+
+    project: str
+    run_id: str
+    cause: Cause
+    broke: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    trouble: Verdict | None = None
+    recovered: Verdict | None = None
+    message: str = ""
+    still_red: int = 0
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentChanged(Event):
+    """An agent went into another state; `restarts` counts since the start of the program."""
+
+    agent: str
+    state: AgentState
+    reason: str = ""
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentBeat(Event):
+    """An agent's work loop showed that it lives; `progress` grows with the work done."""
+
+    agent: str
+    progress: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentPaused(Event):
+    """A person paused an agent; `until` is wall-clock time, or None for until it is resumed."""
+
+    agent: str
+    until: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentResumed(Event):
+    """A paused agent works again."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeRaised(Event):
+    """Something that people should know stands until it is cleared; a second one of the same key replaces it."""
+
+    key: str
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeCleared(Event):
+    """The notice of this key no longer holds."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationsSnoozed(Event):
+    """Notifications are silent until this wall-clock time."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopLagged(Event):
+    """The event loop did not run for `lag_s` seconds; `where` is the code that held it, if known."""
+
+    lag_s: float
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopBegan(Event):
+    """The program is on its way out; `reason` says who asked."""
+
+    reason: str

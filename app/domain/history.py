@@ -1,0 +1,81 @@
+"""What the history answers: records of runs, of tests and of log lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.domain.verdicts import Cause, Counts, Outcome, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run as history keeps it; times are wall-clock seconds (UTC), `finished_at` None when it was cut off."""
+
+    run_id: str
+    project: str
+    cause: Cause
+    started_at: float
+    finished_at: float | None
+    duration_s: float
+    verdict: Verdict | None
+    message: str
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class TestMoment:
+    """How a test ended in one run."""
+
+    __test__ = False
+
+    run_id: str
+    at: float
+    outcome: Outcome
+    duration_s: float
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class TestDetail:
+    """All that is known of one test: its last output, and its moments, newest first."""
+
+    __test__ = False
+
+    project: str
+    nodeid: str
+    output: str
+    moments: tuple[TestMoment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TestTrait:
+    """What history says of a test over its last runs: how often it ended red and green, and how long it takes.
+
+    Attributes:
+        runs: Runs looked at.
+        reds: How many of them ended red.
+        flips: How often it changed between red and green with no change of a file between (`flaky` when above 0).
+        mean_s: Mean duration in seconds.
+    """
+
+    __test__ = False
+
+    project: str
+    nodeid: str
+    runs: int
+    reds: int
+    flips: int
+    mean_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of the log; `seq` grows by one with each line and orders them whatever the clock does."""
+
+    seq: int
+    at: float
+    level: str
+    logger: str
+    text: str

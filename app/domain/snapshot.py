@@ -1,0 +1,331 @@
+"""The whole visible state as one immutable value, and the pure function that moves it on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import singledispatch
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
+
+from app.domain import events
+from app.domain.agents import AgentState
+from app.domain.verdicts import Cause, Counts, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class TestState:
+    """The last known state of one test.
+
+    Attributes:
+        nodeid: pytest's node id.
+        outcome: How it ended last.
+        duration_s: Seconds it took last.
+        since: Wall-clock time at which it went from red to not red or back.
+        cause: What caused the run in which that happened.
+        run_id: The run that it ended in last.
+    """
+
+    __test__ = False
+
+    nodeid: str
+    outcome: Outcome
+    duration_s: float
+    since: float
+    cause: Cause
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One run, going on or ended.
+
+    Attributes:
+        expected: How many tests were collected; None until known.
+        running: The test that runs now, or empty.
+        verdict: None while it goes on.
+    """
+
+    run_id: str
+    cause: Cause
+    started_at: float
+    finished_at: float | None = None
+    expected: int | None = None
+    counts: Counts = field(default_factory=Counts)
+    running: str = ""
+    verdict: Verdict | None = None
+    message: str = ""
+    output: str = ""
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectView:
+    """One watched project.
+
+    Attributes:
+        current: The run that goes on, or None.
+        last: The last run that ended with a verdict of its own (a cancelled run has none), or None.
+        tests: The last known state of each test, by node id.
+    """
+
+    root: str
+    name: str
+    interpreter: str = ""
+    interpreter_source: str = ""
+    current: RunView | None = None
+    last: RunView | None = None
+    tests: Mapping[str, TestState] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def red(self) -> tuple[TestState, ...]:
+        """The tests that are red now, in the order in which they went red."""
+        return tuple(sorted((t for t in self.tests.values() if t.outcome.is_red), key=lambda t: (t.since, t.nodeid)))
+
+    @property
+    def trouble(self) -> RunView | None:
+        """The last run, when it went wrong as a whole; else None."""
+        return self.last if self.last is not None and self.last.verdict and self.last.verdict.is_trouble else None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentView:
+    """One agent as the supervisor tells it; `paused_until` counts only while `paused`."""
+
+    name: str
+    state: AgentState
+    reason: str = ""
+    restarts: int = 0
+    beat_at: float | None = None
+    progress: int = 0
+    paused: bool = False
+    paused_until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that people should know, for as long as it holds."""
+
+    key: str
+    at: float
+    text: str
+    hint: str = ""
+
+
+class Mood(StrEnum):
+    """The one state that the tray's icon shows; the first that applies, from the top."""
+
+    RED = "red"
+    ATTENTION = "attention"
+    """A run went wrong as a whole (cannot collect, no pytest, crash, hang), or an agent failed."""
+    PAUSED = "paused"
+    RUNNING = "running"
+    DEGRADED = "degraded"
+    GREEN = "green"
+    UNKNOWN = "unknown"
+    """Nothing was run yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that any face may show.
+
+    Attributes:
+        seq: Grows by one with each event.
+        started_at: Wall-clock time of the program's start.
+        projects: By root folder.
+        agents: By name.
+        notices: By key.
+        snoozed_until: Wall-clock time until which notifications are silent; 0 when they are not.
+        stopping: Why the program is on its way out; empty while it is not.
+    """
+
+    started_at: float
+    seq: int = 0
+    projects: Mapping[str, ProjectView] = field(default_factory=lambda: MappingProxyType({}))
+    agents: Mapping[str, AgentView] = field(default_factory=lambda: MappingProxyType({}))
+    notices: Mapping[str, Notice] = field(default_factory=lambda: MappingProxyType({}))
+    snoozed_until: float = 0.0
+    loop_lag_s: float = 0.0
+    loop_lag_where: str = ""
+    stopping: str = ""
+
+    @property
+    def red_count(self) -> int:
+        """How many tests are red, over all projects."""
+        return sum(1 for p in self.projects.values() for t in p.tests.values() if t.outcome.is_red)
+
+    @property
+    def mood(self) -> Mood:
+        """The one state that the tray's icon shows."""
+        projects = self.projects.values()
+        agents = [a for a in self.agents.values() if a.state is not AgentState.DISABLED]
+        broken = (AgentState.FAILED, AgentState.ABANDONED)
+        applies = {
+            Mood.RED: self.red_count > 0,
+            Mood.ATTENTION: any(p.trouble for p in projects) or any(a.state in broken for a in agents),
+            Mood.PAUSED: bool(agents) and all(a.paused or a.state is AgentState.STOPPED for a in agents),
+            Mood.RUNNING: any(p.current for p in projects),
+            Mood.DEGRADED: any(not a.state.is_alive or a.state is AgentState.DEGRADED for a in agents),
+            Mood.GREEN: bool(projects) and all(p.last for p in projects),
+        }
+        return next((mood for mood, holds in applies.items() if holds), Mood.UNKNOWN)
+
+
+def reduce(snapshot: Snapshot, event: events.Event) -> Snapshot:
+    """Return the snapshot after the event. Pure: the same arguments always give the same answer, and none is changed.
+
+    An event about a project, a run or an agent that is not known changes nothing but `seq`.
+    """
+    return replace(_reduce(event, snapshot), seq=snapshot.seq + 1)
+
+
+@singledispatch
+def _reduce(event: events.Event, snapshot: Snapshot) -> Snapshot:
+    del event
+    return snapshot
+
+
+@_reduce.register
+def _(event: events.ProjectWatched, s: Snapshot) -> Snapshot:
+    view = ProjectView(event.project, event.name, tests=MappingProxyType({t.nodeid: t for t in event.known}))
+    return replace(s, projects=_with(s.projects, event.project, view))
+
+
+@_reduce.register
+def _(event: events.InterpreterFound, s: Snapshot) -> Snapshot:
+    view = s.projects.get(event.project)
+    if view is None:
+        return s
+    return _project(s, replace(view, interpreter=event.interpreter, interpreter_source=event.source))
+
+
+@_reduce.register
+def _(event: events.RunStarted, s: Snapshot) -> Snapshot:
+    view = s.projects.get(event.project)
+    if view is None:
+        return s
+    return _project(s, replace(view, current=RunView(event.run_id, event.cause, event.at)))
+
+
+@_reduce.register
+def _(event: events.RunCollected, s: Snapshot) -> Snapshot:
+    view, run = _run_of(s, event.project, event.run_id)
+    if view is None or run is None:
+        return s
+    return _project(s, replace(view, current=replace(run, expected=event.total)))
+
+
+@_reduce.register
+def _(event: events.TestsRan, s: Snapshot) -> Snapshot:
+    view, run = _run_of(s, event.project, event.run_id)
+    if view is None or run is None:
+        return s
+    tests = dict(view.tests)
+    for result in event.results:
+        before = tests.get(result.nodeid)
+        turned = before is None or before.outcome.is_red != result.outcome.is_red
+        tests[result.nodeid] = TestState(
+            result.nodeid,
+            result.outcome,
+            result.duration_s,
+            event.at if before is None or turned else before.since,
+            run.cause if before is None or turned else before.cause,
+            run.run_id,
+        )
+    counts = run.counts.plus(Counts.of([result.outcome for result in event.results]))
+    run = replace(run, counts=counts, running=event.running)
+    return _project(s, replace(view, current=run, tests=MappingProxyType(tests)))
+
+
+@_reduce.register
+def _(event: events.RunFinished, s: Snapshot) -> Snapshot:
+    view, run = _run_of(s, event.project, event.run_id)
+    if view is None or run is None:
+        return s
+    if event.verdict is Verdict.CANCELLED:
+        return _project(s, replace(view, current=None))
+    ended = replace(
+        run,
+        running="",
+        finished_at=event.at,
+        verdict=event.verdict,
+        message=event.message,
+        output=event.output,
+        duration_s=event.duration_s,
+    )
+    tests = {nodeid: state for nodeid, state in view.tests.items() if nodeid not in event.gone}
+    return _project(s, replace(view, current=None, last=ended, tests=MappingProxyType(tests)))
+
+
+@_reduce.register
+def _(event: events.AgentChanged, s: Snapshot) -> Snapshot:
+    view = s.agents.get(event.agent) or AgentView(event.agent, event.state)
+    view = replace(view, state=event.state, reason=event.reason, restarts=event.restarts)
+    return replace(s, agents=_with(s.agents, event.agent, view))
+
+
+@_reduce.register
+def _(event: events.AgentBeat, s: Snapshot) -> Snapshot:
+    return _agent(s, event.agent, beat_at=event.at, progress=event.progress)
+
+
+@_reduce.register
+def _(event: events.AgentPaused, s: Snapshot) -> Snapshot:
+    return _agent(s, event.agent, paused=True, paused_until=event.until)
+
+
+@_reduce.register
+def _(event: events.AgentResumed, s: Snapshot) -> Snapshot:
+    return _agent(s, event.agent, paused=False, paused_until=None)
+
+
+@_reduce.register
+def _(event: events.NoticeRaised, s: Snapshot) -> Snapshot:
+    notice = Notice(event.key, event.at, event.text, event.hint)
+    return replace(s, notices=_with(s.notices, event.key, notice))
+
+
+@_reduce.register
+def _(event: events.NoticeCleared, s: Snapshot) -> Snapshot:
+    return replace(s, notices=MappingProxyType({k: v for k, v in s.notices.items() if k != event.key}))
+
+
+@_reduce.register
+def _(event: events.NotificationsSnoozed, s: Snapshot) -> Snapshot:
+    return replace(s, snoozed_until=event.until)
+
+
+@_reduce.register
+def _(event: events.LoopLagged, s: Snapshot) -> Snapshot:
+    return replace(s, loop_lag_s=event.lag_s, loop_lag_where=event.where)
+
+
+@_reduce.register
+def _(event: events.StopBegan, s: Snapshot) -> Snapshot:
+    return replace(s, stopping=event.reason or "asked to")
+
+
+def _with(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
+    return MappingProxyType({**mapping, key: value})
+
+
+def _project(s: Snapshot, view: ProjectView) -> Snapshot:
+    return replace(s, projects=_with(s.projects, view.root, view))
+
+
+def _agent(s: Snapshot, name: str, **changes: object) -> Snapshot:
+    view = s.agents.get(name)
+    return s if view is None else replace(s, agents=_with(s.agents, name, replace(view, **changes)))  # type: ignore[arg-type] # names are checked by the caller's tests
+
+
+def _run_of(s: Snapshot, project: str, run_id: str) -> tuple[ProjectView | None, RunView | None]:
+    view = s.projects.get(project)
+    run = view.current if view is not None else None
+    return view, run if run is not None and run.run_id == run_id else None
