@@ -1,0 +1,1 @@
+"""One package for each agent: what it does, its settings, its events. No Qt, and none knows another's inside."""

@@ -1,0 +1,72 @@
+"""The settings that hold now: the person's file, read again when it changed, and over it what a project may bring."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+
+from app.agents.settings import ProjectSettings, Settings
+from app.domain.errors import SettingsError
+from app.engine.overrides import ProjectOverrides, SettingsNotice
+from app.engine.settings import SettingsFile
+from app.engine.statefile import StateFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.engine.places import Places
+
+_log = structlog.get_logger(__name__)
+
+TRUST_SCHEMA = 1
+
+
+class SettingsInForce:
+    """Answers what holds now. Safe to use from any thread; each answer costs a few file system calls.
+
+    Args:
+        places: Where the settings file, its last good copy and the word on trusted projects lie.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._file = SettingsFile(Settings, places.settings_file, last_good=places.last_good_settings)
+        trusted = StateFile(places.trusted_projects, schema=TRUST_SCHEMA)
+        self._overrides = ProjectOverrides(lambda: self._file.current, ProjectSettings, trusted)
+        self._turn = threading.Lock()
+        self._seen: tuple[int, int] | None = None
+        with self._turn:
+            self._seen = self._stamp()
+            self._file.load()
+
+    def general(self) -> tuple[Settings, SettingsNotice | None]:
+        """Return the person's own settings, and what is wrong with them."""
+        with self._turn:
+            return self._refreshed()
+
+    def of_project(self, root: Path) -> tuple[Settings, SettingsNotice | None]:
+        """Return the settings for a project, and what is wrong with them or with what the project brings along."""
+        with self._turn:
+            _, notice = self._refreshed()
+            settings, own_notice = self._overrides.project_settings(root)
+            return settings, own_notice or notice
+
+    def _refreshed(self) -> tuple[Settings, SettingsNotice | None]:
+        stamp = self._stamp()
+        if stamp != self._seen:
+            self._seen = stamp
+            try:
+                self._file.reload()
+            except SettingsError as error:
+                _log.warning("the settings file has a mistake, and the old settings stay", problem=error.message)
+        trouble = self._file.trouble
+        notice = SettingsNotice("settings", trouble.message, trouble.hint) if trouble is not None else None
+        return self._file.current, notice
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            found = self._file.path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size

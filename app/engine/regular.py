@@ -1,0 +1,31 @@
+"""Reading a small file that anybody may have put there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class NotRegular(OSError):
+    """What lies there is a folder, a FIFO, a socket or a device."""
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """Return the first `limit` bytes of a file, and one more when there are more. Never waits for a writer.
+
+    Raises:
+        NotRegular: It is no regular file.
+        OSError: It is not there or cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotRegular("it is not a regular file")
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(limit + 1)
+    finally:
+        os.close(descriptor)
