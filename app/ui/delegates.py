@@ -1,0 +1,181 @@
+"""How rows of tests, of red tests and of the log are painted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRect, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontMetrics, QPainter
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+
+from app.domain.verdicts import Outcome
+from app.ui import words
+from app.ui.log_model import LEVELS, LINE_ROLE
+from app.ui.tests_model import NODE_ROLE
+from app.ui.tests_tree import Level
+
+if TYPE_CHECKING:
+    from app.domain.history import LogLine
+    from app.ui.icons import Icons
+    from app.ui.now_view import RedRow
+    from app.ui.tests_tree import Node
+    from app.ui.theme import Theme
+
+AnyIndex = QModelIndex | QPersistentModelIndex
+
+ROW_ROLE = int(Qt.ItemDataRole.UserRole) + 2
+"""Gives the app.ui.now_view.RedRow of a row."""
+_LEFT = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
+_RIGHT = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight)
+_MIDDLE, _END = Qt.TextElideMode.ElideMiddle, Qt.TextElideMode.ElideRight
+
+
+class _Rows(QStyledItemDelegate):
+    """What the delegates share: the ground of a row, and text that is cut to its room."""
+
+    def __init__(self, icons: Icons, theme: Theme, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.icons = icons
+        self.theme = theme
+
+    def ground(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(option.rect, QColor(self.theme.selection))
+        elif option.state & QStyle.StateFlag.State_MouseOver:
+            painter.fillRect(option.rect, QColor(self.theme.hover))
+
+    def text(
+        self,
+        painter: QPainter,
+        box: QRect,
+        text: str,
+        color: str,
+        *,
+        flags: int = _LEFT,
+        elide: Qt.TextElideMode = _MIDDLE,
+    ) -> int:
+        """Draw the text in the box and return the width it took, in logical pixels."""
+        if box.width() <= 0:
+            return 0
+        metrics = painter.fontMetrics()
+        shown = metrics.elidedText(text, elide, box.width())
+        painter.setPen(QColor(color))
+        painter.drawText(box, flags, shown)
+        return metrics.horizontalAdvance(shown)
+
+    def symbol(self, painter: QPainter, box: QRect, outcome: Outcome, size: int) -> None:
+        pixmap = self.icons.symbol(
+            f"outcome-{outcome.value}", self.theme.outcome(outcome), size, painter.device().devicePixelRatio()
+        )
+        painter.drawPixmap(box.left(), box.top() + (box.height() - size) // 2, pixmap)
+
+
+class TestDelegate(_Rows):
+    """A row of the tree of tests."""
+
+    __test__ = False
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: AnyIndex) -> QSize:
+        """Return the height of a row."""
+        del index
+        return QSize(120, QFontMetrics(option.font).height() + 10)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: AnyIndex) -> None:
+        """Draw a node: its state, its name, and for what holds tests how many are red."""
+        node: Node = index.data(NODE_ROLE)
+        self.ground(painter, option)
+        painter.save()
+        box = option.rect.adjusted(4, 0, -8, 0)
+        if index.column() == 1:
+            self.text(painter, box, words.duration(node.duration_s), self.theme.muted, flags=_RIGHT)
+        else:
+            self._name(painter, box, node, option.font)
+        painter.restore()
+
+    def _name(self, painter: QPainter, box: QRect, node: Node, font: QFont) -> None:
+        self.symbol(painter, box, node.outcome, 14)
+        box = box.adjusted(20, 0, 0, 0)
+        bold = QFont(font)
+        bold.setBold(node.level is Level.PROJECT)
+        painter.setFont(bold)
+        if node.level is Level.TEST:
+            dim = node.outcome in (Outcome.SKIPPED, Outcome.XFAILED)
+            self.text(painter, box, node.title, self.theme.muted if dim else self.theme.text)
+            return
+        badge = f"{node.red:,} of {node.total:,}" if node.red else f"{node.total:,}"
+        room = painter.fontMetrics().horizontalAdvance(badge) + 12
+        used = self.text(painter, box.adjusted(0, 0, -room, 0), node.title, self.theme.text)
+        painter.setFont(font)
+        color = self.theme.red if node.red else self.theme.muted
+        self.text(painter, box.adjusted(used + 10, 0, 0, 0), badge, color)
+
+
+class RedDelegate(_Rows):
+    """A row of the list of red tests: two lines."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: AnyIndex) -> QSize:
+        """Return the height of two lines."""
+        del index
+        return QSize(120, 2 * QFontMetrics(option.font).height() + 16)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: AnyIndex) -> None:
+        """Draw a red test: name and age above, file and cause below."""
+        row: RedRow = index.data(ROW_ROLE)
+        self.ground(painter, option)
+        painter.save()
+        box = option.rect.adjusted(8, 6, -8, -6)
+        half = box.height() // 2
+        top = QRect(box.left() + 26, box.top(), box.width() - 26, half)
+        low = QRect(top.left(), box.top() + half, top.width(), half)
+        self.symbol(painter, QRect(box.left(), box.top(), 16, half), Outcome(row.outcome), 16)
+        self.text(painter, top, row.since, self.theme.muted, flags=_RIGHT)
+        age = painter.fontMetrics().horizontalAdvance(row.since) + 12
+        font = QFont(option.font)
+        font.setBold(True)
+        painter.setFont(font)
+        self.text(painter, top.adjusted(0, 0, -age, 0), row.name, self.theme.text)
+        painter.setFont(option.font)
+        cause = min(painter.fontMetrics().horizontalAdvance(row.cause) + 2, low.width() // 2)
+        self.text(painter, low.adjusted(low.width() - cause, 0, 0, 0), row.cause, self.theme.muted, flags=_RIGHT)
+        self.text(painter, low.adjusted(0, 0, -cause - 12, 0), row.where, self.theme.muted)
+        painter.restore()
+
+
+class LogDelegate(_Rows):
+    """A row of the log: time, level, where from, and what."""
+
+    def __init__(self, icons: Icons, theme: Theme, parent: QObject | None = None) -> None:
+        super().__init__(icons, theme, parent)
+        self._font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+        self._metrics = QFontMetrics(self._font)
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: AnyIndex) -> QSize:
+        """Return the height of one line."""
+        del option, index
+        return QSize(200, self._metrics.height() + 5)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: AnyIndex) -> None:
+        """Draw a log line."""
+        line: LogLine = index.data(LINE_ROLE)
+        self.ground(painter, option)
+        painter.save()
+        painter.setFont(self._font)
+        unit = self._metrics.horizontalAdvance("0")
+        box = option.rect.adjusted(10, 0, -10, 0)
+        self.text(painter, box, words.time_of_day(line.at), self.theme.muted)
+        box = box.adjusted(10 * unit, 0, 0, 0)
+        self.text(painter, box, line.level, self._color(line.level))
+        box = box.adjusted(9 * unit, 0, 0, 0)
+        origin = line.logger.removeprefix("app.")
+        self.text(painter, QRect(box.left(), box.top(), 22 * unit, box.height()), origin, self.theme.muted)
+        box = box.adjusted(24 * unit, 0, 0, 0)
+        self.text(painter, box, words.one_line(line.text), self.theme.text, elide=_END)
+        painter.restore()
+
+    def _color(self, level: str) -> str:
+        rank = LEVELS.get(level, LEVELS["info"])
+        if rank >= LEVELS["error"]:
+            return self.theme.red
+        if rank >= LEVELS["warning"]:
+            return self.theme.amber
+        return self.theme.accent if rank >= LEVELS["info"] else self.theme.muted

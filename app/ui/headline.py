@@ -1,0 +1,140 @@
+"""The one sentence that says how things stand, for the tray, the tooltip and the top of the window. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.domain.agents import AgentState
+from app.domain.snapshot import Mood
+from app.domain.verdicts import Verdict
+from app.ui import words
+
+if TYPE_CHECKING:
+    from app.domain.snapshot import AgentView, ProjectView, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """How things stand: the mood, a sentence, and one more that explains it or says what to do."""
+
+    mood: Mood
+    title: str
+    detail: str = ""
+
+
+def headline(snapshot: Snapshot, now: float) -> Headline:
+    """Return how things stand at the wall-clock time `now`."""
+    mood = snapshot.mood
+    if snapshot.stopping:
+        return Headline(mood, "Watchkeeper is stopping", snapshot.stopping)
+    return Headline(mood, *_SENTENCES[mood](snapshot, now))
+
+
+def agents_on_duty(snapshot: Snapshot) -> tuple[AgentView, ...]:
+    """Return the agents that are not switched off."""
+    return tuple(a for a in snapshot.agents.values() if a.state is not AgentState.DISABLED)
+
+
+def verdict_words(project: ProjectView, now: float) -> str:
+    """Return what is known of one project: its verdict, and how old and why, or that nothing ran yet."""
+    last = project.last
+    if last is None or last.verdict is None:
+        return "Running for the first time" if project.current else "Waiting for the first save"
+    at = last.finished_at if last.finished_at is not None else last.started_at
+    return f"{project_state(project)}, {words.ago(now - at)}"
+
+
+def project_state(project: ProjectView) -> str:
+    """Return one project's state in a few words, without its age."""
+    red = len(project.red)
+    if project.trouble and project.trouble.verdict:
+        return words.verdict(project.trouble.verdict)
+    if red:
+        return f"{words.tests(red)} red"
+    return words.verdict(Verdict.GREEN) if project.last else "not run yet"
+
+
+def _red(snapshot: Snapshot, now: float) -> tuple[str, str]:
+    count = snapshot.red_count
+    reds = [(p, p.red) for p in snapshot.projects.values() if p.red]
+    where = f" in {reds[0][0].name}" if len(reds) == 1 else f" in {words.plural(len(reds), 'project', 'projects')}"
+    newest = max((t for _, red in reds for t in red), key=lambda t: t.since)
+    age = words.ago(now - newest.since)
+    return (
+        f"{words.tests(count)} {'is' if count == 1 else 'are'} red{where}",
+        f"Last to break: {words.test_name(newest.nodeid)}, {words.cause(newest.cause)}, {age}",
+    )
+
+
+def _attention(snapshot: Snapshot, now: float) -> tuple[str, str]:
+    del now
+    for project in snapshot.projects.values():
+        trouble = project.trouble
+        if trouble and trouble.verdict:
+            return f"{project.name}: {words.verdict(trouble.verdict)}", words.one_line(trouble.message)
+    broken = (AgentState.FAILED, AgentState.ABANDONED)
+    agent = next(a for a in snapshot.agents.values() if a.state in broken)
+    return (
+        f"The agent {agent.name} {'has failed' if agent.state is AgentState.FAILED else 'did not stop'}",
+        agent.reason,
+    )
+
+
+def _paused(snapshot: Snapshot, now: float) -> tuple[str, str]:
+    agents = agents_on_duty(snapshot)
+    until = [a.paused_until for a in agents if a.paused and a.paused_until is not None]
+    if any(a.paused for a in agents) and until and len(until) == sum(a.paused for a in agents):
+        return f"Paused for {words.time_left(max(until) - now)} more", "Saves are not tested meanwhile."
+    if any(a.paused for a in agents):
+        return "Paused until resumed", "Saves are not tested meanwhile."
+    return "Stopped", "Nothing is watched until the agents are started again."
+
+
+def _running(snapshot: Snapshot, now: float) -> tuple[str, str]:
+    del now
+    running = [p for p in snapshot.projects.values() if p.current]
+    project, run = running[0], running[0].current
+    if run is None or len(running) > 1:
+        return f"Tests run in {words.plural(len(running), 'project', 'projects')}", ""
+    detail = f"In {project.name}, {words.cause(run.cause)}"
+    if run.expected is None:
+        return "Finding the tests", detail
+    return f"Running {words.tests(run.expected)}", detail
+
+
+def _degraded(snapshot: Snapshot, now: float) -> tuple[str, str]:
+    weak = [a for a in agents_on_duty(snapshot) if not a.state.is_alive or a.state is AgentState.DEGRADED]
+    weakest = weak[0]
+    return f"The agent {weakest.name}: {words.agent_state(weakest, now)}", weakest.reason
+
+
+def _green(snapshot: Snapshot, now: float) -> tuple[str, str]:
+    count = sum(len(p.tests) for p in snapshot.projects.values())
+    last = max((p.last for p in snapshot.projects.values() if p.last), key=lambda r: r.finished_at or r.started_at)
+    return (
+        f"All green, {words.tests(count)}" if count else "All green",
+        f"Last run {words.ago(now - (last.finished_at or last.started_at))}, {words.cause(last.cause)}",
+    )
+
+
+def _unknown(snapshot: Snapshot, now: float) -> tuple[str, str]:
+    del now
+    if not snapshot.projects:
+        return "No project is watched yet", "Start Watchkeeper with a folder: watchkeeper PATH"
+    waiting = [p.name for p in snapshot.projects.values() if not p.last]
+    return (
+        "Waiting for the first run",
+        f"Save a file in {waiting[0] if waiting else 'a project'}, or run the tests now.",
+    )
+
+
+_SENTENCES = {
+    Mood.RED: _red,
+    Mood.ATTENTION: _attention,
+    Mood.PAUSED: _paused,
+    Mood.RUNNING: _running,
+    Mood.DEGRADED: _degraded,
+    Mood.GREEN: _green,
+    Mood.UNKNOWN: _unknown,
+}

@@ -1,0 +1,195 @@
+"""What the Now page shows, as plain values made from a snapshot. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import nsmallest
+from typing import TYPE_CHECKING
+
+from app.domain.snapshot import Mood
+from app.ui import words
+from app.ui.headline import Headline, agents_on_duty, headline, project_state
+
+if TYPE_CHECKING:
+    from app.domain.snapshot import AgentView, Notice, ProjectView, Snapshot
+    from app.domain.verdicts import Counts
+
+RED_ROWS = 100
+"""More red tests than anyone reads through: the Tests page has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPanel:
+    """The run that goes on in one project; `expected` is None until the tests are collected."""
+
+    project: str
+    name: str
+    counts: Counts
+    expected: int | None
+    running: str
+    progress: str
+    elapsed: str
+
+
+@dataclass(frozen=True, slots=True)
+class RedRow:
+    """One red test."""
+
+    project: str
+    nodeid: str
+    name: str
+    where: str
+    cause: str
+    since: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRow:
+    """One project; `trouble` and `hint` when its last run went wrong as a whole."""
+
+    root: str
+    name: str
+    mood: Mood
+    state: str
+    detail: str
+    trouble: str
+    has_output: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """One agent; `view` for its colours."""
+
+    name: str
+    state: str
+    beat: str
+    reason: str
+    view: AgentView
+
+
+@dataclass(frozen=True, slots=True)
+class NowView:
+    """All that the Now page shows."""
+
+    headline: Headline
+    count: int
+    runs: tuple[RunPanel, ...]
+    reds: tuple[RedRow, ...]
+    more_reds: int
+    calm: str
+    projects: tuple[ProjectRow, ...]
+    agents: tuple[AgentRow, ...]
+    notices: tuple[Notice, ...]
+    can_run: bool
+    can_pause: bool
+    can_resume: bool
+
+
+def now_view(snapshot: Snapshot, now: float) -> NowView:
+    """Return what the Now page shows at the wall-clock time `now`."""
+    agents = agents_on_duty(snapshot)
+    count = snapshot.red_count
+    reds = _reds(snapshot, now)
+    return NowView(
+        headline=headline(snapshot, now),
+        count=count,
+        runs=tuple(_run(p, now) for p in snapshot.projects.values() if p.current),
+        reds=reds,
+        more_reds=count - len(reds),
+        calm=_calm(snapshot),
+        projects=tuple(_project(p, now) for p in snapshot.projects.values()),
+        agents=tuple(_agent(a, now) for a in snapshot.agents.values()),
+        notices=tuple(snapshot.notices.values()),
+        can_run=bool(snapshot.projects) and not snapshot.stopping,
+        can_pause=any(not a.paused for a in agents),
+        can_resume=any(a.paused for a in agents),
+    )
+
+
+def _calm(snapshot: Snapshot) -> str:
+    """Return what stands in the list of red tests when there is none."""
+    if not snapshot.projects:
+        return "No project is watched yet.\nStart Watchkeeper with a folder: watchkeeper PATH"
+    if any(p.trouble for p in snapshot.projects.values()):
+        return "No test is known to be red, but a run went wrong.\nSee the projects for what happened."
+    if not any(p.tests for p in snapshot.projects.values()):
+        return "Nothing has run yet.\nSave a file, or press F5 to run the tests now."
+    return "Nothing is red.\nSave a file and its tests run by themselves."
+
+
+def _run(project: ProjectView, now: float) -> RunPanel:
+    run = project.current
+    if run is None:
+        raise ValueError(f"{project.name} has no run")
+    done = run.counts.total
+    if run.expected is None:
+        progress = "Finding the tests"
+    else:
+        progress = f"{done:,} of {words.tests(run.expected)}"
+        if run.counts.red:
+            progress += f" \u00b7 {run.counts.red:,} red"
+    return RunPanel(
+        project.root,
+        project.name,
+        run.counts,
+        run.expected,
+        run.running,
+        progress,
+        words.elapsed(now - run.started_at),
+    )
+
+
+def _reds(snapshot: Snapshot, now: float) -> tuple[RedRow, ...]:
+    several = len(snapshot.projects) > 1
+    rows: list[RedRow] = []
+    for project in snapshot.projects.values():
+        red = (t for t in project.tests.values() if t.outcome.is_red)
+        for test in nsmallest(RED_ROWS - len(rows), red, key=lambda t: (-t.since, t.nodeid)):
+            file = words.node_parts(test.nodeid)[0]
+            rows.append(
+                RedRow(
+                    project.root,
+                    test.nodeid,
+                    words.test_name(test.nodeid),
+                    f"{project.name} \u00b7 {file}" if several else file,
+                    words.cause(test.cause),
+                    words.lasting(now - test.since),
+                    test.outcome.value,
+                )
+            )
+    return tuple(rows)
+
+
+def _project(project: ProjectView, now: float) -> ProjectRow:
+    last, trouble = project.last, project.trouble
+    if last is None:
+        detail = "running for the first time" if project.current else "waiting for the first save"
+    else:
+        at = last.finished_at if last.finished_at is not None else last.started_at
+        detail = f"{words.ago(now - at)}, {words.cause(last.cause)} \u00b7 {words.duration(last.duration_s)}"
+    return ProjectRow(
+        project.root,
+        project.name,
+        _mood(project),
+        project_state(project),
+        detail,
+        trouble.message if trouble else "",
+        bool(trouble and trouble.output),
+    )
+
+
+def _mood(project: ProjectView) -> Mood:
+    if project.red:
+        return Mood.RED
+    if project.trouble:
+        return Mood.ATTENTION
+    if project.current:
+        return Mood.RUNNING
+    return Mood.GREEN if project.last else Mood.UNKNOWN
+
+
+def _agent(agent: AgentView, now: float) -> AgentRow:
+    restarts = f"restarted {words.plural(agent.restarts, 'time', 'times')}" if agent.restarts else ""
+    reason = " \u00b7 ".join(part for part in (words.one_line(agent.reason), restarts) if part)
+    return AgentRow(agent.name.capitalize(), words.agent_state(agent, now), words.heartbeat(agent, now), reason, agent)

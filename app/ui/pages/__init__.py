@@ -1,0 +1,1 @@
+"""The pages of the window, each imported when it is first looked at."""

@@ -1,0 +1,216 @@
+"""The pane beside the tree: what a test said last, how it went before, and what broke it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QFontDatabase, QGuiApplication
+from PySide6.QtWidgets import QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+
+from app.domain.commands import ReadTest
+from app.domain.history import TestDetail
+from app.ui.detail_view import DetailView, output_title, project_detail, test_view
+from app.ui.painted import HistoryPlot
+from app.ui.parts import Card, ElidedLabel, button, label, row, set_text
+from app.ui.theme import SPACE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from app.domain.snapshot import ProjectView, TestState
+    from app.ui.requests import PageContext
+    from app.ui.theme import Theme
+
+_NOTHING = "Choose a test to see what it printed, how it went before, and what broke it."
+
+
+class TestPane(Card):
+    """What is known of one test, or of a project's last run."""
+
+    __test__ = False
+
+    def __init__(self, context: PageContext, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__("", parent)
+        self.setAccessibleName("Details")
+        self._context = context
+        self._theme = theme
+        self._projects: Mapping[str, ProjectView] = {}
+        self.project = ""
+        self.nodeid: str | None = None
+        self._detail: TestDetail | None = None
+        self._seen: tuple[object, ...] = ()
+        self._turn = 0
+
+        self._icon = QLabel()
+        self._icon.setFixedSize(22, 22)
+        self._title = ElidedLabel()
+        self._title.setObjectName("heading")
+        self._place = ElidedLabel()
+        self._place.setObjectName("muted")
+        self._facts = label("", wraps=True)
+        self._plot_title = label("Last runs, the newest at the right", "section")
+        self._plot = HistoryPlot(theme)
+        self._output_title = label("Output", "section")
+        self._copy = button("Copy output", tooltip="Copy the output to the clipboard")
+        self._copy.clicked.connect(self._copy_output)
+        self._copy_id = button("Copy test id", tooltip="Copy the id that pytest understands")
+        self._copy_id.clicked.connect(self._copy_nodeid)
+        self._output = QPlainTextEdit()
+        self._output.setReadOnly(True)
+        self._output.setAccessibleName("Output")
+        self._output.setTabChangesFocus(True)
+        self._output.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self._output.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self._nothing = label(_NOTHING, "muted", wraps=True)
+        self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+
+        head = QVBoxLayout()
+        head.setSpacing(2)
+        head.addWidget(self._title)
+        head.addWidget(self._place)
+        top = row(self._icon, spacing=SPACE + 2)
+        top.addLayout(head, 1)
+        self.body.addLayout(top)
+        self.body.addWidget(self._facts)
+        self.body.addSpacing(4)
+        self.body.addWidget(self._plot_title)
+        self.body.addWidget(self._plot)
+        self.body.addLayout(row(self._output_title, 1, self._copy_id, self._copy))
+        self.body.addWidget(self._output, 1)
+        self.body.addWidget(self._nothing, 1)
+        self._show_head()
+
+    def follow(self, projects: Mapping[str, ProjectView]) -> None:
+        """Follow the snapshot's projects: ask again when the chosen test ran again."""
+        if projects is self._projects:
+            return
+        self._projects = projects
+        if not self.project:
+            return
+        seen = self._what_counts()
+        if seen != self._seen:
+            self._seen = seen
+            self._show_head()
+            self._read()
+
+    def show_test(self, project: str, nodeid: str | None) -> None:
+        """Show a test, or with no node id its project."""
+        if (project, nodeid) == (self.project, self.nodeid):
+            return
+        self.project, self.nodeid, self._detail = project, nodeid, None
+        self._seen = self._what_counts()
+        self._output.clear()
+        self._show_head()
+        self._read()
+
+    def show_group(self, title: str, figures: str) -> None:
+        """Show the figures of a file or a class."""
+        self.project, self.nodeid, self._detail, self._seen = "", None, None, ()
+        self._turn += 1
+        self._output.clear()
+        self._lay_out(DetailView(title, figures, ()), is_test=False, has_output=False)
+
+    def tick(self) -> None:
+        """Bring ages up to date."""
+        if self.project:
+            self._show_head()
+
+    def wear(self, theme: Theme) -> None:
+        """Take on the colours of a theme."""
+        self._theme = theme
+        self._plot.show_moments(self._detail.moments if self._detail else (), self._context.clock.wall(), theme)
+        if self.project:
+            self._show_head()
+
+    def _state(self) -> TestState | None:
+        view = self._projects.get(self.project)
+        return view.tests.get(self.nodeid) if view is not None and self.nodeid else None
+
+    def _what_counts(self) -> tuple[object, ...]:
+        """Return what, when it changes, makes another answer of the history likely."""
+        view, state = self._projects.get(self.project), self._state()
+        last = view.last if view is not None else None
+        if self.nodeid is None:
+            return (last,)
+        # The history is written a moment after the snapshot: when the run has ended, the answer is asked for once more.
+        return state, last.run_id if last is not None and state is not None and last.run_id == state.run_id else ""
+
+    def _read(self) -> None:
+        self._turn += 1
+        turn = self._turn
+        if self.nodeid is None:
+            view = self._projects.get(self.project)
+            self._set_output(view.last.output if view is not None and view.last is not None else "")
+            return
+
+        def answered(answer: object) -> None:
+            if turn == self._turn and isinstance(answer, TestDetail):
+                self._detail = answer
+                self._set_output(answer.output)
+                self._plot.show_moments(answer.moments, self._context.clock.wall(), self._theme)
+                self._show_head()
+
+        def failed(text: str, hint: str) -> None:
+            if turn == self._turn:
+                self._set_output(f"{text} {hint}".strip())
+
+        self._context.request(ReadTest(project=self.project, nodeid=self.nodeid), answered, failed)
+
+    def _set_output(self, text: str) -> None:
+        if self._output.toPlainText() != text:
+            bar = self._output.verticalScrollBar()
+            place = bar.value()
+            self._output.setPlainText(text)
+            bar.setValue(place)
+        self._show_head()
+
+    def _show_head(self) -> None:
+        now = self._context.clock.wall()
+        view, state = self._projects.get(self.project), self._state()
+        if self.nodeid is not None:
+            shown = test_view(view, self.nodeid, state, self._detail, now)
+        elif view is not None:
+            shown = project_detail(view, now)
+        else:
+            shown = DetailView("", "", ())
+        set_text(self._output_title, output_title(state, self._detail) if self.nodeid else "What pytest said last")
+        self._lay_out(shown, is_test=self.nodeid is not None, has_output=not self._output.document().isEmpty())
+
+    def _lay_out(self, shown: DetailView, *, is_test: bool, has_output: bool) -> None:
+        self._title.setText(shown.title)
+        self._place.setText(shown.place)
+        set_text(self._facts, "\n".join(shown.facts))
+        self._facts.setVisible(bool(shown.facts))
+        self._title.setVisible(bool(shown.title))
+        self._place.setVisible(bool(shown.place))
+        self._icon.setVisible(shown.outcome is not None)
+        if shown.outcome is not None:
+            self._icon.setPixmap(
+                self._context.icons.symbol(
+                    f"outcome-{shown.outcome.value}",
+                    self._theme.outcome(shown.outcome),
+                    22,
+                    self.devicePixelRatioF(),
+                )
+            )
+        has_history = is_test and self._detail is not None and bool(self._detail.moments)
+        self._plot_title.setVisible(has_history)
+        self._plot.setVisible(has_history)
+        self._output.setVisible(has_output)
+        self._output_title.setVisible(has_output)
+        self._copy.setVisible(has_output)
+        self._copy_id.setVisible(is_test)
+        self._nothing.setVisible(not has_output)
+        if shown.title:
+            set_text(self._nothing, "It printed nothing." if is_test else "")
+        else:
+            set_text(self._nothing, _NOTHING)
+
+    @Slot()
+    def _copy_output(self) -> None:
+        QGuiApplication.clipboard().setText(self._output.toPlainText())
+
+    @Slot()
+    def _copy_nodeid(self) -> None:
+        QGuiApplication.clipboard().setText(self.nodeid or "")

@@ -1,0 +1,125 @@
+"""What the tray shows, as a plain value made from a snapshot: tested without Qt and without a screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.domain.commands import Pause, RaiseWindow, Resume, RunTests, Stop
+from app.ui import words
+from app.ui.headline import agents_on_duty, headline, project_state
+
+if TYPE_CHECKING:
+    from app.domain.commands import Command
+    from app.domain.snapshot import Mood, Snapshot
+
+TOOLTIP_LIMIT = 127
+"""Windows cuts a tooltip off here (NOTIFYICONDATA.szTip holds 128 with its end), so no tray is given more."""
+RED_ENTRIES = 5
+ENTRY_LIMIT = 72
+PAUSE_S = 30 * 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class MenuEntry:
+    """One entry of the tray's menu.
+
+    Attributes:
+        key: What it stands for: an entry of the same key is the same entry with another text.
+        section: Entries of one section stand together, with a line between sections.
+        text: What it says.
+        command: What is asked for when it is chosen; None for an entry that only tells.
+        tooltip: The whole of what `text` had to shorten; else empty.
+    """
+
+    key: str
+    section: str
+    text: str
+    command: Command | None = None
+    tooltip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrayView:
+    """All that the tray shows.
+
+    Attributes:
+        mood: Which icon.
+        count: How many tests are red.
+        tooltip: At most `TOOLTIP_LIMIT` UTF-16 units.
+        entries: The menu, from the top.
+        busy: True while tests run, when quitting is asked about first.
+    """
+
+    mood: Mood
+    count: int
+    tooltip: str
+    entries: tuple[MenuEntry, ...]
+    busy: bool
+
+
+def tray_view(snapshot: Snapshot, now: float) -> TrayView:
+    """Return what the tray shows at the wall-clock time `now`."""
+    return TrayView(
+        mood=snapshot.mood,
+        count=snapshot.red_count,
+        tooltip=_tooltip(snapshot, now),
+        entries=_entries(snapshot, now),
+        busy=any(p.current for p in snapshot.projects.values()),
+    )
+
+
+def _tooltip(snapshot: Snapshot, now: float) -> str:
+    agents = agents_on_duty(snapshot)
+    parts = [headline(snapshot, now).title]
+    if len(snapshot.projects) > 1:
+        parts += [f"{p.name}: {project_state(p)}" for p in snapshot.projects.values()]
+    ended = [p.last.finished_at for p in snapshot.projects.values() if p.last and p.last.finished_at is not None]
+    tail = [words.ago(now - max(ended))] if ended else []
+    if agents:
+        tail.append(f"{sum(a.state.is_alive for a in agents)} of {words.plural(len(agents), 'agent', 'agents')} alive")
+    end = " \u00b7 ".join(["", *tail]) if tail else ""
+    return words.clip(words.clip(words.one_line(" \u00b7 ".join(parts)), TOOLTIP_LIMIT - len(end)) + end, TOOLTIP_LIMIT)
+
+
+def _entries(snapshot: Snapshot, now: float) -> tuple[MenuEntry, ...]:
+    agents = agents_on_duty(snapshot)
+    entries = [_entry("headline", "verdict", headline(snapshot, now).title, RaiseWindow())]
+    entries += _red_entries(snapshot)
+    entries += [
+        _entry(
+            f"agent:{agent.name}",
+            "agents",
+            f"{agent.name.capitalize()}: {words.agent_state(agent, now)}, {words.heartbeat(agent, now)}",
+            None,
+        )
+        for agent in agents
+    ]
+    entries.append(_entry("run", "work", "Run tests", RunTests() if snapshot.projects else None))
+    if any(not agent.paused for agent in agents):
+        entries.append(_entry("pause-for", "work", "Pause for 30 minutes", Pause(seconds=PAUSE_S)))
+        entries.append(_entry("pause", "work", "Pause until resumed", Pause()))
+    if any(agent.paused for agent in agents):
+        entries.append(_entry("resume", "work", "Resume", Resume()))
+    entries.append(_entry("open", "program", "Open window", RaiseWindow()))
+    entries.append(_entry("quit", "program", "Quit", Stop(reason="quit from the tray")))
+    return tuple(entries)
+
+
+def _red_entries(snapshot: Snapshot) -> list[MenuEntry]:
+    reds = [(project, test) for project in snapshot.projects.values() for test in project.red]
+    several = len(snapshot.projects) > 1
+    entries = []
+    for place, (project, test) in enumerate(reds[:RED_ENTRIES]):
+        name = words.test_name(test.nodeid)
+        text = f"{project.name}: {name}" if several else name
+        entries.append(
+            _entry(f"red:{place}", "red", text, RaiseWindow(project=project.root, nodeid=test.nodeid), test.nodeid)
+        )
+    if len(reds) > RED_ENTRIES:
+        entries.append(_entry("more", "red", f"and {len(reds) - RED_ENTRIES:,} more", RaiseWindow()))
+    return entries
+
+
+def _entry(key: str, section: str, text: str, command: Command | None, tooltip: str = "") -> MenuEntry:
+    return MenuEntry(key, section, words.elide_middle(words.one_line(text), ENTRY_LIMIT), command, tooltip)

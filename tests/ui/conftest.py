@@ -1,0 +1,303 @@
+"""What the tests of the tray and the window share: a story to render, snapshots of any kind, and a bus to ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import strategies as st
+
+from app.domain import commands, events
+from app.domain.agents import AgentState
+from app.domain.history import LogLine, TestDetail, TestMoment
+from app.domain.snapshot import Snapshot, TestState, reduce
+from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult, Verdict
+from app.engine.bus import Bus
+from app.ui.icons import Icons
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from PySide6.QtWidgets import QApplication
+
+NOW = 1_700_000_000.0
+FLASK, HTTPX = "/home/ada/src/flask", "/home/ada/src/httpx"
+SAVE = Cause(CauseKind.SAVE, ("src/flask/app.py",))
+
+
+def fold(snapshot: Snapshot, *happened: events.Event) -> Snapshot:
+    for event in happened:
+        snapshot = reduce(snapshot, event)
+    return snapshot
+
+
+def results(reds: dict[int, Outcome] | None = None, count: int = 484) -> tuple[TestResult, ...]:
+    files = ("test_basic", "test_blueprints", "test_cli", "test_config", "test_json")
+    made = []
+    for number in range(count):
+        name = f"test_{('routing', 'url_for', 'session', 'teardown', 'dispatch')[number % 5]}_{number}"
+        name = f"TestRoutes::{name}[GET-/a::b]" if number % 9 == 0 else name
+        usual = Outcome.SKIPPED if number % 23 == 7 else Outcome.PASSED
+        made.append(
+            TestResult(
+                f"tests/{files[number * 5 // count]}.py::{name}",
+                (reds or {}).get(number, usual),
+                0.002 + number * 37 % 100 / 400,
+            )
+        )
+    return tuple(made)
+
+
+@dataclass(frozen=True)
+class Story:
+    """Snapshots of two projects as a day goes by, all made by the reducer."""
+
+    now: float
+    flask: str
+    httpx: str
+    empty: Snapshot
+    waiting: Snapshot
+    green: Snapshot
+    red: Snapshot
+    running: Snapshot
+    paused: Snapshot
+    trouble: Snapshot
+
+    def all(self) -> dict[str, Snapshot]:
+        """Each snapshot by its name."""
+        names = ("empty", "waiting", "green", "red", "running", "paused", "trouble")
+        return {name: getattr(self, name) for name in names}
+
+
+def _run(project: str, run_id: str, cause: Cause, at: float, ran: tuple[TestResult, ...]) -> list[events.Event]:
+    red = any(result.outcome.is_red for result in ran)
+    return [
+        events.RunStarted(at=at, project=project, run_id=run_id, cause=cause),
+        events.RunCollected(at=at + 1, project=project, run_id=run_id, total=len(ran)),
+        events.TestsRan(at=at + 2, project=project, run_id=run_id, results=ran),
+        events.RunFinished(
+            at=at + 4, project=project, run_id=run_id, verdict=Verdict.RED if red else Verdict.GREEN, duration_s=4.2
+        ),
+    ]
+
+
+@pytest.fixture(scope="session")
+def story() -> Story:
+    """Snapshots of two watched projects: waiting, green, red, running, paused, in trouble."""
+    start = Cause(CauseKind.START)
+    empty = Snapshot(started_at=NOW - 4000)
+    waiting = fold(
+        empty,
+        events.ProjectWatched(at=NOW - 4000, project=FLASK, name="flask"),
+        events.ProjectWatched(at=NOW - 4000, project=HTTPX, name="httpx"),
+        events.InterpreterFound(at=NOW - 3999, project=FLASK, interpreter=f"{FLASK}/.venv/bin/python", source=".venv"),
+        events.AgentChanged(at=NOW - 3999, agent="tests", state=AgentState.RUNNING),
+        events.AgentBeat(at=NOW - 1, agent="tests", progress=7),
+    )
+    green = fold(
+        waiting,
+        *_run(HTTPX, "h1", start, NOW - 700, results(count=120)),
+        *_run(FLASK, "f1", start, NOW - 340, results()),
+    )
+    reds = {3: Outcome.FAILED, 12: Outcome.FAILED, 13: Outcome.ERROR, 260: Outcome.FAILED, 401: Outcome.CRASHED}
+    red = fold(green, *_run(FLASK, "f2", SAVE, NOW - 130, results({**reds, 402: Outcome.HUNG})))
+    running = fold(
+        red,
+        events.RunStarted(at=NOW - 3, project=FLASK, run_id="f3", cause=SAVE),
+        events.RunCollected(at=NOW - 2, project=FLASK, run_id="f3", total=484),
+        events.TestsRan(
+            at=NOW - 1,
+            project=FLASK,
+            run_id="f3",
+            results=results(reds)[:240],
+            running="tests/test_blueprints.py::TestRoutes::test_dotted_name_not_allowed[GET-/a::b]",
+        ),
+        events.NoticeRaised(
+            at=NOW,
+            key="polling",
+            text="flask is watched by polling: the limit of file watches is reached.",
+            hint="Raise it with: sudo sysctl fs.inotify.max_user_watches=524288",
+        ),
+    )
+    paused = fold(green, events.AgentPaused(at=NOW, agent="tests", until=NOW + 1500))
+    trouble = fold(
+        green,
+        events.RunStarted(at=NOW - 30, project=HTTPX, run_id="h2", cause=SAVE),
+        events.RunFinished(
+            at=NOW - 28,
+            project=HTTPX,
+            run_id="h2",
+            verdict=Verdict.COLLECTION_ERROR,
+            duration_s=0.8,
+            message="tests/client/test_auth.py cannot be imported: SyntaxError in httpx/_client.py, line 88.",
+            output="E   SyntaxError: invalid syntax\n" * 12,
+        ),
+    )
+    return Story(NOW, FLASK, HTTPX, empty, waiting, green, red, running, paused, trouble)
+
+
+@pytest.fixture(scope="session")
+def icons(qapp: QApplication) -> Icons:
+    """The program's own icons."""
+    del qapp
+    return Icons()
+
+
+OUTPUT = """    def test_routing_3(app, client):
+        rv = client.get("/foo")
+>       assert rv.status_code == 200
+E       assert 404 == 200
+E        +  where 404 = <WrapperTestResponse streamed [404 NOT FOUND]>.status_code
+
+tests/test_basic.py:112: AssertionError
+"""
+
+
+@dataclass
+class Desk:
+    """A real bus whose handlers note what was asked, and a spawn that runs a coroutine to its end at once."""
+
+    bus: Bus
+    asked: list[commands.Command] = field(default_factory=list)
+    lines: list[LogLine] = field(default_factory=list)
+    refuse: Exception | None = None
+    on_asked: Callable[[], None] = lambda: None
+
+    def spawn(
+        self,
+        coro: Coroutine[object, object, None],
+        /,
+        *,
+        name: str,
+        on_error: Callable[[BaseException], None] | None = None,
+    ) -> object:
+        """Run a coroutine that waits for nothing."""
+        assert name
+        try:
+            coro.send(None)
+        except StopIteration:
+            return None
+        except Exception as error:
+            if on_error is None:
+                raise
+            on_error(error)
+            return None
+        coro.close()
+        raise AssertionError(f"{name} waits for something")
+
+    def of(self, kind: type[commands.Command]) -> list[commands.Command]:
+        """Return what was asked of this type."""
+        return [command for command in self.asked if isinstance(command, kind)]
+
+
+@pytest.fixture
+def desk(fake_clock: object) -> Desk:
+    """A bus that answers every command the window may send."""
+    made = Desk(Bus(fake_clock))  # type: ignore[arg-type]
+
+    def note(command: commands.Command) -> object:
+        made.asked.append(command)
+        made.on_asked()
+        if made.refuse is not None:
+            raise made.refuse
+        if isinstance(command, commands.ReadTest):
+            moments = tuple(
+                TestMoment(
+                    f"r{i}", NOW - 120 * i, Outcome.FAILED if i in (0, 7, 8) else Outcome.PASSED, 0.1 + i / 90, SAVE
+                )
+                for i in range(34)
+            )
+            return TestDetail(command.project, command.nodeid, OUTPUT, moments)
+        if isinstance(command, commands.ReadLogs):
+            return tuple([line for line in made.lines if line.seq > command.after][: command.limit])
+        return None
+
+    for kind in (
+        commands.RunTests,
+        commands.CancelRun,
+        commands.Pause,
+        commands.Resume,
+        commands.ReadTest,
+        commands.ReadLogs,
+    ):
+        made.bus.handle(kind, note)
+    return made
+
+
+# Snapshots of any kind, for property tests.
+
+_text = st.text(max_size=40)
+_at = st.floats(min_value=NOW - 10**7, max_value=NOW + 10**4)
+_project = st.sampled_from(["/a", "/b"])
+_run_id = st.sampled_from(["1", "2"])
+_agent = st.sampled_from(["tests", "audits"])
+_nodeid = st.one_of(
+    st.builds(
+        lambda f, c, t: "::".join(part for part in (f"tests/test_{f}.py", c, t) if part),
+        st.integers(0, 3),
+        st.sampled_from(["", "TestA", "TestB::TestC"]),
+        st.one_of(st.just(""), st.builds("test_{}".format, st.integers(0, 9)), _text),
+    ),
+    _text,
+)
+_cause = st.builds(Cause, st.sampled_from(CauseKind), st.lists(_text, max_size=3).map(tuple))
+_result = st.builds(TestResult, _nodeid, st.sampled_from(Outcome), st.floats(0, 5000), _text)
+_state = st.builds(TestState, _nodeid, st.sampled_from(Outcome), st.floats(0, 50), _at, _cause, _run_id)
+_event = st.one_of(
+    st.builds(
+        events.ProjectWatched, at=_at, project=_project, name=_text, known=st.lists(_state, max_size=6).map(tuple)
+    ),
+    st.builds(events.InterpreterFound, at=_at, project=_project, interpreter=_text, source=_text),
+    st.builds(events.RunStarted, at=_at, project=_project, run_id=_run_id, cause=_cause),
+    st.builds(events.RunCollected, at=_at, project=_project, run_id=_run_id, total=st.integers(0, 10**6)),
+    st.builds(
+        events.TestsRan,
+        at=_at,
+        project=_project,
+        run_id=_run_id,
+        results=st.lists(_result, max_size=12).map(tuple),
+        running=_nodeid,
+    ),
+    st.builds(
+        events.RunFinished,
+        at=_at,
+        project=_project,
+        run_id=_run_id,
+        verdict=st.sampled_from(Verdict),
+        message=_text,
+        duration_s=st.floats(0, 10**5),
+        gone=st.lists(_nodeid, max_size=3).map(tuple),
+        output=_text,
+    ),
+    st.builds(
+        events.AgentChanged,
+        at=_at,
+        agent=_agent,
+        state=st.sampled_from(AgentState),
+        reason=_text,
+        restarts=st.integers(0, 9),
+    ),
+    st.builds(events.AgentBeat, at=_at, agent=_agent, progress=st.integers(0, 99)),
+    st.builds(events.AgentPaused, at=_at, agent=_agent, until=st.none() | _at),
+    st.builds(events.AgentResumed, at=_at, agent=_agent),
+    st.builds(events.NoticeRaised, at=_at, key=_text, text=_text, hint=_text),
+    st.builds(events.NotificationsSnoozed, at=_at, until=_at),
+    st.builds(events.StopBegan, at=_at, reason=_text),
+)
+
+
+@pytest.fixture(scope="session")
+def any_events() -> st.SearchStrategy[list[events.Event]]:
+    """Lists of events of two projects and two agents, projects first so that most of them count."""
+    return st.builds(
+        lambda first, rest: [*first, *rest],
+        st.lists(st.builds(events.ProjectWatched, at=_at, project=_project, name=_text), max_size=2),
+        st.lists(_event, max_size=25),
+    )
+
+
+@pytest.fixture(scope="session")
+def any_snapshot(any_events: st.SearchStrategy[list[events.Event]]) -> st.SearchStrategy[Snapshot]:
+    """Snapshots that the reducer can make."""
+    return any_events.map(lambda happened: fold(Snapshot(started_at=NOW), *happened))

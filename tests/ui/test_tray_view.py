@@ -1,0 +1,99 @@
+"""What the tray shows, made from snapshots without Qt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain import commands, events
+from app.domain.snapshot import Mood, Snapshot, reduce
+from app.ui.headline import headline
+from app.ui.tray_view import ENTRY_LIMIT, RED_ENTRIES, TOOLTIP_LIMIT, tray_view
+
+if TYPE_CHECKING:
+    from tests.ui.conftest import Story
+
+
+@given(data=st.data(), now=st.floats(1.69e9, 1.8e9))
+def test_any_snapshot_fits_a_tray(data: st.DataObject, now: float, any_snapshot: st.SearchStrategy[Snapshot]) -> None:
+    """Whatever happened, the tooltip fits Windows' limit, entries are one line, and their keys are their own."""
+    snapshot = data.draw(any_snapshot)
+
+    view = tray_view(snapshot, now)
+
+    assert len(view.tooltip.encode("utf-16-le", "surrogatepass")) // 2 <= TOOLTIP_LIMIT
+    assert "\n" not in view.tooltip
+    assert all(entry.text == " ".join(entry.text.split()) for entry in view.entries)
+    assert all(0 < len(entry.text) <= ENTRY_LIMIT for entry in view.entries)
+    assert len({entry.key for entry in view.entries}) == len(view.entries)
+    assert view.count == snapshot.red_count
+
+
+@given(data=st.data(), now=st.floats(1.69e9, 1.8e9))
+def test_any_snapshot_has_a_headline(
+    data: st.DataObject, now: float, any_snapshot: st.SearchStrategy[Snapshot]
+) -> None:
+    """Whatever happened, there is a sentence that says so."""
+    snapshot = data.draw(any_snapshot)
+
+    assert headline(snapshot, now).title
+
+
+def test_the_first_five_red_tests_open_their_detail(story: Story) -> None:
+    """Five red tests stand in the menu, each opening itself, and the rest as a number."""
+    view = tray_view(story.red, story.now)
+
+    reds = [entry for entry in view.entries if entry.key.startswith("red:")]
+    assert view.mood is Mood.RED
+    assert len(reds) == RED_ENTRIES
+    assert [entry.command for entry in reds] == [
+        commands.RaiseWindow(project=story.flask, nodeid=test.nodeid)
+        for test in story.red.projects[story.flask].red[:RED_ENTRIES]
+    ]
+    assert [entry.text for entry in view.entries if entry.key == "more"] == ["and 1 more"]
+
+
+def test_the_tooltip_says_verdict_age_and_agents(story: Story) -> None:
+    """One line tells what is red and where, since when that is known, and how many agents live."""
+    tooltip = tray_view(story.red, story.now).tooltip
+
+    assert tooltip.startswith("6 tests are red in flask")
+    assert "2 min ago" in tooltip
+    assert tooltip.endswith("1 of 1 agent alive")
+
+
+def test_a_pause_offers_to_resume(story: Story) -> None:
+    """While all agents are paused, resuming is offered in place of pausing, and the headline says for how long."""
+    view = tray_view(story.paused, story.now)
+
+    keys = [entry.key for entry in view.entries]
+    assert "resume" in keys
+    assert "pause" not in keys
+    assert view.entries[0].text == "Paused for 25 min more"
+
+
+def test_no_project_is_said_and_nothing_can_be_run(story: Story) -> None:
+    """With nothing watched the menu says so, and running tests is not offered."""
+    view = tray_view(story.empty, story.now)
+
+    run = next(entry for entry in view.entries if entry.key == "run")
+    assert view.entries[0].text == "No project is watched yet"
+    assert run.command is None
+    assert not view.busy
+
+
+def test_quitting_is_asked_about_only_while_tests_run(story: Story) -> None:
+    """The tray is busy while a run goes on, and only then."""
+    assert tray_view(story.running, story.now).busy
+    assert not tray_view(story.red, story.now).busy
+
+
+def test_a_fresh_heartbeat_leaves_the_menu_as_it_is(story: Story) -> None:
+    """Heartbeats alone do not redraw a menu several times a minute."""
+    before = tray_view(story.green, story.now).entries
+
+    later = reduce(story.green, events.AgentBeat(at=story.now + 2, agent="tests", progress=8))
+
+    assert tray_view(later, story.now + 2).entries == before

@@ -1,0 +1,368 @@
+"""The window: its pages, its keyboard, and its rest while nobody looks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible, QGuiApplication
+from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QComboBox, QLabel, QLineEdit, QPushButton
+
+from app.domain import commands, events
+from app.domain.errors import CommandRefused
+from app.domain.snapshot import Snapshot, reduce
+from app.engine.tasks import spawn
+from app.ui.pages.now import NowPage
+from app.ui.pages.tests import TestsPage
+from app.ui.theme import DARK, LIGHT
+from app.ui.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PySide6.QtWidgets import QApplication, QWidget
+    from pytestqt.qtbot import QtBot
+
+    from app.ui.icons import Icons
+    from tests.conftest import FakeClock
+    from tests.ui.conftest import Desk, Story
+
+
+@pytest.fixture
+def window(qtbot: QtBot, desk: Desk, fake_clock: FakeClock, icons: Icons) -> Iterator[Window]:
+    """A window that asks a real bus."""
+    made = Window(desk.bus.send, desk.spawn, fake_clock, icons, theme=LIGHT)
+    qtbot.addWidget(made)
+    yield made
+    made.hide()
+
+
+def _seen(widget: QWidget) -> str:
+    return "\n".join(label.text() for label in widget.findChildren(QLabel) if label.isVisible())
+
+
+def _button(widget: QWidget, text: str) -> QPushButton:
+    return next(b for b in widget.findChildren(QPushButton) if b.text() == text and b.isVisible())
+
+
+def _tests_page(window: Window) -> TestsPage:
+    page = window.page_widget("tests")
+    assert isinstance(page, TestsPage)
+    return page
+
+
+@pytest.mark.parametrize("name", ["empty", "waiting", "green", "red", "running", "paused", "trouble"])
+@pytest.mark.parametrize("page", ["now", "tests", "log"])
+def test_every_page_shows_every_state(window: Window, story: Story, name: str, page: str) -> None:
+    """Each page can be looked at in each state, and says something."""
+    window.render(story.all()[name])
+    window.show()
+    window.show_page(page)
+
+    assert window.page == page
+    assert not window.grab().isNull()
+
+
+@pytest.mark.parametrize(
+    ("name", "sentences"),
+    [
+        ("empty", ["No project is watched yet", "watchkeeper PATH"]),
+        ("waiting", ["Waiting for the first run", "waiting for the first save", "Nothing has run yet"]),
+        ("green", ["All green, 604 tests", "Nothing is red"]),
+        ("red", ["6 tests are red in flask", "2 min ago, after app.py was saved", "on watch"]),
+        ("running", ["240 of 484 tests", "3 red", "test_dotted_name_not_allowed", "3 s", "sysctl"]),
+        ("paused", ["Paused for 25 min more"]),
+        ("trouble", ["httpx: test files cannot be imported", "SyntaxError in httpx/_client.py, line 88."]),
+    ],
+)
+def test_the_now_page_says_how_things_stand(window: Window, story: Story, name: str, sentences: list[str]) -> None:
+    """The first page tells verdict, run, projects, agents and notices, and what to do where nothing is there yet."""
+    window.render(story.all()[name])
+    window.show()
+
+    seen = _seen(window)
+    assert [sentence for sentence in sentences if sentence not in seen] == []
+
+
+def test_a_hidden_window_only_keeps_the_snapshot(window: Window, story: Story) -> None:
+    """Nothing is built or painted while nobody looks, and the newest snapshot is there at the first look."""
+    window.render(story.green)
+    window.render(story.red)
+    assert window._pages == {}
+
+    window.show()
+    assert "6 tests are red in flask" in _seen(window)
+    window.close()
+    window.render(story.green)
+    assert "6 tests are red" in window.page_widget("now").findChildren(QLabel, "title")[0].text()
+    assert not window._tick.isActive()
+
+    window.show()
+    assert "All green" in _seen(window)
+
+
+def test_the_same_snapshot_again_costs_nothing(window: Window, story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot that was shown already is not rendered a second time."""
+    window.render(story.red)
+    window.show()
+    rendered: list[Snapshot] = []
+    monkeypatch.setattr(NowPage, "render_snapshot", lambda _self, snapshot: rendered.append(snapshot))
+
+    window.render(story.red)
+
+    assert rendered == []
+
+
+def test_closing_hides(qtbot: QtBot, window: Window) -> None:
+    """Escape and the close button hide the window; the program goes on."""
+    with qtbot.waitActive(window):
+        window.open()
+
+    qtbot.keyClick(window, Qt.Key.Key_Escape)
+
+    assert window.isHidden()
+
+
+def test_the_keyboard_reaches_everything(qtbot: QtBot, window: Window, desk: Desk, story: Story) -> None:
+    """Pages, search and a run have shortcuts."""
+    window.render(story.red)
+    with qtbot.waitActive(window):
+        window.open()
+
+    qtbot.keyClick(window, Qt.Key.Key_2, Qt.KeyboardModifier.ControlModifier)
+    assert window.page == "tests"
+    qtbot.keyClick(window, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
+    assert isinstance(window.focusWidget(), QLineEdit)
+    qtbot.keyClicks(window.focusWidget(), "test_json")
+    assert 0 < _tests_page(window).model.test_count < 200
+    qtbot.keyClick(window.focusWidget(), Qt.Key.Key_Escape)
+    assert window.isVisible()
+    assert _tests_page(window).model.test_count == 604
+    qtbot.keyClick(window, Qt.Key.Key_3, Qt.KeyboardModifier.ControlModifier)
+    assert window.page == "log"
+    qtbot.keyClick(window, Qt.Key.Key_1, Qt.KeyboardModifier.ControlModifier)
+    assert window.page == "now"
+    qtbot.keyClick(window, Qt.Key.Key_F5)
+    assert desk.of(commands.RunTests) == [commands.RunTests()]
+
+
+@pytest.mark.parametrize("page", ["now", "tests", "log"])
+def test_tab_walks_over_all_that_can_be_used(qtbot: QtBot, window: Window, story: Story, page: str) -> None:
+    """The tab key visits each usable thing of a page and comes round again."""
+    window.render(story.running)
+    window.show()
+    window.show_page(page)
+    qtbot.waitExposed(window)
+    usable = {
+        each
+        for kind in (QAbstractButton, QAbstractItemView, QLineEdit, QComboBox)
+        for each in window.findChildren(kind)
+        if each.isVisible() and each.isEnabled() and each.focusPolicy() & Qt.FocusPolicy.TabFocus
+    }
+
+    visited = set()
+    for _ in range(len(usable) * 2 + 10):
+        qtbot.keyClick(window.focusWidget() or window, Qt.Key.Key_Tab)
+        visited.add(window.focusWidget())
+
+    assert {each.objectName() or type(each).__name__ for each in usable - visited} == set()
+
+
+@pytest.mark.parametrize("page", ["now", "tests", "log"])
+def test_everything_usable_has_a_name(window: Window, story: Story, page: str) -> None:
+    """A screen reader has a name for each button, field and list."""
+    window.render(story.running)
+    window.show()
+    window.show_page(page)
+
+    nameless = [
+        each
+        for kind in (QAbstractButton, QAbstractItemView, QLineEdit, QComboBox)
+        for each in window.findChildren(kind)
+        if each.isVisible()
+        and each.focusPolicy() & Qt.FocusPolicy.TabFocus
+        and not QAccessible.queryAccessibleInterface(each).text(QAccessible.Text.Name)
+    ]
+    assert nameless == []
+
+
+def test_a_red_test_opens_its_detail(qtbot: QtBot, window: Window, desk: Desk, story: Story) -> None:
+    """A click on a red test shows its output, its history and what broke it."""
+    window.render(story.red)
+    window.show()
+    now = window.page_widget("now")
+    assert isinstance(now, NowPage)
+    reds = now._list
+    first = reds.model().index(0, 0)
+
+    qtbot.mouseClick(reds.viewport(), Qt.MouseButton.LeftButton, pos=reds.visualRect(first).center())
+
+    pane = _tests_page(window).pane
+    assert window.page == "tests"
+    assert desk.of(commands.ReadTest) == [commands.ReadTest(project=story.flask, nodeid=pane.nodeid or "")]
+    assert "assert 404 == 200" in pane._output.toPlainText()
+    seen = _seen(pane)
+    assert "it broke after app.py was saved" in seen
+    assert "Changed then: src/flask/app.py" in seen
+    assert "not red in 31 of the last 34 runs" in seen
+
+
+def test_the_output_can_be_copied(window: Window, story: Story) -> None:
+    """Output and test id go to the clipboard."""
+    window.render(story.red)
+    window.show()
+    red = story.red.projects[story.flask].red[0]
+    window.show_test(story.flask, red.nodeid)
+
+    _button(window, "Copy output").click()
+    assert "assert 404 == 200" in QGuiApplication.clipboard().text()
+    _button(window, "Copy test id").click()
+    assert QGuiApplication.clipboard().text() == red.nodeid
+
+
+def test_a_test_that_ran_again_is_asked_for_again(window: Window, desk: Desk, story: Story) -> None:
+    """The detail follows the runs, and nothing is asked while nothing happens to the test."""
+    window.render(story.red)
+    window.show()
+    red = story.red.projects[story.flask].red[0]
+    window.show_test(story.flask, red.nodeid)
+    asked = len(desk.of(commands.ReadTest))
+
+    window.render(reduce(story.red, events.AgentBeat(at=story.now, agent="tests", progress=9)))
+    assert len(desk.of(commands.ReadTest)) == asked
+    window.render(story.running)
+    assert len(desk.of(commands.ReadTest)) == asked + 1
+
+
+def test_a_filter_gives_way_to_the_test_that_is_asked_for(window: Window, story: Story) -> None:
+    """Opening a test that a filter hides takes the filter away."""
+    window.render(story.red)
+    window.show()
+    window.show_page("tests")
+    _button(window, "Red \u00b7 6").click()
+    assert _tests_page(window).model.test_count == 6
+    green = next(t for t in story.red.projects[story.flask].tests.values() if not t.outcome.is_red)
+
+    window.show_test(story.flask, green.nodeid)
+
+    page = _tests_page(window)
+    assert page.model.test_count > 6
+    assert page.model.node_at(page.tree.currentIndex()).key == green.nodeid
+
+
+def test_what_pytest_said_is_one_click_away(window: Window, story: Story) -> None:
+    """A run that went wrong as a whole shows its output."""
+    window.render(story.trouble)
+    window.show()
+
+    _button(window, "Show what pytest said").click()
+
+    assert "E   SyntaxError: invalid syntax" in _tests_page(window).pane._output.toPlainText()
+
+
+def test_the_buttons_ask(window: Window, desk: Desk, story: Story) -> None:
+    """Run, stop, pause and resume send their commands."""
+    window.render(story.running)
+    window.show()
+    _button(window, "Run tests").click()
+    _button(window, "Stop run").click()
+    now = window.page_widget("now")
+    assert isinstance(now, NowPage)
+    for action in now._pause_menu.actions():
+        action.trigger()
+    window.render(story.paused)
+    _button(window, "Resume").click()
+
+    assert desk.asked == [
+        commands.RunTests(),
+        commands.CancelRun(),
+        commands.Pause(seconds=1800),
+        commands.Pause(),
+        commands.Resume(),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (CommandRefused("No project is watched.", "Add one first."), "No project is watched."),
+        (ZeroDivisionError("x"), "That went wrong inside Watchkeeper."),
+    ],
+)
+def test_a_refusal_is_shown(window: Window, desk: Desk, story: Story, error: Exception, sentence: str) -> None:
+    """What went wrong and what to do stands at the top of the window, without a traceback."""
+    window.render(story.red)
+    window.show()
+    desk.refuse = error
+
+    _button(window, "Run tests").click()
+
+    assert sentence in _seen(window)
+
+
+def test_the_window_follows_a_change_of_theme(window: Window, story: Story) -> None:
+    """Light and dark change under way, on every page that was built."""
+    window.render(story.red)
+    window.show()
+    window.show_page("tests")
+    window.show_page("now")
+
+    window._theme = DARK
+    window._wear()
+
+    assert window.palette().window().color().name() == DARK.window
+    assert window.grab().toImage().pixelColor(5, window.height() - 5).lightness() < 60
+
+
+def test_ages_move_on_by_themselves(qtbot: QtBot, window: Window, fake_clock: FakeClock, story: Story) -> None:
+    """With no snapshot for a while, relative times still tell the truth."""
+    window.render(story.red)
+    window.show()
+
+    fake_clock.advance(3600)
+
+    qtbot.waitUntil(lambda: "1 h ago, after app.py was saved" in _seen(window), timeout=5000)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_snapshot_breaks_the_window(
+    data: st.DataObject,
+    any_snapshot: st.SearchStrategy[Snapshot],
+    window: Window,
+) -> None:
+    """Whatever the reducer can make is shown on every page."""
+    window.render(data.draw(any_snapshot))
+    window.show()
+
+    for page in ("now", "tests"):
+        window.show_page(page)
+        window.grab()
+
+
+async def test_the_window_works_on_the_real_loop(desk: Desk, fake_clock: FakeClock, icons: Icons, story: Story) -> None:
+    """With the program's own spawn and loop a click asks the bus while the loop goes on."""
+    window = Window(desk.bus.send, spawn, fake_clock, icons, theme=LIGHT)
+    window.render(story.red)
+    window.show()
+    asked = asyncio.Event()
+    desk.on_asked = asked.set
+
+    _button(window, "Run tests").click()
+    async with asyncio.timeout(5):
+        await asked.wait()
+
+    assert desk.of(commands.RunTests) == [commands.RunTests()]
+    window.hide()
+    window.deleteLater()
+
+
+def test_a_window_costs_no_page_before_it_is_looked_at(qapp: QApplication, window: Window) -> None:
+    """Building the window builds no page."""
+    del qapp
+
+    assert window._pages == {}
