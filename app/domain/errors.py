@@ -15,7 +15,7 @@
           BridgeFull        the loop is behind, and this call was not accepted
       InternalError         a fault of Watchkeeper itself (exit 4)
 
-A library's exception becomes one of these at one place, at the border (HOUSE, rule 4).
+A library's exception becomes one of these at one place, at the border.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class RunFinished(Event):
         verdict: What the run says; `CANCELLED` says nothing.
         message: For a verdict of trouble, what happened and what to do; else empty.
         duration_s: Seconds from start to end.
-        gone: Red tests of before that a complete run no longer has.
+        gone: Tests of before that a complete run no longer has.
         output: The last part of what pytest printed, when the verdict is trouble; else empty.
     """
 

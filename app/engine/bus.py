@@ -26,7 +26,7 @@ C = TypeVar("C", bound="Command")
 _log = structlog.get_logger(__name__)
 
 SNAPSHOT_INTERVAL_S = 0.25
-"""Faces are given a new snapshot at most four times a second (QT_ASYNCIO's measured limit)."""
+"""Faces are given a new snapshot at most four times a second (above that, painting is felt in the loop's lag)."""
 
 
 class Bus:
@@ -54,7 +54,7 @@ class Bus:
             try:
                 subscriber(event, self._snapshot)
             except Exception:  # noqa: BLE001 - one face that fails must not silence the others
-                _log.exception("a subscriber failed", subscriber=repr(subscriber), event=type(event).__name__)
+                _log.exception("a subscriber failed", subscriber=repr(subscriber), told=type(event).__name__)
         self._moved.set()
         self._moved = asyncio.Event()
 

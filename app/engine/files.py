@@ -1,6 +1,6 @@
 """Files that are either the old content or the new one, whatever happens in between.
 
-The order is RELIABILITY's, "Storage": a temporary in the same folder, made with O_EXCL and mode 0600, written, flushed,
+The order: a temporary in the same folder, made with O_EXCL and mode 0600, written, flushed,
 fsynced, put in the old one's place, and the folder fsynced. All of it blocks: call it in a thread.
 """
 
