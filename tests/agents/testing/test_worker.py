@@ -1,0 +1,540 @@
+"""The worker by itself, in real pytest: that it is `python -m pytest`, and what it tells."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.agents.testing.runs import WORKER
+
+EVERY_OUTCOME = """
+import unittest
+import pytest
+
+def test_passes(): pass
+
+def test_fails():
+    print("said before")
+    assert 1 == 2
+
+@pytest.mark.xfail
+def test_xfails(): assert 0
+
+@pytest.mark.xfail(run=False)
+def test_xfails_unrun(): assert 0
+
+@pytest.mark.xfail
+def test_xpasses(): pass
+
+@pytest.mark.xfail(strict=True)
+def test_xpasses_strictly(): pass
+
+@pytest.mark.skip
+def test_skipped(): pass
+
+def test_skips_itself(): pytest.skip()
+
+@pytest.fixture
+def broken(): raise ValueError("in setup")
+
+def test_setup_breaks(broken): pass
+
+@pytest.fixture
+def breaks_after():
+    yield
+    raise ValueError("in teardown")
+
+def test_teardown_breaks(breaks_after): pass
+
+def test_fails_and_teardown_breaks(breaks_after): assert 0
+
+@pytest.mark.parametrize("value", ["a", "\\u00e9", "x y"])
+def test_parameters(value): assert value != "x y"
+
+@pytest.fixture(scope="class")
+def shared(): raise ValueError("for the class")
+
+@pytest.mark.usefixtures("shared")
+class TestClass:
+    def test_one(self): pass
+    def test_two(self): pass
+
+class TestUnit(unittest.TestCase):
+    def test_one_subtest_fails(self):
+        for i in range(3):
+            with self.subTest(i=i):
+                self.assertNotEqual(i, 1)
+    def test_subtests_pass(self):
+        for i in range(3):
+            with self.subTest(i=i):
+                pass
+    @unittest.expectedFailure
+    def test_expected(self): self.fail()
+    @unittest.skip("why")
+    def test_skipped(self): self.fail()
+"""
+
+OUTCOMES = {
+    "test_passes": "passed",
+    "test_fails": "failed",
+    "test_xfails": "xfailed",
+    "test_xfails_unrun": "xfailed",
+    "test_xpasses": "xpassed",
+    "test_xpasses_strictly": "failed",
+    "test_skipped": "skipped",
+    "test_skips_itself": "skipped",
+    "test_setup_breaks": "error",
+    "test_teardown_breaks": "error",
+    "test_fails_and_teardown_breaks": "failed",
+    "test_parameters[a]": "passed",
+    "test_parameters[\\xe9]": "passed",
+    "test_parameters[x y]": "failed",
+    "TestClass::test_one": "error",
+    "TestClass::test_two": "error",
+    "TestUnit::test_one_subtest_fails": "failed",
+    "TestUnit::test_subtests_pass": "passed",
+    "TestUnit::test_expected": "xfailed",
+    "TestUnit::test_skipped": "skipped",
+}
+
+
+class Told:
+    """What a worker told: its lines, its exit code and its output."""
+
+    def __init__(self, content: bytes, code: int, output: str) -> None:
+        self.lines: list[dict[str, Any]] = [json.loads(line) for line in content.splitlines()]
+        self.code = code
+        self.output = output
+
+    def all(self, kind: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines if line["kind"] == kind]
+
+    def one(self, kind: str) -> dict[str, Any]:
+        (line,) = self.all(kind)
+        return line
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        return {line["id"].partition("::")[2]: line["outcome"] for line in self.all("end")}
+
+    @property
+    def kinds(self) -> list[str]:
+        return [line["kind"] for line in self.lines]
+
+
+def write(folder: Path, **files: str) -> None:
+    """Write test files: `test_a="..."` is test_a.py."""
+    for name, content in files.items():
+        path = folder / f"{name.replace('__', '/')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(content), encoding="utf-8")
+
+
+def work(folder: Path, *arguments: str, python: str = sys.executable, plugins: bool = False, **variables: str) -> Told:
+    """Run the worker in a folder and return what it told."""
+    reading, writing = os.pipe()
+    unplugged = {} if plugins else {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    env = {**os.environ, **unplugged, "WATCHKEEPER_RESULTS_FD": str(writing), **variables}
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            [python, str(WORKER), *arguments],
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=(writing,),
+        )
+        os.close(writing)
+        with process, os.fdopen(reading, "rb") as results:
+            content = results.read()
+        output.seek(0)
+        return Told(content, process.returncode, output.read().decode("utf-8", "replace"))
+
+
+def test_every_outcome_is_told_as_pytest_means_it(tmp_path: Path) -> None:
+    """One run over every way in which a test can end."""
+    write(tmp_path, test_all=EVERY_OUTCOME)
+
+    told = work(tmp_path)
+
+    assert told.outcomes == OUTCOMES
+    assert told.code == told.one("finish")["exit"] == 1
+    assert told.one("collected")["count"] == len(OUTCOMES)
+    assert [each for line in told.all("items") for each in line["ids"]] == [line["id"] for line in told.all("start")]
+    assert told.one("session")["pytest"] == pytest.__version__
+    assert told.one("session")["rootdir"] == str(tmp_path)
+
+
+def test_a_red_test_brings_its_text_and_what_it_printed(tmp_path: Path) -> None:
+    """The failure as pytest shows it, then what was captured, without colours; a green one brings nothing."""
+    write(tmp_path, test_all=EVERY_OUTCOME)
+
+    told = work(tmp_path, "--color=yes")
+
+    texts = {line["id"].partition("::")[2]: line["text"] for line in told.all("end")}
+    assert "assert 1 == 2" in texts["test_fails"]
+    assert "Captured stdout call" in texts["test_fails"]
+    assert "said before" in texts["test_fails"]
+    assert "in setup" in texts["test_setup_breaks"]
+    assert "in teardown" in texts["test_fails_and_teardown_breaks"]
+    assert texts["test_passes"] == ""
+    assert "\x1b" not in "".join(texts.values())
+
+
+def test_a_long_text_is_cut_in_its_middle(tmp_path: Path) -> None:
+    """The beginning and the end of a failure tell most."""
+    write(tmp_path, test_a="def test_a():\n    print('begin', 'x' * 200_000, 'end')\n    assert 0\n")
+
+    told = work(tmp_path)
+
+    text = told.one("end")["text"]
+    assert len(text) < 70_000
+    assert "characters left out" in text
+    assert text.rstrip().endswith("end")
+
+
+def test_it_looks_like_python_m_pytest(tmp_path: Path) -> None:
+    """What a test sees of its interpreter is the same under both."""
+    write(
+        tmp_path,
+        test_a="""
+        import json, os, sys
+        def test_a():
+            main = sys.modules["__main__"]
+            own = ("PYTEST_CURRENT_TEST", "PYTEST_VERSION", "_")
+            seen = {
+                "argv": sys.argv,
+                "path": sys.path,
+                "main": [main.__file__, main.__spec__.name, main.__package__],
+                "environment": {k: v for k, v in os.environ.items() if k not in own},
+                "flags": str(sys.flags),
+            }
+            with open(os.environ["SEEN"], "w") as file:
+                json.dump(seen, file)
+        """,
+    )
+    seen = [tmp_path / "worker.json", tmp_path / "pytest.json"]
+    arguments = ["-q", "-p", "no:cacheprovider"]
+
+    work(tmp_path, *arguments, SEEN=str(seen[0]))
+    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "SEEN": str(seen[1])}
+    subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=tmp_path, env=env, check=True, capture_output=True)
+
+    under_worker, under_pytest = (json.loads(path.read_text()) for path in seen)
+    under_worker["environment"].pop("SEEN")
+    under_pytest["environment"].pop("SEEN")
+    assert under_worker == under_pytest
+
+
+def test_the_working_folder_is_not_imported_from_when_python_is_told_so(tmp_path: Path) -> None:
+    """PYTHONSAFEPATH holds, as it does for `python -m pytest`."""
+    write(tmp_path, test_a="import sys, os\ndef test_a(): assert os.getcwd() not in sys.path\n")
+
+    told = work(tmp_path, "--import-mode=importlib", PYTHONSAFEPATH="1")
+
+    assert told.outcomes == {"test_a": "passed"}
+
+
+def test_multiprocessing_does_not_run_it_again(tmp_path: Path) -> None:
+    """A spawned process imports the main module, which must not start pytest a second time."""
+    write(
+        tmp_path,
+        test_a="""
+        import multiprocessing
+        def double(x): return 2 * x
+        def test_a():
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                assert pool.map(double, [21]) == [42]
+        """,
+    )
+
+    told = work(tmp_path)
+
+    assert told.outcomes == {"test_a": "passed"}
+    assert told.kinds.count("session") == 1
+
+
+def test_forked_tests_do_not_speak(tmp_path: Path) -> None:
+    """A child that a test forks and that runs on into pytest's own code tells nothing."""
+    write(
+        tmp_path,
+        test_a="""
+        import os, pytest
+        def test_a(request):
+            pid = os.fork()
+            if not pid:
+                request.config.hook.pytest_runtest_logstart(nodeid="from the child", location=("", 0, ""))
+                os._exit(0)
+            os.waitpid(pid, 0)
+        """,
+    )
+
+    told = work(tmp_path, "-W", "ignore")
+
+    assert [line["id"] for line in told.all("start")] == ["test_a.py::test_a"]
+
+
+def test_programs_that_tests_start_do_not_hold_the_channel(tmp_path: Path) -> None:
+    """A test's program that lives on, started without closing descriptors, does not keep the channel open."""
+    write(
+        tmp_path,
+        test_a="""
+        import os, subprocess, sys
+        def test_a():
+            code = "import os; print(os.listdir('/proc/self/fd')); print('WATCHKEEPER_RESULTS_FD' in os.environ)"
+            out = subprocess.run([sys.executable, "-c", code], close_fds=False, capture_output=True, text=True).stdout
+            listed, named = out.splitlines()
+            assert len(eval(listed)) <= 4 and named == "False"
+        """,
+    )
+
+    assert work(tmp_path, "-s").outcomes == {"test_a": "passed"}
+
+
+def test_a_descriptor_that_a_test_closed_is_not_written_to(tmp_path: Path) -> None:
+    """When a test closes all descriptors, and its own file gets our number, that file stays clean."""
+    write(
+        tmp_path,
+        test_a="""
+        import os, fcntl
+        def test_a():
+            os.closerange(100, 200)
+            file = os.open("own.txt", os.O_WRONLY | os.O_CREAT)
+            fcntl.fcntl(file, fcntl.F_DUPFD, 100)
+        """,
+    )
+
+    told = work(tmp_path, "-s")
+
+    assert (tmp_path / "own.txt").read_bytes() == b""
+    assert told.all("finish") == []
+
+
+def test_fakes_of_the_system_do_not_reach_it(tmp_path: Path) -> None:
+    """A suite that replaces functions of `os` for its whole session (pyfakefs does) loses no result."""
+    write(
+        tmp_path,
+        conftest="""
+        import os, sys, pytest
+        def broken(*arguments): raise OSError("fake")
+        @pytest.fixture(scope="session", autouse=True)
+        def fake():
+            with pytest.MonkeyPatch.context() as patch:
+                for name in ("write", "fstat", "getpid"):
+                    patch.setattr(os, name, broken)
+                yield
+        """,
+        test_a="def test_1(): pass\ndef test_2(): assert 0\n",
+    )
+
+    told = work(tmp_path, "-s")
+
+    assert told.outcomes == {"test_1": "passed", "test_2": "failed"}
+
+
+def test_a_file_that_cannot_be_imported_is_told(tmp_path: Path) -> None:
+    """Its node id is the file's, its text is the traceback, and the rest is collected."""
+    write(tmp_path, test_bad="import absent_module", test_good="def test_a(): pass", test_syntax="def (:")
+
+    told = work(tmp_path)
+
+    errors = {line["id"]: line["text"] for line in told.all("collect-error")}
+    assert set(errors) == {"test_bad.py", "test_syntax.py"}
+    assert "absent_module" in errors["test_bad.py"]
+    assert "SyntaxError" in errors["test_syntax.py"]
+    assert told.one("collected")["count"] == 1
+    assert told.one("finish")["exit"] == 2
+
+
+@pytest.mark.parametrize("folder", ["", "sub__"])
+def test_a_conftest_that_cannot_be_imported_is_told(tmp_path: Path, folder: str) -> None:
+    """pytest calls the one at the root a usage error; a person wants to see the import."""  # noqa: D403 - its name
+    write(tmp_path, **{f"{folder}conftest": "import absent_module", f"{folder}test_a": "def test_a(): pass"})
+
+    told = work(tmp_path)
+
+    text = told.one("collect-error")["text"]
+    assert "absent_module" in text
+    assert "conftest.py" in text
+    assert told.one("finish")["exit"] in (2, 4)
+
+
+def test_files_that_are_named_come_first(tmp_path: Path) -> None:
+    """Whole files move to the front, in the order in which they are named; else the order stays."""
+    code = "def test_1(): pass\ndef test_2(): pass\n"
+    write(tmp_path, test_a=code, test_b=code, sub__test_c=code, test_d=code)
+
+    told = work(tmp_path, WATCHKEEPER_FIRST=json.dumps(["test_d.py", "sub/test_c.py", "absent.py"]))
+
+    ids = [each for line in told.all("items") for each in line["ids"]]
+    assert [each.partition("::")[0] for each in ids[::2]] == ["test_d.py", "sub/test_c.py", "test_a.py", "test_b.py"]
+    assert [each.partition("::")[2] for each in ids] == ["test_1", "test_2"] * 4
+
+
+def test_what_tests_write_into_the_project_is_told(tmp_path: Path) -> None:
+    """Each file once, before it is written; what is only read or lies elsewhere is not told."""
+    outside = tmp_path / "outside"
+    inside = tmp_path / "project"
+    outside.mkdir()
+    write(
+        inside,
+        test_a="""
+        import os, pathlib, sqlite3
+        def test_a(tmp_path):
+            os.makedirs("made", exist_ok=True)
+            for _ in range(3):
+                open("made/opened.txt", "w").close()
+            pathlib.Path("made/moved.txt").write_text("x")
+            os.rename("made/moved.txt", "made/to.txt")
+            sqlite3.connect("base.db").close()
+            open("test_a.py").close()
+            (tmp_path / "elsewhere.txt").write_text("x")
+            os.chdir(tmp_path)
+            open("also-elsewhere.txt", "w").close()
+        """,
+    )
+
+    told = work(inside, "-p", "no:cacheprovider", f"--basetemp={outside}")
+
+    assert [line["path"] for line in told.all("wrote")] == [
+        "made/opened.txt",
+        "made/moved.txt",
+        "made/to.txt",
+        "base.db",
+    ]
+
+
+def test_names_that_are_no_text_pass(tmp_path: Path) -> None:
+    """Lone surrogates in ids and output reach the other side as JSON."""
+    write(
+        tmp_path,
+        test_a=r"""
+        import pytest
+        @pytest.mark.parametrize("x", [1], ids=["\udcff"])
+        def test_a(x):
+            assert "\udcff" == 1
+        """,
+    )
+
+    told = work(tmp_path)
+
+    assert told.one("end")["outcome"] == "failed"
+
+
+def test_a_missing_pytest_is_told(tmp_path: Path) -> None:
+    """A bare interpreter has none; nothing else is told."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
+
+    told = work(tmp_path, python=str(tmp_path / "bare" / "bin" / "python"))
+
+    assert told.kinds == ["no-pytest"]
+    assert told.one("no-pytest")["name"] == "pytest"
+    assert told.code == 4
+
+
+def test_a_file_that_hides_pytest_is_told(tmp_path: Path) -> None:
+    """A project's own pytest.py is imported in pytest's place, as it would be by python -m pytest."""
+    write(tmp_path, pytest="")
+
+    assert work(tmp_path).kinds == ["no-pytest"]
+
+
+def test_an_early_stop_is_told(tmp_path: Path) -> None:
+    """With -x in the project's configuration, the rest did not run."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -x\n")
+    write(tmp_path, test_a="def test_1(): assert 0\ndef test_2(): pass\n")
+
+    told = work(tmp_path)
+
+    assert "stopping after 1 failures" in told.one("stopped")["why"]
+    assert len(told.all("end")) == 1
+
+
+def test_the_users_options_hold(tmp_path: Path) -> None:
+    """PYTEST_ADDOPTS, the configuration and our arguments add up, as they do for python -m pytest."""
+    write(tmp_path, test_a="def test_1(): pass\ndef test_2(): pass\ndef test_3(): pass\n")
+
+    told = work(tmp_path, "-k", "not 1", PYTEST_ADDOPTS="--deselect test_a.py::test_2")
+
+    assert told.outcomes == {"test_3": "passed"}
+
+
+def test_nothing_is_left_in_the_project(tmp_path: Path) -> None:
+    """What lies in the project afterwards is what pytest itself leaves."""
+    write(tmp_path, test_a="def test_a(): pass\n")
+
+    work(tmp_path)
+
+    assert {each.name for each in tmp_path.iterdir()} <= {"test_a.py", ".pytest_cache", "__pycache__"}
+
+
+PLUGGED = """
+import pytest
+tries = []
+
+@pytest.mark.flaky(reruns=2)
+def test_green_on_the_second_try():
+    tries.append(1)
+    assert len(tries) == 2
+
+@pytest.mark.flaky(reruns=1)
+def test_red_on_each_try():
+    assert 0
+"""
+
+
+def interpreters() -> list[str]:
+    """Return the Pythons of this machine that the worker is for, one of each version."""
+    found = {}
+    versions = range(8, 14)
+    for minor in versions:
+        on_path = shutil.which(f"python3.{minor}")
+        installed = sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python"))
+        candidates = [*installed, *([Path(on_path)] if on_path else [])]
+        for path in candidates:
+            if subprocess.run([path, "-c", "import venv, ensurepip"], check=False, capture_output=True).returncode == 0:
+                found[minor] = str(path)
+                break
+    return list(found.values())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("major", [7, 8, 9])
+def test_every_python_with_every_pytest(tmp_path: Path, major: int) -> None:
+    """The same outcomes from each Python of this machine with this pytest, alone, with reruns, and over xdist."""
+    checked = []
+    for base in interpreters():
+        version = subprocess.run([base, "-V"], check=True, capture_output=True, text=True).stdout.split()[1]
+        minor = int(version.split(".")[1])
+        if major == 9 and minor < 10:  # pytest 9 needs Python 3.10
+            continue
+        home = tmp_path / version
+        subprocess.run([base, "-m", "venv", str(home)], check=True)
+        plugins = ["pytest-xdist", "pytest-rerunfailures", *(["pytest-subtests"] if major < 9 else [])]
+        wanted = [f"pytest>={major},<{major + 1}", *plugins]
+        python = str(home / "bin" / "python")
+        subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True, capture_output=True)
+        for kind, arguments in {"alone": [], "xdist": ["-n2"]}.items():
+            project = home / kind
+            write(project, test_all=EVERY_OUTCOME, test_plugged=PLUGGED, test_bad="import absent_module")
+            told = work(project, "--continue-on-collection-errors", *arguments, python=python, plugins=True)
+            reruns = {"test_green_on_the_second_try": "passed", "test_red_on_each_try": "failed"}
+            assert told.outcomes == OUTCOMES | reruns, (version, kind)
+            assert {line["id"] for line in told.all("collect-error")} == {"test_bad.py"}, (version, kind)
+            assert told.one("collected")["count"] == len(OUTCOMES) + 2, (version, kind)
+            assert told.one("finish")["exit"] == 1, (version, kind)
+            assert told.one("session")["pytest"].startswith(f"{major}.")
+        checked.append(version)
+
+    assert checked
