@@ -1,0 +1,142 @@
+"""The command `tests`: what the history knows, with or without a running instance."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from app.cli.projects import project_root
+from app.cli.terminal import plain
+from app.cli.words import ago, count, duration
+from app.domain.errors import UsageError
+from app.domain.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.cli.context import Context
+    from app.domain.history import RunRecord, TestTrait
+    from app.domain.snapshot import TestState
+    from app.store.history import History
+
+EXIT_RED = 1
+_MOST_LINES = 10_000
+_RUNS_LOOKED_AT = 20
+_RUNS_LOOKED_THROUGH = 500
+"""For `last` of all projects: runs among which the last one of each is looked for."""
+
+
+def tests(context: Context) -> int:
+    """Tell what the history knows."""
+    words = context.words
+    if not 0 < words.limit <= _MOST_LINES:
+        raise UsageError(f"{words.limit} is no number of lines.", f"Write 1 to {_MOST_LINES} behind --limit.")
+    project = str(project_root(words.path, context.cwd)) if words.path is not None else None
+    from app.store.history import History
+    from app.store.location import history_url
+
+    with context.logging():
+
+        async def asked() -> int:
+            async with History.reader(history_url(context.environ, context.places.data)) as history:
+                return await _TELL[words.what](context, history, project)
+
+        return asyncio.run(asked())
+
+
+async def _last(context: Context, history: History, project: str | None) -> int:
+    newest: dict[str, RunRecord] = {}
+    for run in await history.runs(project, 1 if project else _RUNS_LOOKED_THROUGH):
+        newest.setdefault(run.project, run)
+    red = {root: [t for t in await history.known_tests(root) if t.outcome.is_red] for root in newest}
+    if context.as_json:
+        runs = [{"run": _json(run), "red": _json(red[root])} for root, run in newest.items()]
+        context.terminal.document({"projects": runs})
+    else:
+        _write_last(context, newest, red)
+    return EXIT_RED if any(red.values()) or any(r.verdict and r.verdict.is_bad for r in newest.values()) else 0
+
+
+def _write_last(context: Context, newest: dict[str, RunRecord], red: dict[str, list[TestState]]) -> None:
+    terminal, now = context.terminal, time.time()
+    if not newest:
+        terminal.say("No run is known yet.")
+    for root, run in newest.items():
+        terminal.say(terminal.paint(plain(root), "bold"))
+        terminal.say(f"  {_verdict(context, run)}  {run.counts}  {_when(run, now)}")
+        for line in plain(run.message).splitlines():
+            terminal.say(f"  {line}")
+        for test in red[root][: context.words.limit]:
+            terminal.say(f"  {terminal.paint(test.outcome.value, 'red')}  {plain(test.nodeid)}")
+
+
+async def _history(context: Context, history: History, project: str | None) -> int:
+    runs = await history.runs(project, context.words.limit)
+    if context.as_json:
+        context.terminal.document({"runs": _json(runs)})
+        return 0
+    now = time.time()
+    if not runs:
+        context.terminal.say("No run is known yet.")
+    rows = [
+        (
+            plain(run.verdict.value if run.verdict else "cut off"),
+            duration(run.duration_s),
+            ago(run.started_at, now),
+            str(run.counts),
+            plain(f"{run.cause}" + ("" if project else f"  in {run.project}")),
+        )
+        for run in runs
+    ]
+    context.terminal.table(rows)
+    return 0
+
+
+async def _flaky(context: Context, history: History, project: str | None) -> int:
+    found = [trait for trait in await history.traits(project, runs=_RUNS_LOOKED_AT) if trait.flips]
+    found.sort(key=lambda trait: (-trait.flips, trait.nodeid))
+    rows = [(count(t.flips, "flip"), f"{t.reds} of {t.runs} runs red", _named(t, project)) for t in found]
+    return _traits(context, found, rows, "No test changed its mind without a change of a file.")
+
+
+async def _slow(context: Context, history: History, project: str | None) -> int:
+    found = sorted(await history.traits(project, runs=_RUNS_LOOKED_AT), key=lambda trait: (-trait.mean_s, trait.nodeid))
+    rows = [(duration(t.mean_s), f"over {count(t.runs, 'run')}", _named(t, project)) for t in found]
+    return _traits(context, found, rows, "No test is known yet.")
+
+
+def _traits(context: Context, found: list[TestTrait], rows: Sequence[tuple[str, ...]], none: str) -> int:
+    limit = context.words.limit
+    if context.as_json:
+        context.terminal.document({"tests": _json(found[:limit])})
+    elif not found:
+        context.terminal.say(none)
+    else:
+        context.terminal.table(rows[:limit])
+    return 0
+
+
+def _named(trait: TestTrait, project: str | None) -> str:
+    return plain(trait.nodeid if project else f"{trait.nodeid}  in {trait.project}")
+
+
+def _verdict(context: Context, run: RunRecord) -> str:
+    if run.verdict is None:
+        return context.terminal.paint("cut off", "yellow")
+    colour = "red" if run.verdict.is_bad else "yellow" if run.verdict is Verdict.CANCELLED else "green"
+    return context.terminal.paint(run.verdict.value, colour)
+
+
+def _when(run: RunRecord, now: float) -> str:
+    return f"{ago(run.started_at, now)}, took {duration(run.duration_s)}, after {plain(run.cause)}"
+
+
+def _json(value: Any) -> Any:  # noqa: ANN401 - a JSON document
+    from app.control.protocol import dump
+
+    return json.loads(dump(value))
+
+
+_TELL = {"last": _last, "history": _history, "flaky": _flaky, "slow": _slow}

@@ -1,0 +1,255 @@
+"""The one table of commands: help, examples and parser come from it, and it is what is carried out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Callable
+
+    from app.cli.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """One command.
+
+    Attributes:
+        examples: Whole lines, as one would type them.
+        arguments: Declares what stands behind the name.
+        function: Carries it out and returns the exit code; it imports what it needs.
+        prints_data: True for a command that takes `--json`.
+    """
+
+    name: str
+    help: str
+    examples: tuple[str, ...]
+    arguments: Callable[[ArgumentParser], None]
+    function: Callable[[Context], int]
+    prints_data: bool = True
+
+
+def _start_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("paths", metavar="PATH", nargs="*", help="a project's folder; default: those in the settings")
+    parser.add_argument("--window", action="store_true", help="open the window at once")
+
+
+def _start(context: Context) -> int:
+    from app.cli.projects import start
+
+    return start(context)
+
+
+def _run_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("path", metavar="PATH", nargs="?", default=".", help="the project's folder; default: here")
+    parser.add_argument("--headless", action="store_true", help="without a tray, with live status in the terminal")
+
+
+def _run(context: Context) -> int:
+    from app.cli.projects import run
+
+    return run(context)
+
+
+def _once_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("path", metavar="PATH", nargs="?", default=".", help="the project's folder; default: here")
+    parser.add_argument("--changed", metavar="FILE", nargs="+", default=[], help="files that changed; default: all")
+
+
+def _once(context: Context) -> int:
+    from app.cli.projects import once
+
+    return once(context)
+
+
+def _no_arguments(parser: ArgumentParser) -> None:
+    del parser
+
+
+def _status(context: Context) -> int:
+    from app.cli.instance import status
+
+    return status(context)
+
+
+def _pause_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("agent", metavar="AGENT", nargs="?", help="the agent; default: all")
+    parser.add_argument("--for", metavar="TIME", dest="time", help="30m, 1h30m, 2d; default: until resumed")
+
+
+def _pause(context: Context) -> int:
+    from app.cli.instance import pause
+
+    return pause(context)
+
+
+def _resume_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("agent", metavar="AGENT", nargs="?", help="the agent; default: all")
+
+
+def _resume(context: Context) -> int:
+    from app.cli.instance import resume
+
+    return resume(context)
+
+
+def _stop(context: Context) -> int:
+    from app.cli.instance import stop
+
+    return stop(context)
+
+
+def _tests_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("what", choices=("last", "history", "flaky", "slow"), help="what to tell")
+    parser.add_argument("path", metavar="PATH", nargs="?", help="the project's folder; default: all projects")
+    parser.add_argument("--limit", metavar="N", type=int, default=20, help="how many lines; default: 20")
+
+
+def _tests(context: Context) -> int:
+    from app.cli.journal import tests
+
+    return tests(context)
+
+
+def _logs_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("-f", "--follow", action="store_true", help="go on as lines come, until interrupted")
+    parser.add_argument("-n", "--lines", metavar="N", type=int, default=100, help="how many lines; default: 100")
+
+
+def _logs(context: Context) -> int:
+    from app.cli.loglines import logs
+
+    return logs(context)
+
+
+def _doctor_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("what", nargs="?", choices=("db",), help="look after the history's database")
+    steps = ("describe", "current", "history", "upgrade", "downgrade")
+    parser.add_argument("step", nargs="?", choices=steps, default="describe", help="default: describe")
+    parser.add_argument("revision", metavar="REV", nargs="?", help="for downgrade: a revision, `base`, or -1")
+
+
+def _doctor(context: Context) -> int:
+    if context.words.what == "db":
+        from app.cli.database import database
+
+        return database(context)
+    from app.cli.doctor import doctor
+
+    return doctor(context)
+
+
+def _config_arguments(parser: ArgumentParser) -> None:
+    what = parser.add_subparsers(dest="what", required=True, metavar="show|set|edit|path|trust")
+    what.add_parser("show", help="every setting, its value, and what it is for")
+    change = what.add_parser("set", help="change one setting; comments in the file stay")
+    change.add_argument("key", metavar="KEY", help="tests.hang_seconds, say")
+    change.add_argument("values", metavar="VALUE", nargs="...", help="as in TOML, or plain words")
+    what.add_parser("edit", help="open the file in VISUAL or EDITOR, and check it afterwards")
+    what.add_parser("path", help="where settings, history, cache and logs lie")
+    trust = what.add_parser("trust", help="let a project's own settings hold, as they are now")
+    trust.add_argument("path", metavar="PATH", nargs="?", default=".", help="the project's folder; default: here")
+    trust.add_argument("--revoke", action="store_true", help="trust them no longer")
+    for each in set(what.choices.values()):
+        # Said behind the sub-command too; SUPPRESS, so that it does not undo one said before it.
+        each.add_argument("--json", action="store_true", default=_suppress(), help="print one JSON document on stdout")
+
+
+def _suppress() -> str:
+    from argparse import SUPPRESS
+
+    return SUPPRESS
+
+
+def _config(context: Context) -> int:
+    if context.words.what == "path":
+        from app.cli.paths import path
+
+        return path(context)
+    from app.cli.config import config
+
+    return config(context)
+
+
+START = CommandLine(
+    "",
+    "Start the tray and watch these projects, or raise the one that runs.",
+    ("watchkeeper", "watchkeeper ~/src/flask", "watchkeeper ./status     a folder called like a command"),
+    _start_arguments,
+    _start,
+    prints_data=False,
+)
+
+COMMANDS = (
+    CommandLine(
+        "run",
+        "watch one project, with a tray or without",
+        ("watchkeeper run . --headless", "watchkeeper run ~/src/flask --headless --json"),
+        _run_arguments,
+        _run,
+    ),
+    CommandLine(
+        "once",
+        "run a project's tests once, report, and exit with 0 or 1",
+        ("watchkeeper once .", "watchkeeper once . --changed src/app.py src/db.py", "watchkeeper once . --json"),
+        _once_arguments,
+        _once,
+    ),
+    CommandLine(
+        "status",
+        "what the running instance sees; exit 1 when something is red",
+        ("watchkeeper status", "watchkeeper status --json | jq .mood"),
+        _no_arguments,
+        _status,
+    ),
+    CommandLine(
+        "pause",
+        "let agents rest",
+        ("watchkeeper pause", "watchkeeper pause --for 30m"),
+        _pause_arguments,
+        _pause,
+    ),
+    CommandLine(
+        "resume",
+        "let paused agents work again",
+        ("watchkeeper resume",),
+        _resume_arguments,
+        _resume,
+    ),
+    CommandLine("stop", "end the running instance in an orderly way", ("watchkeeper stop",), _no_arguments, _stop),
+    CommandLine(
+        "tests",
+        "what the history knows: last, history, flaky, slow",
+        ("watchkeeper tests last", "watchkeeper tests slow . --limit 5", "watchkeeper tests flaky --json"),
+        _tests_arguments,
+        _tests,
+    ),
+    CommandLine(
+        "logs",
+        "the log of the running instance, or its file's end",
+        ("watchkeeper logs", "watchkeeper logs -f", "watchkeeper logs -n 20 --json"),
+        _logs_arguments,
+        _logs,
+    ),
+    CommandLine(
+        "doctor",
+        "check this machine and tell what to do; `doctor db` looks after the database",
+        ("watchkeeper doctor", "watchkeeper doctor db current", "watchkeeper doctor db downgrade -1"),
+        _doctor_arguments,
+        _doctor,
+    ),
+    CommandLine(
+        "config",
+        "see and change the settings",
+        (
+            "watchkeeper config show",
+            "watchkeeper config set tests.hang_seconds 60",
+            "watchkeeper config set tests.args -x -q",
+            "watchkeeper config trust .",
+        ),
+        _config_arguments,
+        _config,
+    ),
+)

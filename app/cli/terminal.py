@@ -1,0 +1,75 @@
+"""Writing to a terminal, a pipe or a file: colour only where wanted, and never a control sequence from outside."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SCHEMA = 1
+"""Version of the JSON documents that commands print."""
+
+_CODES = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
+
+
+class Terminal:
+    """Standard output and error of one command.
+
+    Args:
+        out: Data goes here.
+        err: Everything else.
+        environ: `NO_COLOR` (no-color.org) and `TERM` are respected.
+    """
+
+    def __init__(self, out: TextIO, err: TextIO, environ: Mapping[str, str]) -> None:
+        self._out = out
+        self._err = err
+        self.is_tty = out.isatty()
+        can = sys.platform != "win32" or "WT_SESSION" in environ
+        self.colour = self.is_tty and can and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+        for stream in (out, err):
+            reconfigure = getattr(stream, "reconfigure", None)
+            if reconfigure is not None:
+                # A test's name may hold what the terminal's encoding does not.
+                reconfigure(errors="backslashreplace")
+
+    def say(self, text: str = "") -> None:
+        """Print a line of data."""
+        self._out.write(text + "\n")
+
+    def note(self, text: str) -> None:
+        """Print a line that is no data."""
+        self._err.write(text + "\n")
+
+    def document(self, content: Mapping[str, object]) -> None:
+        """Print the one JSON document of a command."""
+        json.dump({"schema": SCHEMA, **content}, self._out, indent=2)
+        self._out.write("\n")
+
+    def flush(self) -> None:
+        """Hand everything on now, so that a reader that has left is noticed here."""
+        self._out.flush()
+        self._err.flush()
+
+    def paint(self, text: str, *styles: str) -> str:
+        """Return the text in colours, where this terminal has them."""
+        if not self.colour or not styles or not text:
+            return text
+        return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
+
+    def table(self, rows: Sequence[Sequence[str]], *, indent: str = "") -> None:
+        """Print rows in columns as wide as they need; the last column is not padded."""
+        if not rows:
+            return
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+        for row in rows:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+            self.say(indent + "  ".join([*cells, row[-1]]).rstrip())
+
+
+def plain(text: object) -> str:
+    """Return text from outside without control characters, which could rewrite what the terminal shows."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in str(text))

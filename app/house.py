@@ -1,0 +1,259 @@
+"""The composition root: the only place where everything is constructed, and that knows the engine and Qt both.
+
+What has a lifetime is entered in order, and so left in reverse. What a start does not need is imported late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from app.agents.settings import Settings
+    from app.cli.launchers import TrayOptions
+    from app.domain.snapshot import TestState
+    from app.engine.bridge import SafeAsyncBridge
+    from app.engine.bus import Bus
+    from app.engine.clock import Clock
+    from app.engine.logs import Logging, LogRing
+    from app.engine.notices import Notices
+    from app.engine.places import Places
+    from app.engine.shutdown import Shutdown
+    from app.store.history import History
+    from app.ui.desk import Desk
+
+HISTORY_S = 5.0
+"""A history that does not answer by then is not waited for: the watch begins without what it remembers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What stands before anything else does, and after everything else is gone."""
+
+    places: Places
+    clock: Clock
+    bus: Bus
+    ring: LogRing
+    log: Logging
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the faces need to know of the house."""
+
+    shutdown: Shutdown
+    settings: Settings
+
+
+@contextmanager
+def _ground(places: Places) -> Iterator[Ground]:
+    from app.engine import logs
+    from app.engine.bus import Bus
+    from app.engine.clock import SystemClock
+
+    clock, ring = SystemClock(), logs.LogRing()
+    with logs.configure(places, "info", ring=ring) as log:
+        yield Ground(places, clock, Bus(clock), ring, log)
+
+
+@asynccontextmanager
+async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[House]:
+    """Build everything but the faces, from the ground floor up, and take it down in reverse.
+
+    Args:
+        ground: What it stands on.
+        folders: The projects to watch, checked; none for those of the settings.
+    """
+    from app.agents.settings_in_force import SettingsInForce
+    from app.agents.testing.agent import TestWatcher
+    from app.agents.testing.projects import Projects
+    from app.control.server import ControlServer
+    from app.domain.commands import ReadLogs, ReadRuns, ReadStatus, ReadTest
+    from app.engine.bridge import SafeAsyncBridge
+    from app.engine.files import sweep_temporaries
+    from app.engine.heartbeat import HeartbeatFile
+    from app.engine.limits import Limits
+    from app.engine.looplag import LoopLag
+    from app.engine.notices import Notices
+    from app.engine.processes import ProcessRunner
+    from app.engine.shutdown import Shutdown
+    from app.engine.supervisor import Supervisor
+    from app.store.history import History
+    from app.store.location import history_url
+
+    places, clock, bus, log = ground.places, ground.clock, ground.bus, ground.log
+    limits = Limits()
+    in_force = SettingsInForce(places)
+    settings, notice = in_force.general()
+    async with AsyncExitStack() as stack:
+        log.set_level(settings.log.level)
+        log.redactor.register(os.environ.get("DATABASE_URL", ""))
+        shutdown = stack.enter_context(Shutdown(bus, clock, limits))
+        notices = Notices(bus.publish, clock)
+        notices.show("settings", notice.text if notice else "", notice.hint if notice else "")
+        notices.show("log", log.trouble)
+        for folder in places.all():
+            await asyncio.to_thread(sweep_temporaries, folder)
+        bridge = await stack.enter_async_context(SafeAsyncBridge(asyncio.get_running_loop()))
+        await stack.enter_async_context(LoopLag(clock, lambda lag, where: _tell_lag(bridge, bus, clock, lag, where)))
+        history = await stack.enter_async_context(
+            History(
+                history_url(os.environ, places.data),
+                backup_folder=places.data / "backups",
+                clock=clock,
+                on_trouble=lambda text, hint: notices.show("history", text, hint),
+                keep_runs=settings.history.keep_runs,
+            )
+        )
+        stack.callback(bus.subscribe(lambda event, _snapshot: history.record(event)))
+        bus.handle(ReadStatus, lambda _asked: bus.snapshot)
+        bus.handle(ReadTest, lambda asked: history.test(asked.project, asked.nodeid))
+        bus.handle(ReadRuns, lambda asked: history.runs(asked.project, asked.limit))
+        bus.handle(ReadLogs, lambda asked: ground.ring.after(asked.after, asked.limit))
+        heartbeats = HeartbeatFile(places.runtime / "heartbeats.json")
+        supervisor = await stack.enter_async_context(Supervisor(bus, clock, heartbeats=heartbeats, limits=limits))
+        runner = ProcessRunner(clock=clock)
+
+        def make(root: Path, title: str) -> TestWatcher:
+            return TestWatcher(
+                root,
+                title=title,
+                settings=lambda: in_force.of_project(root),
+                known_tests=lambda project: _known_tests(history, project),
+                publish=bus.publish,
+                bridge=bridge,
+                clock=clock,
+                runner=runner,
+                environ=os.environ,
+                new_id=lambda: uuid4().hex,
+            )
+
+        projects = stack.enter_context(Projects(bus, supervisor, make))
+        for folder in folders or _configured(settings, notices):
+            projects.watch(folder)
+        await stack.enter_async_context(ControlServer(places, bus.send))
+        yield House(shutdown, settings)
+
+
+async def _known_tests(history: History, project: str) -> tuple[TestState, ...]:
+    """Return what history remembers; a history that is out of reach has said so itself, and delays nothing."""
+    from app.domain.errors import StoreError
+
+    try:
+        return await asyncio.wait_for(history.known_tests(project), HISTORY_S)
+    except (StoreError, TimeoutError):
+        return ()
+
+
+def _configured(settings: Settings, notices: Notices) -> list[Path]:
+    """Return the folders that the settings name and that can be watched; the others are told of."""
+    from app.agents.testing.projects import check_folder
+    from app.domain.errors import ProjectError
+
+    folders = []
+    for path in settings.projects:
+        try:
+            folders.append(check_folder(path))
+        except ProjectError as error:
+            notices.show(f"project:{path}", error.message, error.hint)
+    return folders
+
+
+def _tell_lag(bridge: SafeAsyncBridge, bus: Bus, clock: Clock, lag_s: float, where: str) -> None:
+    """Tell of a stall, from the watchdog's thread: the loop hears of it when it runs again."""
+    from app.domain.errors import BridgeError
+    from app.domain.events import LoopLagged
+
+    with suppress(BridgeError):
+        bridge.submit(bus.publish, LoopLagged(at=clock.wall(), lag_s=lag_s, where=where))
+
+
+def watch_in_terminal(places: Places, folders: tuple[Path, ...], *, as_json: bool) -> int:
+    """Watch in the terminal until told to stop, and return the exit code."""
+    from app.cli.live import LiveReport
+
+    async def live(ground: Ground) -> int:
+        async with _house(ground, folders) as house:
+            await house.shutdown.wait()
+        house.shutdown.disarm()
+        return 0
+
+    moving = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    colour = moving and not os.environ.get("NO_COLOR")
+    report = LiveReport(sys.stdout, as_json=as_json, moving=moving, colour=colour, width=_terminal_width)
+    with _ground(places) as ground, asyncio.Runner(loop_factory=_plain_loop) as runner:
+        ground.bus.subscribe(report)
+        return runner.run(live(ground))
+
+
+def _plain_loop() -> asyncio.AbstractEventLoop:
+    """Return asyncio's own loop, with a pool that a hung file system cannot keep alive."""
+    from app.engine.workers import WorkerPool
+
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(WorkerPool())
+    return loop
+
+
+def watch_in_tray(places: Places, folders: tuple[Path, ...], options: TrayOptions) -> int:
+    """Watch in the tray until told to stop, and return the exit code."""
+    from PySide6.QtWidgets import QApplication
+
+    from app.ui.loop import run
+
+    app = QApplication(["watchkeeper"])
+    app.setApplicationName("watchkeeper")
+    app.setApplicationDisplayName("Watchkeeper")
+    app.setDesktopFileName("watchkeeper")
+    with _ground(places) as ground:
+        return run(lambda: _live_in_tray(ground, folders, options), app)
+
+
+async def _live_in_tray(ground: Ground, folders: tuple[Path, ...], options: TrayOptions) -> int:
+    from app.ui.desk import Desk
+
+    async with Desk(ground.bus, ground.clock) as desk:
+        if options.window:
+            desk.open_window()
+        async with _house(ground, folders) as house, _alerts(ground, house.settings, desk):
+            await house.shutdown.wait()
+    house.shutdown.disarm()
+    return 0
+
+
+@asynccontextmanager
+async def _alerts(ground: Ground, settings: Settings, desk: Desk) -> AsyncIterator[None]:
+    from app.alerts.desktop import DesktopAlerts
+    from app.engine.files import write_atomic
+    from app.system.notifications import BalloonNotifier, DesktopNotifierAdapter
+
+    if not settings.notifications.enabled:
+        yield
+        return
+    png = ground.places.cache / "icon.png"
+    icon: Path | None = png
+    try:
+        await asyncio.to_thread(write_atomic, png, desk.icon_png())
+    except OSError:  # a full disk: notifications go without
+        icon = None
+    notifiers = (DesktopNotifierAdapter(icon), BalloonNotifier(desk.balloon))
+    try:
+        snooze_s = settings.notifications.snooze_minutes * 60
+        async with DesktopAlerts(ground.bus, notifiers, ground.clock, snooze_s=snooze_s):
+            yield
+    finally:
+        for notifier in notifiers:
+            await notifier.aclose()
+
+
+def _terminal_width() -> int:
+    return shutil.get_terminal_size().columns

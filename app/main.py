@@ -1,0 +1,99 @@
+"""The entry: from the command line to what it starts.
+
+Nothing heavy is imported before it is needed: `--version` pays for none of it, and headless never for Qt. What is
+started is built in `app.house`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.cli.launchers import TrayOptions
+    from app.engine.places import Places
+
+
+def main() -> int:
+    """Run the command line, and return the exit code."""
+    from app.cli import run
+    from app.cli.launchers import Launchers
+
+    return run(sys.argv[1:], Launchers(tray=_tray, headless=_headless, once=_once))
+
+
+def _tray(folders: tuple[Path, ...], options: TrayOptions) -> int:
+    from app.engine.places import Places
+    from app.house import watch_in_terminal, watch_in_tray
+    from app.system.display import display_trouble
+    from app.system.instance import SingleInstance
+
+    places = Places.find(os.environ)
+    checked = _checked(folders)
+    with SingleInstance(places) as instance:
+        if not instance.acquire():
+            return _raise_running(places, checked)
+        trouble = display_trouble(os.environ)
+        if trouble:
+            print(f"{trouble} Watching in the terminal instead.", file=sys.stderr)  # noqa: T201 - said to the person
+            return watch_in_terminal(places, checked, as_json=False)
+        return watch_in_tray(places, checked, options)
+
+
+def _headless(folder: Path, as_json: bool) -> int:  # noqa: FBT001 - as the command line hands it over
+    from app.domain.errors import CannotError
+    from app.engine.places import Places
+    from app.house import watch_in_terminal
+    from app.system.instance import SingleInstance
+
+    places = Places.find(os.environ)
+    checked = _checked((folder,))
+    with SingleInstance(places) as instance:
+        if not instance.acquire():
+            hint = f"Let it watch this project too: watchkeeper {checked[0]}"
+            raise CannotError("Watchkeeper is running already.", hint)
+        return watch_in_terminal(places, checked, as_json=as_json)
+
+
+def _once(folder: Path, changed: tuple[str, ...], as_json: bool) -> int:  # noqa: FBT001 - likewise
+    import asyncio
+
+    from app.agents.settings_in_force import SettingsInForce
+    from app.agents.testing.once import run_once
+    from app.cli.once import report_once
+    from app.engine.clock import SystemClock
+    from app.engine.places import Places
+    from app.engine.processes import ProcessRunner
+
+    (root,) = _checked((folder,))
+    settings, notice = SettingsInForce(Places.find(os.environ)).of_project(root)
+    if notice is not None:
+        print(f"{notice.text} {notice.hint}", file=sys.stderr)  # noqa: T201 - said to the person
+    clock = SystemClock()
+    run = run_once(root, changed, settings.tests, runner=ProcessRunner(clock=clock), clock=clock, environ=os.environ)
+    return report_once(asyncio.run(run), sys.stdout, as_json=as_json)
+
+
+def _checked(folders: tuple[Path, ...]) -> tuple[Path, ...]:
+    from app.agents.testing.projects import check_folder
+
+    return tuple(check_folder(folder) for folder in folders)
+
+
+def _raise_running(places: Places, folders: tuple[Path, ...]) -> int:
+    """Have the instance that runs show itself, and watch what was named."""
+    from app.control.client import ControlClient
+    from app.domain.commands import RaiseWindow, WatchProject
+
+    with ControlClient(places) as client:
+        for folder in folders:
+            client.send(WatchProject(path=str(folder)))
+        client.send(RaiseWindow())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What differs between operating systems: notifications, the single instance. No Qt."""

@@ -1,0 +1,191 @@
+"""The commands that speak to the running instance."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.domain import commands
+from app.domain.snapshot import Snapshot
+from app.system.instance import SingleInstance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.engine.places import Places
+    from tests.cli.conftest import CommandLine, Instance
+
+
+def test_status_tells_verdict_red_tests_agents_and_notices(cli: CommandLine, instance: Instance) -> None:
+    """A few lines say all; what is red makes the exit code 1; no control character of a name gets through."""
+    ran = cli("status")
+
+    assert ran.code == 1
+    assert ran.out.startswith("RED  1 test is red\n")
+    for words in (
+        "demo  /src/demo",
+        "1 failed, 1 passed, 1 skipped",
+        "failed  t.py::b\\x1b[31m",
+        "after src/app.py",
+        "tests  running  heartbeat",
+        "Polling is used.",
+        "Raise the limit.",
+    ):
+        assert words in ran.out
+    assert "\x1b" not in ran.out
+    assert instance.seen == [commands.ReadStatus()]
+
+
+def test_status_as_json_is_the_snapshot(cli: CommandLine, instance: Instance) -> None:
+    """One document on stdout, with a schema number and what follows from the rest."""
+    ran = cli("status", "--json")
+
+    found = json.loads(ran.out)
+    assert (found["schema"], found["mood"], found["red_count"]) == (1, "red", 1)
+    assert found["projects"]["/src/demo"]["last"]["verdict"] == "red"
+    assert ran.err == ""
+    assert len(instance.seen) == 1
+
+
+def test_status_of_an_instance_without_projects_is_good(cli: CommandLine, instance: Instance) -> None:
+    """Nothing watched yet is told, and is nothing bad."""
+    instance.snapshot = Snapshot(0.0, stopping="asked to")
+
+    ran = cli("status")
+
+    assert ran.code == 0
+    assert "NOTHING RUN YET" in ran.out
+    assert "stopping: asked to" in ran.out
+
+
+def test_pause_and_resume_say_what_they_did(cli: CommandLine, instance: Instance) -> None:
+    """The agent and the time are handed on, and the names that were paused come back."""
+    paused = cli("pause", "tests", "--for", "1h30m")
+    as_json = cli("pause", "--json")
+    resumed = cli("resume", "--json")
+
+    assert paused.out == "Paused for 1h30m: tests\n"
+    assert json.loads(as_json.out) == {"schema": 1, "paused": ["tests"], "seconds": None}
+    assert json.loads(resumed.out) == {"schema": 1, "resumed": ["tests"]}
+    assert instance.seen == [commands.Pause(agent="tests", seconds=5400.0), commands.Pause(), commands.Resume()]
+
+
+@pytest.mark.usefixtures("instance")
+def test_a_refusal_of_the_instance_is_told(cli: CommandLine) -> None:
+    """What the instance says no to is the person's message, with the instance's hint."""
+    ran = cli("pause", "nobody")
+
+    assert ran.code == 3
+    assert ran.err == "watchkeeper: There is no agent 'nobody'.\nThere is: tests.\n"
+
+
+def test_stop_waits_until_the_instance_is_gone(cli: CommandLine, instance: Instance) -> None:
+    """After `stop` has returned, nothing listens any more."""
+    ran = cli("stop")
+    after = cli("status")
+
+    assert (ran.code, ran.out) == (0, "Stopped.\n")
+    assert isinstance(instance.seen[0], commands.Stop)
+    assert after.code == 3
+
+
+def test_stop_waits_for_the_lock_too(cli: CommandLine, instance: Instance, places: Places) -> None:
+    """The socket goes first, and agents may take some time after it: a start right after `stop` must not be refused."""
+    with SingleInstance(places) as lock:
+        assert lock.acquire()
+        early = threading.Timer(0.3, lock.release)
+        early.start()
+
+        ran = cli("stop")
+        with SingleInstance(places) as next_one:
+            free = next_one.acquire()
+        early.join()
+
+    assert (ran.code, free) == (0, True)
+    assert isinstance(instance.seen[0], commands.Stop)
+
+
+def test_an_instance_that_does_not_go_is_told(
+    cli: CommandLine, instance: Instance, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the time that an orderly stop may take, the person learns where to look."""
+    monkeypatch.setattr("app.cli.instance._STOP_PATIENCE_S", 0.2)
+    with SingleInstance(places) as lock:
+        assert lock.acquire()
+
+        ran = cli("stop")
+
+    assert ran.code == 3
+    assert "still runs" in ran.err
+    assert "watchkeeper logs" in ran.err
+    assert isinstance(instance.seen[0], commands.Stop)
+
+
+@pytest.mark.parametrize("words", [("status",), ("pause",), ("resume",), ("stop",), ("logs", "-f")])
+def test_without_an_instance_each_says_so(cli: CommandLine, words: tuple[str, ...]) -> None:
+    """Nothing to speak to is exit code 3, with what to start."""
+    ran = cli(*words)
+
+    assert ran.code == 3
+    assert "No Watchkeeper is running" in ran.err
+    assert "watchkeeper PATH" in ran.err
+
+
+def test_logs_are_the_newest_lines_of_the_instance(cli: CommandLine, instance: Instance) -> None:
+    """As many as asked for, with the level, oldest first."""
+    for number in range(5):
+        instance.ring.append(0.0, "warning", "app", f"line {number}\x1b]0;x")
+
+    ran = cli("logs", "-n", "2")
+    as_json = cli("logs", "-n", "1", "--json")
+
+    assert [line.split(" ", 2)[2] for line in ran.out.splitlines()] == [
+        "warning  line 3\\x1b]0;x",
+        "warning  line 4\\x1b]0;x",
+    ]
+    assert json.loads(as_json.out)["lines"][0]["seq"] == 5
+
+
+def test_logs_are_followed_without_a_gap(cli: CommandLine, instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`logs -f` prints each line once, in order, and goes on until the instance ends or the person interrupts."""
+    monkeypatch.setattr("app.cli.loglines.POLL_S", 0.001)
+    polls = 0
+
+    def more() -> None:
+        nonlocal polls
+        polls += 1
+        for number in range(3):
+            instance.ring.append(0.0, "info", "app", f"{polls}.{number}")
+        if polls == 20:
+            instance.stop()
+
+    instance.on_logs = more
+    ran = cli("logs", "-f", "--json", "-n", "5")
+
+    seen = [json.loads(line)["seq"] for line in ran.out.splitlines() if line.startswith('{"seq"')]
+    assert len(seen) >= 30
+    assert seen == list(range(seen[0], seen[0] + len(seen)))
+    assert ran.code == 3
+
+
+def test_without_an_instance_logs_come_from_the_file(cli: CommandLine, home: Path) -> None:
+    """The end of the last log file is printed, and stderr says where it is from; broken lines are left out."""
+    (home / "logs").mkdir()
+    lines = [
+        '{"at": 1.0, "level": "info", "logger": "app", "event": "first", "count": 3}',
+        "broken",
+        "[]",
+        '{"at": 2.0, "level": "error", "logger": "app", "event": "second", "traceback": "Traceback x"}',
+    ]
+    (home / "logs" / "watchkeeper.log").write_text("\n".join(lines) + "\n")
+
+    ran = cli("logs")
+    as_json = cli("logs", "--json")
+
+    assert "first  count=3" in ran.out
+    assert "second\nTraceback x" in ran.out
+    assert "watchkeeper.log" in ran.err
+    assert [line["text"].split()[0] for line in json.loads(as_json.out)["lines"]] == ["first", "second"]

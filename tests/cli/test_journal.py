@@ -1,0 +1,126 @@
+"""The commands that read the history: `tests` and `doctor db`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.domain.events import ProjectWatched, RunFinished, RunStarted, TestsRan
+from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult, Verdict
+from app.engine.clock import SystemClock
+from app.store.history import History
+from app.store.location import history_url
+from app.system.instance import SingleInstance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.engine.places import Places
+    from tests.cli.conftest import CommandLine
+
+
+async def record(places: Places, root: str) -> None:
+    """Keep three runs in which one test goes to and fro without a change, and one is slow."""
+    async with History(history_url({}, places.data), backup_folder=None, clock=SystemClock()) as history:
+        history.record(ProjectWatched(at=0.0, project=root, name="demo"))
+        for number, outcome in enumerate((Outcome.PASSED, Outcome.FAILED, Outcome.PASSED, Outcome.FAILED)):
+            run = {"project": root, "run_id": f"r{number}", "at": 1_700_000_000.0 + number}
+            verdict = Verdict.RED if outcome is Outcome.FAILED else Verdict.GREEN
+            results = (TestResult("t.py::flaky", outcome, 0.1), TestResult("t.py::slow\x1b[0m", Outcome.PASSED, 5.0))
+            history.record(RunStarted(**run, cause=Cause(CauseKind.REQUEST)))
+            history.record(TestsRan(**run, results=results))
+            history.record(RunFinished(**run, verdict=verdict, duration_s=5.1))
+        await history.flush()
+
+
+@pytest.fixture
+def root(places: Places, tmp_path: Path) -> str:
+    asyncio.run(record(places, str(tmp_path)))
+    return str(tmp_path)
+
+
+def test_last_tells_the_newest_run_and_what_is_red(cli: CommandLine, root: str) -> None:
+    """Exit code 1, since something is red."""
+    in_words = cli("tests", "last")
+    as_json = cli("tests", "last", root, "--json")
+
+    assert in_words.code == as_json.code == 1
+    assert "failed  t.py::flaky" in in_words.out
+    (project,) = json.loads(as_json.out)["projects"]
+    assert (project["run"]["run_id"], project["run"]["verdict"]) == ("r3", "red")
+    assert [test["nodeid"] for test in project["red"]] == ["t.py::flaky"]
+
+
+def test_history_tells_runs_newest_first(cli: CommandLine, root: str) -> None:
+    """As many as asked for."""
+    in_words = cli("tests", "history", "--limit", "3")
+    as_json = cli("tests", "history", root, "--limit", "2", "--json")
+
+    assert [line.split()[0] for line in in_words.out.splitlines()] == ["red", "green", "red"]
+    assert root in in_words.out
+    assert [run["run_id"] for run in json.loads(as_json.out)["runs"]] == ["r3", "r2"]
+
+
+def test_flaky_and_slow_tell_tests(cli: CommandLine, root: str) -> None:
+    """The one that changed its mind, and the one that takes longest first."""
+    flaky = cli("tests", "flaky", root)
+    slow = cli("tests", "slow", "--json")
+    in_words = cli("tests", "slow")
+
+    assert "t.py::flaky" in flaky.out
+    assert "slow" not in flaky.out
+    assert [test["nodeid"] for test in json.loads(slow.out)["tests"]] == ["t.py::slow\x1b[0m", "t.py::flaky"]
+    assert "\x1b" not in in_words.out
+
+
+def test_another_project_has_no_runs(cli: CommandLine, root: str, places: Places) -> None:
+    """A project without a history is told in words, and is nothing bad."""
+    assert root
+    for what in ("last", "history", "flaky", "slow"):
+        ran = cli("tests", what, str(places.data))
+
+        assert ran.code == 0
+        assert ran.out.startswith("No ")
+
+
+def test_without_a_history_each_says_so_and_makes_none(cli: CommandLine, places: Places) -> None:
+    """Reading creates nothing."""
+    ran = cli("tests", "last", "--json")
+
+    assert ran.code == 3
+    assert json.loads(ran.out)["error"]["hint"]
+    assert list(places.data.iterdir()) == []
+
+
+def test_doctor_db_describes_and_moves_the_schema(cli: CommandLine, root: str) -> None:
+    """Down to nothing and up again, with what stands said each time."""
+    described = cli("doctor", "db", "--json")
+    revisions = cli("doctor", "db", "history", "--json")
+    down = cli("doctor", "db", "downgrade", "base", "--json")
+    up = cli("doctor", "db", "upgrade", "--json")
+    current = cli("doctor", "db", "current")
+
+    assert root
+    assert json.loads(described.out)["database"]["runs"] == 4
+    assert json.loads(revisions.out)["revisions"][-1]["is_head"] is True
+    assert (json.loads(down.out)["schema"], json.loads(down.out)["state"]["position"]) == (1, "empty")
+    assert json.loads(up.out)["state"]["position"] == "current"
+    assert "current" in current.out
+    assert {each.code for each in (described, revisions, down, up, current)} == {0}
+
+
+def test_doctor_db_does_not_move_the_schema_under_a_running_instance(
+    cli: CommandLine, root: str, places: Places
+) -> None:
+    """Who holds the instance's lock is asked to stop first."""
+    assert root
+    with SingleInstance(places) as running:
+        assert running.acquire()
+
+        ran = cli("doctor", "db", "downgrade", "base")
+
+    assert ran.code == 3
+    assert "watchkeeper stop" in ran.err
