@@ -1,0 +1,1 @@
+"""How people are told: desktop notifications on transitions."""

@@ -1,0 +1,214 @@
+"""Desktop notifications: one for each transition, grouped, and none while people want silence."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final, Self
+
+import structlog
+
+from app.alerts.wording import body_of, title_of
+from app.domain.agents import AgentState
+from app.domain.commands import RaiseWindow, Snooze
+from app.domain.errors import UsageError
+from app.domain.events import AgentChanged, NotificationsSnoozed, VerdictChanged
+from app.engine.tasks import spawn
+from app.system.notifications import Notification
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from app.domain.commands import Command
+    from app.domain.events import Event
+    from app.domain.snapshot import Snapshot
+    from app.engine.bus import Bus
+    from app.engine.clock import Clock
+    from app.system.notifications import Notifier
+
+_log = structlog.get_logger(__name__)
+
+SNOOZE_S: Final = 30 * 60.0
+"""What the Snooze button asks for."""
+
+_WAITING: Final = 100
+"""Notifications that may wait for a slow service; there is at most one of each cause."""
+
+_STOP_S: Final = 1.0
+
+
+class DesktopAlerts:
+    """Tells a person when tests go red or green, when a run's trouble comes or goes, when an agent fails or recovers.
+
+    One notification stands for each project and each agent: a newer one takes its place. An async context manager;
+    the notifiers are not closed by it.
+
+    Args:
+        bus: Where the events come from and the commands of the buttons go; `Snooze` is answered here.
+        notifiers: Ways to show a notification, asked in order until one has shown it.
+        clock: Wall time, by which a snooze ends.
+        snooze_s: Seconds of silence that the Snooze button asks for.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        notifiers: Sequence[Notifier],
+        clock: Clock,
+        *,
+        snooze_s: float = SNOOZE_S,
+    ) -> None:
+        self._bus = bus
+        self._notifiers = tuple(notifiers)
+        self._clock = clock
+        self._snooze_s = snooze_s
+        self._outbox: dict[str, Notification] = {}
+        self._posted = asyncio.Event()
+        self._told: dict[str, str] = {}
+        self._failed: set[str] = set()
+        self._postman: asyncio.Task[None] | None = None
+        self._leave: tuple[Callable[[], None], ...] = ()
+
+    async def __aenter__(self) -> Self:
+        """Begin to listen and to answer `Snooze`."""
+        self._leave = (self._bus.handle(Snooze, self._snooze), self._bus.subscribe(self._see))
+        self._postman = spawn(self._deliver(), name="desktop alerts")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End listening; what was not shown yet is dropped."""
+        for leave in self._leave:
+            leave()
+        if self._postman is not None:
+            self._postman.cancel()
+            await asyncio.wait([self._postman], timeout=_STOP_S)
+
+    def _snooze(self, command: Snooze) -> None:
+        if not (math.isfinite(command.seconds) and command.seconds >= 0):
+            raise UsageError(
+                f"Notifications cannot be snoozed for {command.seconds} seconds.", "Give a number of seconds from 0 on."
+            )
+        now = self._clock.wall()
+        self._bus.publish(NotificationsSnoozed(at=now, until=now + command.seconds))
+
+    def _see(self, event: Event, snapshot: Snapshot) -> None:
+        if isinstance(event, AgentChanged):
+            self._see_agent(event, snapshot)
+        elif isinstance(event, VerdictChanged) and not self._is_silent(snapshot):
+            self._see_verdict(event)
+
+    def _is_silent(self, snapshot: Snapshot) -> bool:
+        return bool(snapshot.stopping) or snapshot.snoozed_until > self._clock.wall() or _is_paused(snapshot)
+
+    def _see_agent(self, event: AgentChanged, snapshot: Snapshot) -> None:
+        if event.state is AgentState.FAILED and event.agent not in self._failed:
+            if not self._is_silent(snapshot):
+                self._failed.add(event.agent)
+                self._post(self._of_agent(event))
+        elif event.state is AgentState.RUNNING and event.agent in self._failed:
+            self._failed.discard(event.agent)
+            if not self._is_silent(snapshot):
+                self._post(self._of_agent(event))
+
+    def _see_verdict(self, event: VerdictChanged) -> None:
+        """Post what a run has changed: once, unless it then ends in trouble, which is another matter."""
+        if self._told.get(event.project) == event.run_id and event.trouble is None:
+            return
+        self._told[event.project] = event.run_id
+        self._post(self._of_verdict(event))
+
+    def _of_verdict(self, event: VerdictChanged) -> Notification:
+        view = self._bus.snapshot.projects.get(event.project)
+        name = view.name if view is not None else PurePath(event.project).name
+        shown = next(iter(event.broke), None)
+        return notification_for(
+            event,
+            name,
+            on_open=self._sender(RaiseWindow(project=event.project, nodeid=shown)),
+            on_snooze=self._snoozer(),
+        )
+
+    def _of_agent(self, event: AgentChanged) -> Notification:
+        return notification_for_agent(event, on_open=self._sender(RaiseWindow()), on_snooze=self._snoozer())
+
+    def _snoozer(self) -> Callable[[], None]:
+        return self._sender(Snooze(seconds=self._snooze_s))
+
+    def _sender(self, command: Command) -> Callable[[], None]:
+        def send() -> None:
+            spawn(self._bus.send(command), name=f"button {type(command).__name__}")
+
+        return send
+
+    def _post(self, notification: Notification) -> None:
+        self._outbox.pop(notification.key, None)  # an older one that still waits is overtaken
+        self._outbox[notification.key] = notification
+        while len(self._outbox) > _WAITING:
+            _log.warning("a notification was dropped", key=next(iter(self._outbox)))
+            del self._outbox[next(iter(self._outbox))]
+        self._posted.set()
+
+    async def _deliver(self) -> None:
+        while True:
+            await self._posted.wait()
+            self._posted.clear()
+            while self._outbox:
+                await self._show(self._outbox.pop(next(iter(self._outbox))))
+
+    async def _show(self, notification: Notification) -> None:
+        for notifier in self._notifiers:
+            try:
+                if await notifier.send(notification):
+                    return
+            except Exception:  # noqa: BLE001 - one way that fails must not silence the next
+                _log.exception("a notifier failed", notifier=type(notifier).__name__)
+        _log.warning("a notification could not be shown", title=notification.title)
+
+
+def notification_for(
+    event: VerdictChanged, project: str, *, on_open: Callable[[], None], on_snooze: Callable[[], None]
+) -> Notification:
+    """Put a change of the verdict into a notification. Pure.
+
+    It is never urgent: an urgent one would break through do-not-disturb.
+
+    Args:
+        event: What changed.
+        project: The project's name for people.
+        on_open: Called for the Open button and for a click.
+        on_snooze: Called for the Snooze button.
+
+    Returns:
+        The notification, whose title has 1 to 80 characters.
+    """
+    return Notification(
+        key=f"verdict:{event.project}",
+        title=title_of(event),
+        body=body_of(event, project),
+        buttons=(("Open", on_open), ("Snooze", on_snooze)),
+        on_clicked=on_open,
+    )
+
+
+def notification_for_agent(
+    event: AgentChanged, *, on_open: Callable[[], None], on_snooze: Callable[[], None]
+) -> Notification:
+    """Put an agent's failure (state FAILED) or its recovery (any other) into a notification. Pure."""
+    failed = event.state is AgentState.FAILED
+    hint = "It is tried again from time to time. The log says why it failed."
+    return Notification(
+        key=f"agent:{event.agent}",
+        title=f"Agent {event.agent} has failed" if failed else f"Agent {event.agent} works again",
+        body="\n".join(filter(None, (event.reason.strip()[:300], hint))) if failed else "It keeps watch again.",
+        buttons=(("Open", on_open), ("Snooze", on_snooze)),
+        on_clicked=on_open,
+    )
+
+
+def _is_paused(snapshot: Snapshot) -> bool:
+    agents = [agent for agent in snapshot.agents.values() if agent.state is not AgentState.DISABLED]
+    return bool(agents) and all(agent.paused for agent in agents)

@@ -1,0 +1,466 @@
+"""What people are told, when, and how often."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.alerts.desktop import DesktopAlerts, notification_for
+from app.alerts.wording import readable
+from app.domain.agents import AgentState
+from app.domain.commands import RaiseWindow, Snooze
+from app.domain.errors import UsageError
+from app.domain.events import (
+    AgentChanged,
+    AgentPaused,
+    AgentResumed,
+    ProjectWatched,
+    StopBegan,
+    VerdictChanged,
+)
+from app.domain.verdicts import Cause, CauseKind, Verdict
+from app.engine.bus import Bus
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from app.system.notifications import Notification
+
+LOGIN = "tests/test_auth.py::TestLogin::test_login[admin-::]"
+LOGOUT = "tests/test_auth.py::test_logout"
+FILE = "tests/test_shop.py"
+SAVE = Cause(CauseKind.SAVE, ("app/auth.py",))
+ROOT = "/home/ann/shop"
+
+
+class Screen:
+    """A notifier that keeps what it was asked to show."""
+
+    def __init__(self, *, works: bool = True) -> None:
+        self.works = works
+        self.shown: list[Notification] = []
+        self._moved = asyncio.Condition()
+
+    async def send(self, notification: Notification) -> bool:
+        """Keep it, and say whether it was shown."""
+        async with self._moved:
+            self.shown.append(notification)
+            self._moved.notify_all()
+        return self.works
+
+    async def aclose(self) -> None:
+        """Hold nothing."""
+
+    async def titles(self, count: int) -> list[str]:
+        """Wait until `count` were asked for and everything on the loop is quiet, then return all titles."""
+        async with asyncio.timeout(10), self._moved:
+            await self._moved.wait_for(lambda: len(self.shown) >= count)
+        await _settle()
+        return [each.title for each in self.shown]
+
+
+async def _settle() -> None:
+    """Let everything that is ready on the loop run."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+class Alerted(Protocol):
+    """Gives a bus whose alerts go to these screens."""
+
+    def __call__(self, *screens: Screen) -> contextlib.AbstractAsyncContextManager[Bus]:
+        """Start the alerts, and end them on leaving."""
+
+
+@pytest.fixture
+def alerts(fake_clock: Any) -> Alerted:
+    """Alerts for a project called shop, by a clock that stands still."""
+
+    @contextlib.asynccontextmanager
+    async def alerts(*screens: Screen) -> AsyncIterator[Bus]:
+        bus = Bus(fake_clock)
+        bus.publish(ProjectWatched(at=0, project=ROOT, name="shop"))
+        async with DesktopAlerts(bus, screens, fake_clock, snooze_s=60):
+            yield bus
+
+    return alerts
+
+
+def _change(**values: object) -> VerdictChanged:
+    return VerdictChanged(**{"at": 0.0, "project": ROOT, "run_id": "r1", "cause": SAVE, **values})
+
+
+def _nothing() -> None:
+    """Stand for a callback that is not pressed."""
+
+
+def _notification(event: VerdictChanged) -> Notification:
+    return notification_for(event, "shop", on_open=_nothing, on_snooze=_nothing)
+
+
+@pytest.mark.parametrize(
+    ("values", "title"),
+    [
+        ({"broke": (LOGOUT,), "still_red": 1}, "test_logout went red"),
+        ({"broke": (LOGIN,), "still_red": 1}, "test_login[admin-::] went red"),
+        ({"broke": (FILE,), "still_red": 1}, "test_shop.py went red"),
+        ({"broke": (LOGIN, LOGOUT, FILE), "still_red": 3}, "3 tests went red"),
+        ({"broke": (LOGIN,), "fixed": (LOGOUT,), "still_red": 1}, "test_login[admin-::] went red"),
+        ({"fixed": (LOGIN,)}, "All green again"),
+        ({"gone": (LOGIN,)}, "All green again"),
+        ({"fixed": (LOGOUT,), "still_red": 2}, "test_logout is green again, 2 still red"),
+        ({"fixed": (LOGIN, LOGOUT), "still_red": 2}, "2 tests are green again, 2 still red"),
+        ({"fixed": (LOGOUT,), "complete": False}, "test_logout is green again"),
+        ({"gone": (LOGOUT,), "still_red": 1}, "test_logout is gone, 1 still red"),
+        ({"recovered": Verdict.NO_PYTEST}, "All green again"),
+        ({"recovered": Verdict.NO_PYTEST, "complete": False}, "pytest is there again"),
+        ({"recovered": Verdict.HUNG, "still_red": 2}, "The tests no longer hang, 2 still red"),
+        ({"recovered": Verdict.ERROR, "still_red": 2}, "The tests run again, 2 still red"),
+        ({"trouble": Verdict.NO_PYTEST}, "pytest is missing"),
+        ({"trouble": Verdict.NO_INTERPRETER}, "No Python was found for the tests"),
+        ({"trouble": Verdict.NO_TESTS}, "No tests were found"),
+        ({"trouble": Verdict.COLLECTION_ERROR, "broke": (FILE,)}, "Tests cannot be collected"),
+        ({"trouble": Verdict.USAGE_ERROR}, "pytest refuses its settings"),
+        ({"trouble": Verdict.CRASHED, "broke": (LOGIN,)}, "The tests crashed"),
+        ({"trouble": Verdict.HUNG}, "The tests hang"),
+        ({"trouble": Verdict.ERROR}, "The tests could not be run"),
+        ({"trouble": Verdict.HUNG, "recovered": Verdict.CRASHED}, "The tests hang"),
+    ],
+)
+def test_the_title_names_what_matters_first(values: dict[str, object], title: str) -> None:
+    """Trouble comes before red, and red before green."""
+    assert _notification(_change(**values)).title == title
+
+
+@pytest.mark.parametrize(
+    ("values", "body"),
+    [
+        (
+            {"broke": (LOGIN, LOGOUT), "fixed": (FILE,), "still_red": 2},
+            (
+                "shop: changed app/auth.py\n"
+                "TestLogin::test_login[admin-::] (tests/test_auth.py)\n"
+                "test_logout (tests/test_auth.py)\n"
+                "test_shop.py is green again."
+            ),
+        ),
+        (
+            {"broke": tuple(f"t.py::test_{n}" for n in range(8)), "cause": Cause(CauseKind.SAVE, tuple("abcde"))},
+            "shop: changed a, b, c and 2 more\n" + "".join(f"test_{n} (t.py)\n" for n in range(5)) + "and 3 more",
+        ),
+        (
+            {
+                "trouble": Verdict.NO_PYTEST,
+                "message": "No pytest in .venv. Install it.",
+                "cause": Cause(CauseKind.START),
+            },
+            "shop: found at the start\nNo pytest in .venv. Install it.",
+        ),
+        (
+            {"trouble": Verdict.CRASHED, "broke": (LOGOUT,), "still_red": 3, "cause": Cause(CauseKind.REQUEST)},
+            "shop: run by request\ntest_logout (tests/test_auth.py)\nRed tests in all: 3.",
+        ),
+        (
+            {"recovered": Verdict.COLLECTION_ERROR, "fixed": (FILE,), "gone": (LOGOUT,)},
+            "shop: changed app/auth.py\ntests/test_shop.py\nTests can be collected again.\ntest_logout is gone.",
+        ),
+    ],
+)
+def test_the_body_names_project_change_and_tests(values: dict[str, object], body: str) -> None:
+    """The first five tests are named with class and parameters, the rest are counted."""
+    assert _notification(_change(**values)).body == body
+
+
+NODEIDS = st.lists(st.text(max_size=200) | st.just(LOGIN), max_size=7).map(tuple)
+CHANGES = st.builds(
+    VerdictChanged,
+    at=st.just(0.0),
+    project=st.text(),
+    run_id=st.sampled_from(["r1", "r2"]),
+    cause=st.builds(Cause, st.sampled_from(CauseKind), st.lists(st.text(), max_size=6).map(tuple)),
+    broke=NODEIDS,
+    fixed=NODEIDS,
+    gone=NODEIDS,
+    trouble=st.none() | st.sampled_from(Verdict),
+    recovered=st.none() | st.sampled_from(Verdict),
+    message=st.text(max_size=500),
+    still_red=st.integers(0, 10**6),
+    complete=st.booleans(),
+)
+
+
+@given(CHANGES, st.text())
+def test_any_change_gives_a_title_and_a_body_that_fit(event: VerdictChanged, project: str) -> None:
+    """Whatever a node id or a path holds, the title is one line of 1 to 80 characters and the body stays small."""
+    note = notification_for(event, project, on_open=_nothing, on_snooze=_nothing)
+
+    assert 1 <= len(note.title.strip()) <= 80
+    assert note.title.isprintable()
+    assert note.body.strip()
+    assert len(note.body) <= 2000
+    assert not note.urgent
+    assert [label for label, _ in note.buttons] == ["Open", "Snooze"]
+
+
+@given(st.text())
+def test_a_readable_name_is_one_line(nodeid: str) -> None:
+    """A parameter with a line feed in it does not make two lines of one test."""
+    assert len(readable(nodeid).splitlines()) <= 1
+
+
+async def test_a_change_is_told_exactly_once(alerts: Alerted) -> None:
+    """One event, one notification, by the first notifier that shows it."""
+    first, second = Screen(), Screen()
+
+    async with alerts(first, second) as bus:
+        bus.publish(_change(broke=(LOGOUT,), still_red=1))
+        titles = await first.titles(1)
+
+    assert titles == ["test_logout went red"]
+    assert first.shown[0].body.startswith("shop: changed app/auth.py")
+    assert second.shown == []
+
+
+async def test_the_next_notifier_is_asked_when_one_cannot_show_it(alerts: Alerted) -> None:
+    """A desktop without a notification service gets the balloon."""
+    broken, balloon = Screen(works=False), Screen()
+
+    async with alerts(broken, balloon) as bus:
+        bus.publish(_change(broke=(LOGOUT,), still_red=1))
+
+        assert await balloon.titles(1) == ["test_logout went red"]
+
+
+async def test_a_notifier_that_raises_is_survived(alerts: Alerted) -> None:
+    """A fault in one way to show it silences neither the others nor the next notification."""
+
+    class Faulty(Screen):
+        async def send(self, notification: Notification) -> bool:
+            raise RuntimeError(notification.title)
+
+    screen = Screen()
+
+    async with alerts(Faulty(), screen) as bus:
+        bus.publish(_change(broke=(LOGOUT,), still_red=1))
+        await screen.titles(1)
+        bus.publish(_change(run_id="r2", fixed=(LOGOUT,)))
+
+        assert await screen.titles(2) == ["test_logout went red", "All green again"]
+
+
+async def test_red_and_green_of_a_project_share_one_place(alerts: Alerted) -> None:
+    """The green notification takes the red one's place; another project keeps its own."""
+    screen = Screen()
+
+    async with alerts(screen) as bus:
+        bus.publish(_change(broke=(LOGOUT,), still_red=1))
+        await screen.titles(1)
+        bus.publish(_change(run_id="r2", fixed=(LOGOUT,)))
+        await screen.titles(2)
+        bus.publish(_change(run_id="r3", project="/home/ann/other", broke=(LOGOUT,), still_red=1))
+        await screen.titles(3)
+
+    red, green, other = screen.shown
+    assert red.key == green.key != other.key
+    assert other.body.startswith("other: ")
+
+
+async def test_a_run_that_was_told_early_is_told_once(alerts: Alerted) -> None:
+    """A long run tells early that it goes on; what else it breaks is for the tray and the window."""
+    screen = Screen()
+
+    async with alerts(screen) as bus:
+        bus.publish(_change(broke=(LOGOUT,), still_red=1, complete=False))
+        await screen.titles(1)
+        bus.publish(_change(broke=(LOGIN,), still_red=2))
+        await _settle()
+
+    assert [each.title for each in screen.shown] == ["test_logout went red"]
+    assert "still run" in screen.shown[0].body
+
+
+async def test_a_run_that_was_told_early_and_ends_in_trouble_is_told_again(alerts: Alerted) -> None:
+    """A crash after the first red test is another matter, and takes its place."""
+    screen = Screen()
+
+    async with alerts(screen) as bus:
+        bus.publish(_change(broke=(LOGOUT,), still_red=1, complete=False))
+        await screen.titles(1)
+        bus.publish(_change(broke=(LOGIN,), still_red=2, trouble=Verdict.CRASHED))
+        titles = await screen.titles(2)
+
+    assert titles == ["test_logout went red", "The tests crashed"]
+
+
+async def test_another_run_tells_the_same_again(alerts: Alerted) -> None:
+    """A test that goes red, green and red again is told each time."""
+    screen = Screen()
+
+    async with alerts(screen) as bus:
+        for number, values in enumerate([{"broke": (LOGIN,), "still_red": 1}, {"fixed": (LOGIN,)}] * 2):
+            bus.publish(_change(run_id=f"r{number}", **values))
+            await screen.titles(number + 1)
+
+    assert [each.title for each in screen.shown] == ["test_login[admin-::] went red", "All green again"] * 2
+
+
+async def test_nothing_is_told_while_snoozed_and_again_afterwards(alerts: Alerted, fake_clock: Any) -> None:
+    """Snooze is answered here, and holds until its time is over."""
+    screen = Screen()
+
+    async with alerts(screen) as bus:
+        await bus.send(Snooze(seconds=60))
+        until = bus.snapshot.snoozed_until
+        bus.publish(_change(broke=(LOGIN,), still_red=1))
+        fake_clock.advance(61)
+        bus.publish(_change(run_id="r2", broke=(LOGOUT,), still_red=2))
+
+        assert until == pytest.approx(fake_clock.wall() - 1)
+        assert await screen.titles(1) == ["test_logout went red"]
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("inf"), float("nan")])
+async def test_a_snooze_without_a_sensible_end_is_refused(seconds: float, alerts: Alerted) -> None:
+    """A wrong number of seconds changes nothing, and says so."""
+    async with alerts() as bus:
+        with pytest.raises(UsageError):
+            await bus.send(Snooze(seconds=seconds))
+
+        assert bus.snapshot.snoozed_until == 0
+
+
+async def test_nothing_is_told_while_all_agents_are_paused(alerts: Alerted) -> None:
+    """Paused means silent, and one agent that is not paused means not silent."""
+    screen = Screen()
+
+    async with alerts(screen) as bus:
+        for name in ("testing", "auditing"):
+            bus.publish(AgentChanged(at=0, agent=name, state=AgentState.RUNNING))
+            bus.publish(AgentPaused(at=0, agent=name, until=None))
+        bus.publish(_change(broke=(LOGIN,), still_red=1))
+        bus.publish(AgentResumed(at=0, agent="testing"))
+        bus.publish(_change(run_id="r2", broke=(LOGOUT,), still_red=2))
+
+        assert await screen.titles(1) == ["test_logout went red"]
+
+
+async def test_nothing_is_told_on_the_way_out(alerts: Alerted) -> None:
+    """Tests and agents that end because the program ends are no news."""
+    screen = Screen()
+
+    async with alerts(screen) as bus:
+        bus.publish(StopBegan(at=0, reason="asked to"))
+        bus.publish(AgentChanged(at=0, agent="testing", state=AgentState.FAILED))
+        bus.publish(_change(trouble=Verdict.CRASHED))
+        await _settle()
+
+    assert screen.shown == []
+
+
+async def test_an_agent_that_fails_and_recovers_is_told_once_each(alerts: Alerted) -> None:
+    """The slow retries of a failed agent are no news, its return is."""
+    screen = Screen()
+    states = "failed", "starting", "failed", "starting", "failed", "starting", "running", "stopping", "running"
+
+    async with alerts(screen) as bus:
+        for state in states:
+            bus.publish(AgentChanged(at=0, agent="testing", state=AgentState(state), reason="disk full"))
+            await _settle()
+        titles = await screen.titles(2)
+
+    assert titles == ["Agent testing has failed", "Agent testing works again"]
+    assert screen.shown[0].body.startswith("disk full\n")
+
+
+async def test_a_start_is_no_recovery(alerts: Alerted) -> None:
+    """An agent that simply starts is not told of."""
+    screen = Screen()
+
+    async with alerts(screen) as bus:
+        bus.publish(AgentChanged(at=0, agent="testing", state=AgentState.RUNNING))
+        await _settle()
+
+    assert screen.shown == []
+
+
+async def test_open_shows_the_first_test_that_broke(alerts: Alerted) -> None:
+    """The Open button and a click raise the window on the test that the notification names."""
+    screen = Screen()
+    raised: asyncio.Queue[RaiseWindow] = asyncio.Queue()
+
+    async with alerts(screen) as bus:
+        bus.handle(RaiseWindow, raised.put_nowait)
+        bus.publish(_change(broke=(LOGOUT, LOGIN), still_red=2))
+        await screen.titles(1)
+        _press(screen.shown[0], "Open")()
+        by_button = await asyncio.wait_for(raised.get(), 10)
+        assert screen.shown[0].on_clicked is not None
+        screen.shown[0].on_clicked()
+        by_click = await asyncio.wait_for(raised.get(), 10)
+
+    assert by_button == by_click == RaiseWindow(project=ROOT, nodeid=LOGOUT)
+
+
+async def test_the_snooze_button_makes_silence(alerts: Alerted, fake_clock: Any) -> None:
+    """The Snooze button asks for the seconds that were set."""
+    screen = Screen()
+
+    async with alerts(screen) as bus:
+        bus.publish(_change(broke=(LOGOUT,), still_red=1))
+        await screen.titles(1)
+        _press(screen.shown[0], "Snooze")()
+        await _settle()
+
+        assert bus.snapshot.snoozed_until == fake_clock.wall() + 60
+
+
+async def test_a_slow_service_gets_only_the_newest_of_a_project(alerts: Alerted) -> None:
+    """While one notification is on its way, later ones of the same project replace each other."""
+    gate = asyncio.Event()
+
+    class Slow(Screen):
+        async def send(self, notification: Notification) -> bool:
+            await gate.wait()
+            return await super().send(notification)
+
+    screen = Slow()
+
+    async with alerts(screen) as bus:
+        for number in range(10):
+            bus.publish(_change(run_id=f"r{number}", broke=(f"t.py::test_{number}",), still_red=number + 1))
+            await _settle()
+        gate.set()
+
+        assert await screen.titles(2) == ["test_0 went red", "test_9 went red"]
+
+
+async def test_leaving_ends_everything(alerts: Alerted) -> None:
+    """Afterwards no event is heard, no command answered and no task left, even with a notifier that hangs."""
+
+    class Hanging(Screen):
+        async def send(self, notification: Notification) -> bool:
+            await super().send(notification)
+            return await asyncio.get_running_loop().create_future()
+
+    screen = Hanging()
+    before = asyncio.all_tasks()
+
+    async with alerts(screen) as bus:
+        bus.publish(_change(broke=(LOGOUT,), still_red=1))
+        bus.publish(_change(run_id="r2", broke=(LOGIN,), still_red=2, complete=False))
+        await screen.titles(1)
+    bus.publish(_change(run_id="r3", trouble=Verdict.HUNG))
+    await _settle()
+
+    assert len(screen.shown) == 1
+    assert asyncio.all_tasks() == before
+    bus.handle(Snooze, lambda _: None)
+
+
+def _press(notification: Notification, label: str) -> Callable[[], None]:
+    return dict(notification.buttons)[label]
