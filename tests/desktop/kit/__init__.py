@@ -1,0 +1,1 @@
+"""What the desktop tests stand on: a program, a project, a screen, and eyes on the bus."""
