@@ -102,7 +102,7 @@ async def test_a_notification_service_that_comes_later_is_used(programs: Program
         await program.until_mood("green")
         project.save_in_place(BROKEN)
         await program.until_mood("red")
-        await until(lambda: "could not be shown" in program.run("logs").stdout, "the failed notification")
+        await until(lambda: "no desktop notification" in program.run("logs").stdout, "the failed notification")
 
         bare.start_notifications()
         async with NotificationMonitor(bare.environ["DBUS_SESSION_BUS_ADDRESS"]) as notifications:
