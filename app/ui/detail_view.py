@@ -46,8 +46,8 @@ def test_view(
         facts.append(f"Changed then: {_listed(state.cause.paths)}")
     figures = [f"Took {words.duration(state.duration_s)}"]
     if detail is not None and detail.moments:
-        green = sum(not m.outcome.is_red for m in detail.moments)
-        figures.append(f"not red in {green:,} of the last {words.plural(len(detail.moments), 'run', 'runs')}")
+        red = sum(moment.outcome.is_red for moment in detail.moments)
+        figures.append(f"red in {red:,} of the last {words.plural(len(detail.moments), 'run', 'runs')}")
     facts.append(", ".join(figures))
     return DetailView(words.test_name(nodeid), place, tuple(facts), state.outcome)
 

@@ -76,7 +76,7 @@ def _attention(snapshot: Snapshot, now: float) -> tuple[str, str]:
     broken = (AgentState.FAILED, AgentState.ABANDONED)
     agent = next(a for a in snapshot.agents.values() if a.state in broken)
     return (
-        f"The agent {agent.name} {'has failed' if agent.state is AgentState.FAILED else 'did not stop'}",
+        f"{words.agent_name(agent.name)} {'has failed' if agent.state is AgentState.FAILED else 'did not stop'}",
         agent.reason,
     )
 

@@ -192,4 +192,6 @@ def _mood(project: ProjectView) -> Mood:
 def _agent(agent: AgentView, now: float) -> AgentRow:
     restarts = f"restarted {words.plural(agent.restarts, 'time', 'times')}" if agent.restarts else ""
     reason = " \u00b7 ".join(part for part in (words.one_line(agent.reason), restarts) if part)
-    return AgentRow(agent.name.capitalize(), words.agent_state(agent, now), words.heartbeat(agent, now), reason, agent)
+    return AgentRow(
+        words.agent_name(agent.name), words.agent_state(agent, now), words.heartbeat(agent, now), reason, agent
+    )

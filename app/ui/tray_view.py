@@ -90,7 +90,7 @@ def _entries(snapshot: Snapshot, now: float) -> tuple[MenuEntry, ...]:
         _entry(
             f"agent:{agent.name}",
             "agents",
-            f"{agent.name.capitalize()}: {words.agent_state(agent, now)}, {words.heartbeat(agent, now)}",
+            f"{words.agent_name(agent.name)}: {words.agent_state(agent, now)}, {words.heartbeat(agent, now)}",
             None,
         )
         for agent in agents

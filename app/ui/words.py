@@ -98,6 +98,12 @@ def heartbeat(agent: AgentView, now: float) -> str:
     return f"last heartbeat {ago(age // 10 * 10)}"
 
 
+def agent_name(name: str) -> str:
+    """Return an agent's name for people: `tests:shop` is `Tests of shop`."""
+    kind, _, of = name.partition(":")
+    return f"{kind.capitalize()} of {of}" if of else kind.capitalize()
+
+
 def agent_state(agent: AgentView, now: float) -> str:
     """Return an agent's state in words, a pause with what is left of it."""
     if agent.paused and agent.state.is_alive:

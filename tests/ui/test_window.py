@@ -208,7 +208,7 @@ def test_a_red_test_opens_its_detail(qtbot: QtBot, window: Window, desk: Desk, s
     seen = _seen(pane)
     assert "it broke after app.py was saved" in seen
     assert "Changed then: src/flask/app.py" in seen
-    assert "not red in 31 of the last 34 runs" in seen
+    assert "red in 3 of the last 34 runs" in seen
 
 
 def test_the_output_can_be_copied(window: Window, story: Story) -> None:
