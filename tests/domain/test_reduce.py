@@ -29,7 +29,7 @@ def watched() -> events.Event:
     return events.ProjectWatched(at=1, project=ROOT, name="p")
 
 
-def run(run_id: str, *results: TestResult, at: float, cause: Cause = START, **end: Any) -> list[events.Event]:  # noqa: ANN401 - fields of RunFinished
+def run(run_id: str, *results: TestResult, at: float, cause: Cause = START, **end: Any) -> list[events.Event]:
     end = {"verdict": Verdict.GREEN, "duration_s": 1.0} | end
     return [
         events.RunStarted(at=at, project=ROOT, run_id=run_id, cause=cause),

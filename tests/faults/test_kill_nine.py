@@ -39,6 +39,9 @@ class Instance:
     """A headless Watchkeeper and the events that it writes."""
 
     def __init__(self, project: Path, home: Path) -> None:
+        settings = home / "settings" / "settings.toml"
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text(f"[tests]\npython = {json.dumps(sys.executable)}\n", encoding="utf-8")
         self._environ = os.environ | {"WATCHKEEPER_HOME": str(home), "PYTHONUNBUFFERED": "1"}
         words = [sys.executable, "-m", "app.main", "run", str(project), "--headless", "--json"]
         self.process = subprocess.Popen(

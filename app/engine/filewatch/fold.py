@@ -18,7 +18,12 @@ STORM_QUIET_S = 0.5
 """The same in a storm (checkout, code generation)."""
 
 CEILING_S = 2.0
-"""A storm that does not end is told in parts this long."""
+"""Saves that do not end are told in parts this long: a file that is written all the time must not silence the rest."""
+
+STORM_CEILING_S = 10.0
+"""The same in a storm of `STORM_EVENTS` and more: a checkout or a generator ends, and half of it is worth no run."""
+
+STORM_EVENTS = 2000
 
 _SAVE_PATHS = 4
 """Names that a single save touches; the quiet time grows in proportion beyond it."""
@@ -221,6 +226,11 @@ class QuietTime:
         storm = max(noted.paths / _SAVE_PATHS, noted.events / _SAVE_EVENTS, 1.0)
         quiet = min(QUIET_S * storm, STORM_QUIET_S)
         return max(quiet, self._hold) if storm <= 1.0 else quiet
+
+    @staticmethod
+    def ceiling(noted: Noted) -> float:
+        """Return the seconds after the first event by which what was noted is told, silence or not."""
+        return CEILING_S if noted.events < STORM_EVENTS else STORM_CEILING_S
 
     @property
     def _hold(self) -> float:

@@ -12,7 +12,7 @@ import structlog
 from app.domain.errors import BridgeClosed, ProjectError
 from app.engine.channels import Coalesce
 from app.engine.filewatch.changes import Batch, merge
-from app.engine.filewatch.fold import CEILING_S, Inbox, QuietTime
+from app.engine.filewatch.fold import Inbox, QuietTime
 from app.engine.filewatch.ignore import builtin_ignores
 from app.engine.filewatch.lookout import Lookout
 from app.engine.filewatch.observe import native_observer
@@ -284,7 +284,9 @@ class FileWatch:
         held_since = None
         while (noted := self._inbox.peek()).events:
             now = self._clock.monotonic()
-            left = min(self._quiet.wanted(noted) - (now - noted.last_at), CEILING_S - (now - noted.first_at))
+            left = min(
+                self._quiet.wanted(noted) - (now - noted.last_at), self._quiet.ceiling(noted) - (now - noted.first_at)
+            )
             if left > 0:
                 await self._clock.sleep(left)
                 continue

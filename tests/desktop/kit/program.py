@@ -23,6 +23,10 @@ END_S = 10.0
 """How long the program may take to end (with its children), whoever asks for it."""
 
 
+RUN_S = 60.0
+"""`once` runs a whole suite."""
+
+
 class Program:
     """Watchkeeper in a folder of its own.
 
@@ -32,12 +36,15 @@ class Program:
     """
 
     def __init__(self, home: Path, environ: Mapping[str, str]) -> None:
-        home.mkdir(parents=True, exist_ok=True)
-        self._home = home
+        settings = home / "settings" / "settings.toml"
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        if not settings.exists():
+            settings.write_text(f"[tests]\npython = {json.dumps(sys.executable)}\n", encoding="utf-8")
+        self.home = home
         own = ("PYTEST_", "COV_", "WATCHKEEPER_")
         kept = {name: value for name, value in environ.items() if not name.startswith(own)}
         kept.pop("PYTHONDONTWRITEBYTECODE", None)
-        self.environ = kept | {"WATCHKEEPER_HOME": str(home), "VIRTUAL_ENV": sys.prefix}
+        self.environ = kept | {"WATCHKEEPER_HOME": str(home)}
         self._log = home / "printed.txt"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -47,7 +54,7 @@ class Program:
             self.process = subprocess.Popen(
                 [*self._entry(), *words],
                 env=self.environ,
-                cwd=self._home,
+                cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -60,11 +67,11 @@ class Program:
         return subprocess.run(
             [*self._entry(), *words],
             env=self.environ,
-            cwd=self._home,
+            cwd=self.home,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=RUN_S,
             check=False,
         )
 

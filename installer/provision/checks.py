@@ -1,0 +1,272 @@
+"""`bootstrap.py test`: every check and test of the project, one after the other, and a table of how they went."""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from provision.console import Console
+from provision.environment import Environment
+from provision.system import (
+    POSTGRES,
+    TEST_FONT,
+    TEST_PROGRAMS,
+    SystemPackages,
+    qt_needs,
+)
+
+_NO_TESTS_RAN = 5  # pytest's exit code
+# A hang that pytest's own limit for each test cannot end must not use up all of CI's time.
+_LIMIT_S = 20 * 60.0
+_FULL_LIMIT_S = 3 * 3600.0
+_PATIENCE_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to run.
+
+    Args:
+        title: its heading.
+        command: program and arguments.
+        environ: what differs from the environment of all checks.
+        counts: it is a pytest run, whose tests count in the closing line.
+    """
+
+    title: str
+    command: tuple[str, ...]
+    environ: Mapping[str, str] = field(default_factory=dict)
+    counts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a check went.
+
+    Args:
+        title: its heading.
+        code: its exit code.
+        seconds: how long it took.
+        passed: tests that passed.
+        failed: tests that failed or could not be set up or taken down.
+        skipped: tests that were skipped or failed as expected.
+    """
+
+    title: str
+    code: int
+    seconds: float
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+def test(arguments: Sequence[str], environ: Mapping[str, str], root: Path) -> int:
+    """Sets up what the tests need and runs them all, also when one fails.
+
+    Args:
+        arguments: the options of `bootstrap.py test`; what is none of them goes to pytest.
+        environ: the caller's environment.
+        root: the checkout.
+
+    Returns:
+        0 if everything passed, else 1.
+
+    Raises:
+        Stop: something that is needed is missing and could not be installed.
+    """
+    options, rest = _parser().parse_known_args(arguments)
+    console = Console(sys.stdout)
+    packages = SystemPackages(console, environ)
+    environment = Environment(root, console, packages, environ)
+    desktop = not options.quick and sys.platform == "linux"
+    needs = [*environment.needs(), *qt_needs({})]
+    needs += [*TEST_PROGRAMS, TEST_FONT] if desktop else []
+    needs += [POSTGRES] if options.postgres else []
+    packages.ensure(needs, "The tests need")
+    environment.prepare("test")
+    picked = ("-k", options.k) if options.k else ()
+    checks = plan(
+        environment, root, full=options.full, desktop=desktop, postgres=options.postgres, arguments=(*picked, *rest)
+    )
+    if not desktop:
+        console.say("The tests on a real desktop session are left out" + (": --quick." if options.quick else " here."))
+    limit = _FULL_LIMIT_S if options.full else _LIMIT_S
+    clean = {key: value for key, value in environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    outcomes = [_carry_out(check, clean, root, limit, console) for check in checks]
+    return summarise(outcomes, picky=not options.k and not _targets(rest, root), console=console)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bootstrap.py test",
+        description="Sets up what is missing, then runs every check and test.",
+        epilog="Any other argument goes to pytest, as in: bootstrap.py test --quick -x tests/engine",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--full", action="store_true", help="the slow tests and the benchmarks too")
+    parser.add_argument("--postgres", action="store_true", help="the store's tests on a real PostgreSQL too")
+    parser.add_argument("--quick", action="store_true", help="without the tests on a real desktop session")
+    parser.add_argument("-k", metavar="EXPRESSION", help="only the tests whose names match, as in pytest")
+    return parser
+
+
+def plan(
+    environment: Environment, root: Path, *, full: bool, desktop: bool, postgres: bool, arguments: Sequence[str]
+) -> list[Check]:
+    """Lists what is to be run, in order: what is quick to fail comes first.
+
+    Args:
+        environment: where the tools are.
+        root: the checkout.
+        full: the slow tests and benchmarks too.
+        desktop: the tests on a real X session too.
+        postgres: the store's tests on PostgreSQL too.
+        arguments: more for every pytest run.
+
+    Returns:
+        The checks.
+    """
+    python = str(environment.python)
+    pytest = (python, "-m", "pytest", *arguments)
+    slow = "" if full else " and not slow"
+    targets = _targets(arguments, root)
+    offscreen = {"QT_QPA_PLATFORM": "offscreen"}
+    checks = [
+        Check("ruff format", (str(environment.script("ruff")), "format", "--check", ".")),
+        Check("ruff check", (str(environment.script("ruff")), "check", ".")),
+        Check("mypy", (python, "-m", "mypy")),
+        Check("lint-imports", (str(environment.script("lint-imports")),)),
+        Check(
+            "tests",
+            (*pytest, "-m", f"not desktop and not postgres{slow}", "--ignore=tests/desktop"),
+            offscreen,
+            counts=True,
+        ),
+    ]
+    if desktop:
+        session = (python, "tests/desktop/session.py")
+        folder = () if targets else ("tests/desktop",)
+        checks.append(Check("desktop tests", (*session, *pytest, "-m", f"desktop{slow}", *folder), counts=True))
+    if postgres:
+        server = (python, "tests/store/postgres_server.py")
+        folder = () if targets else ("tests/store",)
+        checks.append(Check("PostgreSQL tests", (*server, *pytest, "-m", f"postgres{slow}", *folder), counts=True))
+    if full and not targets:
+        scripts = sorted((root / "tests" / "benchmarks").glob("bench_*.py"))
+        checks += [Check(f"benchmark {script.stem}", (python, str(script)), offscreen) for script in scripts]
+    return checks
+
+
+def _targets(arguments: Sequence[str], root: Path) -> bool:
+    """Says whether the person named tests by path, so that no folder of ours is added."""
+    return any((root / argument.partition("::")[0]).exists() for argument in arguments if not argument.startswith("-"))
+
+
+def _carry_out(check: Check, environ: Mapping[str, str], root: Path, limit_s: float, console: Console) -> Outcome:
+    console.say(f"\n=== {check.title} ===")
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="watchkeeper-test-") as folder:
+        report = Path(folder) / "report.xml"
+        asked = ("--color=yes",) if sys.stdout.isatty() else ()
+        command = (*check.command, f"--junit-xml={report}", *asked) if check.counts else check.command
+        try:
+            child = subprocess.Popen(command, cwd=root, env={**environ, **check.environ})
+        except OSError as error:
+            console.say(f"{command[0]} does not start: {error.strerror}")
+            return Outcome(check.title, 127, time.monotonic() - begun)
+        code = _end_of(child, limit_s, console)
+        passed, failed, skipped = count(report) if check.counts else (0, 0, 0)
+    seconds = time.monotonic() - begun
+    console.say(f"--- {check.title}: {'passed' if code == 0 else f'exit code {code}'} in {seconds:.1f} s")
+    return Outcome(check.title, code, seconds, passed, failed, skipped)
+
+
+def _end_of(child: subprocess.Popen[bytes], limit_s: float, console: Console) -> int:
+    with child:
+        try:
+            return child.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            console.say(f"Still running after {limit_s / 60:.0f} minutes: stopping it.")
+        except KeyboardInterrupt:
+            # The terminal told the child as well: it shall have the time to stop what it started.
+            with_patience(child)
+            raise
+        return with_patience(child, terminate=True) or 1
+
+
+def with_patience(child: subprocess.Popen[bytes], *, terminate: bool = False) -> int:
+    """Waits a little for a child to end by itself and ends it then.
+
+    Args:
+        child: the process.
+        terminate: ask it to end first.
+
+    Returns:
+        Its exit code.
+    """
+    if terminate:
+        child.terminate()
+    try:
+        return child.wait(_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
+
+
+def count(report: Path) -> tuple[int, int, int]:
+    """Reads how many tests passed, failed and were skipped from pytest's JUnit report.
+
+    A test that fails and whose teardown fails too is two cases in it, as in pytest's own closing line.
+
+    Args:
+        report: the file; a run that crashed leaves none.
+
+    Returns:
+        (passed, failed, skipped), each 0 where there is no whole report.
+    """
+    try:
+        suites = ET.parse(report).getroot().iter("testsuite")  # noqa: S314 - written by our own pytest a moment ago
+    except (OSError, ET.ParseError):
+        return 0, 0, 0
+    total = failed = skipped = 0
+    for suite in suites:
+        total += int(suite.get("tests", "0"))
+        failed += int(suite.get("failures", "0")) + int(suite.get("errors", "0"))
+        skipped += int(suite.get("skipped", "0"))
+    return total - failed - skipped, failed, skipped
+
+
+def summarise(outcomes: Sequence[Outcome], *, picky: bool, console: Console) -> int:
+    """Prints the table and, as the last line, the sums in the form that CI reads.
+
+    Args:
+        outcomes: all of them, in order.
+        picky: a run that found no tests has failed; not so where the person picked some by name or path.
+        console: where to print.
+
+    Returns:
+        0 if everything passed, else 1.
+    """
+    console.say("\n=== Summary ===")
+    good = True
+    for outcome in outcomes:
+        fine = outcome.code == 0 or (outcome.code == _NO_TESTS_RAN and not picky)
+        good = good and fine
+        tests = f"{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped"
+        counted = tests if outcome.passed + outcome.failed + outcome.skipped else ""
+        word = "ok" if outcome.code == 0 else "none" if fine else "FAILED"
+        console.say(f"{word:<7} {outcome.title:<24} {outcome.seconds:7.1f} s  {counted}".rstrip())
+    passed = sum(outcome.passed for outcome in outcomes)
+    failed = sum(outcome.failed for outcome in outcomes)
+    skipped = sum(outcome.skipped for outcome in outcomes)
+    if not passed + failed and good:
+        console.say("No test ran.")
+        good = False
+    skips = f", {skipped} skipped" if skipped else ""
+    console.say(f"{passed} passed, {failed} failed{skips}")
+    return 0 if good else 1
