@@ -212,7 +212,7 @@ else:
                     if os.getppid() != guard:
                         os._exit(1)
                 # Handlers end with exec, but what is ignored stays ignored: give back what Python and we took.
-                for name in ("SIGINT", "SIGPIPE", "SIGXFSZ"):
+                for name in ("SIGINT", "SIGQUIT", "SIGPIPE", "SIGXFSZ"):
                     if hasattr(signal, name):
                         signal.signal(getattr(signal, name), signal.SIG_DFL)
                 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

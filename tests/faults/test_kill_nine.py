@@ -81,6 +81,23 @@ def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
+def left_alive(family: list[psutil.Process]) -> list[psutil.Process]:
+    """Wait for the end of processes, and return those that go on. One that nobody reaps has ended all the same."""
+    deadline = time.monotonic() + GONE_S
+    alive = [each for each in family if lives(each)]
+    while alive and time.monotonic() < deadline:
+        time.sleep(0.05)
+        alive = [each for each in alive if lives(each)]
+    return alive
+
+
+def lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.mark.parametrize(
     "rounds", [ROUNDS, pytest.param(ROUNDS_FULL, marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
 )
@@ -95,7 +112,7 @@ def test_a_killed_tray_leaves_no_process_and_a_readable_history(project: Path, t
         family = descendants(instance.process)
         time.sleep(moments.uniform(0, 0.3))
         instance.process.kill()
-        _, alive = psutil.wait_procs(family, timeout=GONE_S)
+        alive = left_alive(family)
         history = instance.command("tests", "history", "--json")
         instance.close()
 
@@ -109,7 +126,7 @@ def test_a_killed_tray_leaves_no_process_and_a_readable_history(project: Path, t
     family = descendants(instance.process)
     stopped = instance.command("stop")
     errors = instance.close()
-    _, alive = psutil.wait_procs(family, timeout=GONE_S)
+    alive = left_alive(family)
 
     assert stopped.returncode == 0
     assert instance.process.returncode == 0
@@ -126,7 +143,7 @@ def test_a_signal_during_a_run_ends_everything_in_order(project: Path, tmp_path:
 
     instance.process.send_signal(number)
     errors = instance.close()
-    _, alive = psutil.wait_procs(family, timeout=GONE_S)
+    alive = left_alive(family)
 
     assert instance.process.returncode == 0
     assert not alive
