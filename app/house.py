@@ -12,24 +12,35 @@ import sys
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from uuid import uuid4
+
+from app.domain.commands import RaiseWindow
+from app.domain.errors import BridgeError, CommandRefused, ProjectError, StoreError
+from app.domain.events import LoopLagged
+from app.engine.workers import plain_loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from app.agents.settings import Settings
+    from app.agents.settings_in_force import SettingsInForce
     from app.cli.launchers import TrayOptions
     from app.domain.snapshot import TestState
     from app.engine.bridge import SafeAsyncBridge
     from app.engine.bus import Bus
     from app.engine.clock import Clock
+    from app.engine.limits import Limits
     from app.engine.logs import Logging, LogRing
     from app.engine.notices import Notices
     from app.engine.places import Places
     from app.engine.shutdown import Shutdown
     from app.store.history import History
     from app.ui.desk import Desk
+
+SETTINGS_EVERY_S = 2.0
+"""How often the settings file's time and size are looked at."""
 
 HISTORY_S = 5.0
 """A history that does not answer by then is not waited for: the watch begins without what it remembers."""
@@ -44,14 +55,8 @@ class Ground:
     bus: Bus
     ring: LogRing
     log: Logging
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What the faces need to know of the house."""
-
+    limits: Limits
     shutdown: Shutdown
-    settings: Settings
 
 
 @contextmanager
@@ -59,15 +64,26 @@ def _ground(places: Places) -> Iterator[Ground]:
     from app.engine import logs
     from app.engine.bus import Bus
     from app.engine.clock import SystemClock
+    from app.engine.limits import Limits
+    from app.engine.shutdown import Shutdown
 
-    clock, ring = SystemClock(), logs.LogRing()
+    clock, ring, limits = SystemClock(), logs.LogRing(), Limits()
+    bus = Bus(clock)
     with logs.configure(places, "info", ring=ring) as log:
-        yield Ground(places, clock, Bus(clock), ring, log)
+        log.redactor.register(os.environ.get("DATABASE_URL", ""))
+        log.redactor.register(urlsplit(os.environ.get("DATABASE_URL", "")).password or "")
+        shutdown = Shutdown(bus, clock, limits)
+        try:
+            yield Ground(places, clock, bus, ring, log, limits, shutdown)
+        finally:
+            shutdown.disarm()
 
 
 @asynccontextmanager
-async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[House]:
+async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Settings]:
     """Build everything but the faces, from the ground floor up, and take it down in reverse.
+
+    Yields the settings as they were at the start.
 
     Args:
         ground: What it stands on.
@@ -81,26 +97,23 @@ async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Hou
     from app.engine.bridge import SafeAsyncBridge
     from app.engine.files import sweep_temporaries
     from app.engine.heartbeat import HeartbeatFile
-    from app.engine.limits import Limits
     from app.engine.looplag import LoopLag
     from app.engine.notices import Notices
     from app.engine.processes import ProcessRunner
-    from app.engine.shutdown import Shutdown
     from app.engine.supervisor import Supervisor
+    from app.engine.tasks import spawn
     from app.store.history import History
     from app.store.location import history_url
 
-    places, clock, bus, log = ground.places, ground.clock, ground.bus, ground.log
-    limits = Limits()
-    in_force = SettingsInForce(places)
-    settings, notice = in_force.general()
+    places, clock, bus, limits = ground.places, ground.clock, ground.bus, ground.limits
+    in_force = await asyncio.to_thread(SettingsInForce, places)
+    settings = in_force.at_start
     async with AsyncExitStack() as stack:
-        log.set_level(settings.log.level)
-        log.redactor.register(os.environ.get("DATABASE_URL", ""))
-        shutdown = stack.enter_context(Shutdown(bus, clock, limits))
+        stack.enter_context(ground.shutdown)
         notices = Notices(bus.publish, clock)
-        notices.show("settings", notice.text if notice else "", notice.hint if notice else "")
-        notices.show("log", log.trouble)
+        notices.show("log", ground.log.trouble)
+        following = spawn(_follow_settings(ground, in_force, notices), name="settings")
+        stack.callback(following.cancel)
         for folder in places.all():
             await asyncio.to_thread(sweep_temporaries, folder)
         bridge = await stack.enter_async_context(SafeAsyncBridge(asyncio.get_running_loop()))
@@ -115,10 +128,10 @@ async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Hou
             )
         )
         stack.callback(bus.subscribe(lambda event, _snapshot: history.record(event)))
-        bus.handle(ReadStatus, lambda _asked: bus.snapshot)
-        bus.handle(ReadTest, lambda asked: history.test(asked.project, asked.nodeid))
-        bus.handle(ReadRuns, lambda asked: history.runs(asked.project, asked.limit))
-        bus.handle(ReadLogs, lambda asked: ground.ring.after(asked.after, asked.limit))
+        stack.callback(bus.handle(ReadStatus, lambda _asked: bus.snapshot))
+        stack.callback(bus.handle(ReadTest, lambda asked: history.test(asked.project, asked.nodeid)))
+        stack.callback(bus.handle(ReadRuns, lambda asked: history.runs(asked.project, asked.limit)))
+        stack.callback(bus.handle(ReadLogs, lambda asked: ground.ring.after(asked.after, asked.limit)))
         heartbeats = HeartbeatFile(places.runtime / "heartbeats.json")
         supervisor = await stack.enter_async_context(Supervisor(bus, clock, heartbeats=heartbeats, limits=limits))
         runner = ProcessRunner(clock=clock)
@@ -138,41 +151,44 @@ async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Hou
             )
 
         projects = stack.enter_context(Projects(bus, supervisor, make))
-        for folder in folders or _configured(settings, notices):
+        for folder in folders or await asyncio.to_thread(_configured, settings, bridge, notices):
             projects.watch(folder)
         await stack.enter_async_context(ControlServer(places, bus.send))
-        yield House(shutdown, settings)
+        yield settings
 
 
 async def _known_tests(history: History, project: str) -> tuple[TestState, ...]:
     """Return what history remembers; a history that is out of reach has said so itself, and delays nothing."""
-    from app.domain.errors import StoreError
-
     try:
         return await asyncio.wait_for(history.known_tests(project), HISTORY_S)
     except (StoreError, TimeoutError):
         return ()
 
 
-def _configured(settings: Settings, notices: Notices) -> list[Path]:
-    """Return the folders that the settings name and that can be watched; the others are told of."""
+async def _follow_settings(ground: Ground, in_force: SettingsInForce, notices: Notices) -> None:
+    """Look at the settings file now and then, so that its mistakes come and go, and the log level changes, unasked."""
+    while True:
+        settings, trouble = await asyncio.to_thread(in_force.general)
+        ground.log.set_level(settings.log.level)
+        notices.show("settings", *trouble)
+        await ground.clock.sleep(SETTINGS_EVERY_S)
+
+
+def _configured(settings: Settings, bridge: SafeAsyncBridge, notices: Notices) -> tuple[Path, ...]:
+    """Return the folders that the settings name and that can be watched; the others are told of. Called in a thread."""
     from app.agents.testing.projects import check_folder
-    from app.domain.errors import ProjectError
 
     folders = []
     for path in settings.projects:
         try:
             folders.append(check_folder(path))
         except ProjectError as error:
-            notices.show(f"project:{path}", error.message, error.hint)
-    return folders
+            bridge.submit(notices.show, f"project:{path}", error.message, error.hint)
+    return tuple(folders)
 
 
 def _tell_lag(bridge: SafeAsyncBridge, bus: Bus, clock: Clock, lag_s: float, where: str) -> None:
     """Tell of a stall, from the watchdog's thread: the loop hears of it when it runs again."""
-    from app.domain.errors import BridgeError
-    from app.domain.events import LoopLagged
-
     with suppress(BridgeError):
         bridge.submit(bus.publish, LoopLagged(at=clock.wall(), lag_s=lag_s, where=where))
 
@@ -182,26 +198,22 @@ def watch_in_terminal(places: Places, folders: tuple[Path, ...], *, as_json: boo
     from app.cli.live import LiveReport
 
     async def live(ground: Ground) -> int:
-        async with _house(ground, folders) as house:
-            await house.shutdown.wait()
-        house.shutdown.disarm()
+        async with _house(ground, folders):
+            with_no_window = ground.bus.handle(RaiseWindow, _refuse_window)
+            await ground.shutdown.wait()
+            with_no_window()
         return 0
 
     moving = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     colour = moving and not os.environ.get("NO_COLOR")
     report = LiveReport(sys.stdout, as_json=as_json, moving=moving, colour=colour, width=_terminal_width)
-    with _ground(places) as ground, asyncio.Runner(loop_factory=_plain_loop) as runner:
+    with _ground(places) as ground, asyncio.Runner(loop_factory=plain_loop) as runner:
         ground.bus.subscribe(report)
         return runner.run(live(ground))
 
 
-def _plain_loop() -> asyncio.AbstractEventLoop:
-    """Return asyncio's own loop, with a pool that a hung file system cannot keep alive."""
-    from app.engine.workers import WorkerPool
-
-    loop = asyncio.new_event_loop()
-    loop.set_default_executor(WorkerPool())
-    return loop
+def _refuse_window(_command: RaiseWindow) -> None:
+    raise CommandRefused("Watchkeeper runs in a terminal here, without a window.", "See it with: watchkeeper status")
 
 
 def watch_in_tray(places: Places, folders: tuple[Path, ...], options: TrayOptions) -> int:
@@ -224,9 +236,8 @@ async def _live_in_tray(ground: Ground, folders: tuple[Path, ...], options: Tray
     async with Desk(ground.bus, ground.clock) as desk:
         if options.window:
             desk.open_window()
-        async with _house(ground, folders) as house, _alerts(ground, house.settings, desk):
-            await house.shutdown.wait()
-    house.shutdown.disarm()
+        async with _house(ground, folders) as settings, _alerts(ground, settings, desk):
+            await ground.shutdown.wait()
     return 0
 
 

@@ -67,14 +67,20 @@ def _once(folder: Path, changed: tuple[str, ...], as_json: bool) -> int:  # noqa
     from app.engine.clock import SystemClock
     from app.engine.places import Places
     from app.engine.processes import ProcessRunner
+    from app.engine.workers import plain_loop
 
     (root,) = _checked((folder,))
-    settings, notice = SettingsInForce(Places.find(os.environ)).of_project(root)
-    if notice is not None:
-        print(f"{notice.text} {notice.hint}", file=sys.stderr)  # noqa: T201 - said to the person
+    in_force = SettingsInForce(Places.find(os.environ))
+    _, general = in_force.general()
+    settings, own = in_force.of_project(root)
+    for text, hint in (general, own):
+        if text:
+            print(f"{text} {hint}", file=sys.stderr)  # noqa: T201 - said to the person
     clock = SystemClock()
     run = run_once(root, changed, settings.tests, runner=ProcessRunner(clock=clock), clock=clock, environ=os.environ)
-    return report_once(asyncio.run(run), sys.stdout, as_json=as_json)
+    with asyncio.Runner(loop_factory=plain_loop) as runner:
+        report = runner.run(run)
+    return report_once(report, sys.stdout, as_json=as_json)
 
 
 def _checked(folders: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -87,11 +93,17 @@ def _raise_running(places: Places, folders: tuple[Path, ...]) -> int:
     """Have the instance that runs show itself, and watch what was named."""
     from app.control.client import ControlClient
     from app.domain.commands import RaiseWindow, WatchProject
+    from app.domain.errors import CommandRefused
 
     with ControlClient(places) as client:
         for folder in folders:
             client.send(WatchProject(path=str(folder)))
-        client.send(RaiseWindow())
+        try:
+            client.send(RaiseWindow())
+        except CommandRefused:
+            if not folders:
+                raise
+            print("It is watched by the Watchkeeper that runs in a terminal.")  # noqa: T201 - said to the person
     return 0
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from app.agents.settings import ProjectSettings, Settings
 from app.domain.errors import SettingsError
-from app.engine.overrides import ProjectOverrides, SettingsNotice
+from app.engine.overrides import ProjectOverrides
 from app.engine.settings import SettingsFile
 from app.engine.statefile import StateFile
 
@@ -40,19 +40,26 @@ class SettingsInForce:
             self._seen = self._stamp()
             self._file.load()
 
-    def general(self) -> tuple[Settings, SettingsNotice | None]:
-        """Return the person's own settings, and what is wrong with them."""
-        with self._turn:
-            return self._refreshed()
+    @property
+    def at_start(self) -> Settings:
+        """The person's own settings as they were read last."""
+        return self._file.current
 
-    def of_project(self, root: Path) -> tuple[Settings, SettingsNotice | None]:
-        """Return the settings for a project, and what is wrong with them or with what the project brings along."""
+    def general(self) -> tuple[Settings, tuple[str, str]]:
+        """Return the person's own settings, and what is wrong with their file and what to do: empty when nothing is."""
         with self._turn:
-            _, notice = self._refreshed()
-            settings, own_notice = self._overrides.project_settings(root)
-            return settings, own_notice or notice
+            settings = self._refreshed()
+            trouble = self._file.trouble
+        return settings, (trouble.message, trouble.hint) if trouble is not None else ("", "")
 
-    def _refreshed(self) -> tuple[Settings, SettingsNotice | None]:
+    def of_project(self, root: Path) -> tuple[Settings, tuple[str, str]]:
+        """Return the settings for a project, and what is wrong with those that the project itself brings along."""
+        with self._turn:
+            self._refreshed()
+            settings, notice = self._overrides.project_settings(root)
+        return settings, (notice.text, notice.hint) if notice is not None else ("", "")
+
+    def _refreshed(self) -> Settings:
         stamp = self._stamp()
         if stamp != self._seen:
             self._seen = stamp
@@ -60,9 +67,7 @@ class SettingsInForce:
                 self._file.reload()
             except SettingsError as error:
                 _log.warning("the settings file has a mistake, and the old settings stay", problem=error.message)
-        trouble = self._file.trouble
-        notice = SettingsNotice("settings", trouble.message, trouble.hint) if trouble is not None else None
-        return self._file.current, notice
+        return self._file.current
 
     def _stamp(self) -> tuple[int, int] | None:
         try:

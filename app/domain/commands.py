@@ -45,7 +45,10 @@ class Pause(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resume(Command):
-    """Let a paused agent, or all of them, work again. Answer: the names that were resumed."""
+    """Let a paused agent, or all of them, work again, and try those that failed at once.
+
+    Answer: the names that were resumed.
+    """
 
     agent: str | None = None
 

@@ -94,6 +94,11 @@ class _Slot:
         self._wanted.clear()
         self._interrupt.set()
 
+    def kick(self) -> None:
+        """Try the agent at once, if it only waits to be tried again."""
+        if self.state in (AgentState.BACKOFF, AgentState.FAILED):
+            self.start()
+
     def pause(self, *, paused: bool) -> None:
         """Ask the present life, and those to come, to begin no new work; or let them."""
         self.paused = paused
@@ -317,8 +322,7 @@ class Supervisor:
     def kick(self) -> None:
         """Try all waiting agents at once: after a wake-up, or when the network is back."""
         for slot in self._slots.values():
-            if slot.state in (AgentState.BACKOFF, AgentState.FAILED):
-                slot.start()
+            slot.kick()
 
     def _slot(self, name: str) -> _Slot:
         slot = self._slots.get(name)
@@ -345,7 +349,10 @@ class Supervisor:
         return tuple(slot.agent.name for slot in slots)
 
     def _resume(self, command: Resume) -> tuple[str, ...]:
-        slots = [slot for slot in self._chosen(command.agent) if slot.paused]
+        chosen = self._chosen(command.agent)
+        for slot in chosen:
+            slot.kick()
+        slots = [slot for slot in chosen if slot.paused]
         for slot in slots:
             self._forget_timer(slot.agent.name)
             slot.pause(paused=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 import time
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+PATIENCE_S = 2.0
+"""How long the end of the program waits for a call that hangs."""
+
 WORKERS = 8
 """Own files, the database and name look-ups at once; the work waits on devices, so cores do not bound it."""
 
@@ -31,9 +35,10 @@ class WorkerPool(ThreadPoolExecutor):
     Args:
         workers: Most threads at once.
         name: How its threads are called.
+        patience_s: How long `shutdown` waits at most; None for as long as it takes.
     """
 
-    def __init__(self, workers: int = WORKERS, *, name: str = "worker") -> None:
+    def __init__(self, workers: int = WORKERS, *, name: str = "worker", patience_s: float | None = None) -> None:
         super().__init__(max_workers=workers, thread_name_prefix=name)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
@@ -41,6 +46,7 @@ class WorkerPool(ThreadPoolExecutor):
         self._free = threading.Semaphore(0)
         self._limit = workers
         self._name = name
+        self._patience_s = patience_s
         self._closed = False
         # a pool that was dropped without a shutdown must not leave its threads waiting for work
         weakref.finalize(self, _dismiss, self._jobs, self._crew)
@@ -68,7 +74,7 @@ class WorkerPool(ThreadPoolExecutor):
         """Take no more calls, and let the threads end after what is queued.
 
         Args:
-            wait: Wait for them, however long that takes.
+            wait: Wait for them, for as long as the pool's patience lasts.
             cancel_futures: Cancel what has not begun.
         """
         with self._gate:
@@ -78,7 +84,7 @@ class WorkerPool(ThreadPoolExecutor):
                     self._cancel_queued()
                 _dismiss(self._jobs, self._crew)
         if wait:
-            self.join(None)
+            self.join(self._patience_s)
 
     def join(self, timeout_s: float | None) -> bool:
         """Wait until all threads have ended, at most `timeout_s` seconds, and tell whether they have."""
@@ -94,6 +100,13 @@ class WorkerPool(ThreadPoolExecutor):
                 job[0].set_running_or_notify_cancel()
         except queue.Empty:
             pass
+
+
+def plain_loop() -> asyncio.AbstractEventLoop:
+    """Return asyncio's own loop, with a pool that a hung call does not keep alive for longer than two seconds."""
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(WorkerPool(patience_s=PATIENCE_S))
+    return loop
 
 
 def _dismiss(jobs: queue.SimpleQueue[_Job | None], crew: list[threading.Thread]) -> None:

@@ -44,22 +44,22 @@ def test_a_mistake_leaves_the_last_good_settings_and_says_where_it_is(places: Pl
     in_force = SettingsInForce(places)
 
     write(places.settings_file, '[tests]\nhang_seconds = "soon"\n', seconds=2)
-    broken, notice = in_force.of_project(tmp_path)
+    broken, (text, _) = in_force.general()
+    of_project, of_its_own = in_force.of_project(tmp_path)
     write(places.settings_file, "[tests]\nhang_seconds = 30.0\n", seconds=3)
-    mended, gone = in_force.of_project(tmp_path)
+    mended, gone = in_force.general()
 
-    assert broken.tests.hang_seconds == 10
-    assert notice is not None
-    assert "hang_seconds" in notice.text
-    assert (mended.tests.hang_seconds, gone) == (30, None)
+    assert broken.tests.hang_seconds == of_project.tests.hang_seconds == 10
+    assert "hang_seconds" in text
+    assert of_its_own == ("", "")
+    assert (mended.tests.hang_seconds, gone) == (30, ("", ""))
 
 
 def test_what_a_project_brings_does_not_hold_before_it_is_trusted(places: Places, tmp_path: Path) -> None:
     """A clone's own settings are told of, and not used."""
     (tmp_path / ".watchkeeper.toml").write_text('[tests]\npython = "/bin/evil"\n', encoding="utf-8")
 
-    settings, notice = SettingsInForce(places).of_project(tmp_path)
+    settings, (_, hint) = SettingsInForce(places).of_project(tmp_path)
 
     assert settings.tests.python == ""
-    assert notice is not None
-    assert "config trust" in notice.hint
+    assert "config trust" in hint

@@ -109,7 +109,7 @@ async def storm(root: Path, events: int, seconds: float) -> int:
         watcher = TestWatcher(
             root,
             title=root.name,
-            settings=lambda: (settings, None),
+            settings=lambda: (settings, ("", "")),
             known_tests=nothing_known,
             publish=bus.publish,
             bridge=bridge,

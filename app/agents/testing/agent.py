@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from app.engine.bridge import SafeAsyncBridge
     from app.engine.clock import Clock
     from app.engine.heartbeat import Pulse
-    from app.engine.overrides import SettingsNotice
     from app.engine.processes import ProcessRunner
 
 
@@ -46,7 +45,8 @@ class TestWatcher:
     Args:
         root: The project's folder, absolute.
         title: The project's name, unique among those that are watched.
-        settings: Gives the settings in force for this project, and what is wrong with them; called in a thread.
+        settings: Gives the settings in force for this project, and what is wrong with them and what to do (empty
+            when nothing is); called in a thread.
         known_tests: Gives what history remembers of the project's tests.
         publish: Takes the notices, which outlast one life of the agent.
         bridge: By which the file watch reaches the loop.
@@ -63,7 +63,7 @@ class TestWatcher:
         root: Path,
         *,
         title: str,
-        settings: Callable[[], tuple[Settings, SettingsNotice | None]],
+        settings: Callable[[], tuple[Settings, tuple[str, str]]],
         known_tests: Callable[[str], Awaitable[tuple[TestState, ...]]],
         publish: Callable[[Event], None],
         bridge: SafeAsyncBridge,
@@ -97,33 +97,40 @@ class TestWatcher:
         """Watch and run until the pulse says stop.
 
         Raises:
-            OSError: The folder cannot be watched at all.
+            ProjectError: The folder cannot be watched at all.
         """
         pulse.beat()
         settings = await self._look_at_settings()
         ledger = await self._begin(pulse, settings)
-        watch = FileWatch(
-            self.root,
-            ignore=settings.watch.ignore,
-            bridge=self._bridge,
-            clock=self._clock,
-            on_trouble=lambda text, hint: self._notice("watch", text, hint),
-        )
-        async with watch:
-            reader = spawn(self._read(watch), name=f"{self.name} reads")
-            try:
-                while not pulse.stopping.is_set():
-                    await self._until_work(pulse)
-                    if not pulse.stopping.is_set():
-                        await self._one_run(pulse, ledger)
-            finally:
-                reader.cancel()
-                with suppress(asyncio.CancelledError):
-                    await reader
+        while not pulse.stopping.is_set():
+            ignore = settings.watch.ignore
+            watch = FileWatch(
+                self.root,
+                ignore=ignore,
+                bridge=self._bridge,
+                clock=self._clock,
+                on_trouble=lambda text, hint: self._on_trouble(pulse, text, hint),
+            )
+            async with watch:
+                reader = spawn(self._read(watch), name=f"{self.name} reads")
+                try:
+                    while settings.watch.ignore == ignore and not pulse.stopping.is_set():
+                        await self._until_work(pulse)
+                        settings = await self._look_at_settings()
+                        if settings.watch.ignore == ignore and not pulse.stopping.is_set():
+                            await self._one_run(pulse, ledger, settings.tests)
+                finally:
+                    reader.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await reader
+
+    def _on_trouble(self, pulse: Pulse, text: str, hint: str) -> None:
+        self._notice("watch", text, hint)
+        pulse.degraded(text)
 
     async def _look_at_settings(self) -> Settings:
-        settings, notice = await asyncio.to_thread(self._settings)
-        self._notice("settings", *((notice.text, notice.hint) if notice is not None else ("", "")))
+        settings, trouble = await asyncio.to_thread(self._settings)
+        self._notice("settings", *trouble)
         return settings
 
     async def _begin(self, pulse: Pulse, settings: Settings) -> Ledger:
@@ -158,11 +165,10 @@ class TestWatcher:
         elif not self._echo.suspects:
             self._notice("echo", "")
 
-    async def _one_run(self, pulse: Pulse, ledger: Ledger) -> None:
+    async def _one_run(self, pulse: Pulse, ledger: Ledger, settings: TestSettings) -> None:
         cause = self.inbox.take()
         self._echo.began(cause.paths)
         cycle = Cycle(self._project, self._new_id(), cause, ledger=ledger, pulse=pulse, clock=self._clock)
-        settings = (await self._look_at_settings()).tests
         try:
             interpreter = await self._find(pulse, settings.python)
         except InterpreterMissing as error:

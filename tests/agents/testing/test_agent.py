@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import sys
 import textwrap
@@ -89,12 +90,13 @@ async def nothing_known(_project: str) -> tuple[TestState, ...]:
 
 
 @asynccontextmanager
-async def watching(root: Path, settings: Settings | None = None) -> AsyncIterator[Watched]:
+async def watching(root: Path, settings: Callable[[], Settings] | None = None) -> AsyncIterator[Watched]:
     clock = SystemClock()
     bus = Bus(clock)
     ids = itertools.count(1)
     runner = ProcessRunner(clock=clock)
-    settings = settings or Settings.model_validate({"tests": {"python": sys.executable}})
+    own = Settings.model_validate({"tests": {"python": sys.executable}})
+    now = settings or (lambda: own)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
     async with SafeAsyncBridge(asyncio.get_running_loop()) as bridge, Supervisor(bus, clock) as supervisor:
 
@@ -102,7 +104,7 @@ async def watching(root: Path, settings: Settings | None = None) -> AsyncIterato
             return TestWatcher(
                 folder,
                 title=title,
-                settings=lambda: (settings, None),
+                settings=lambda: (now(), ("", "")),
                 known_tests=nothing_known,
                 publish=bus.publish,
                 bridge=bridge,
@@ -225,7 +227,7 @@ async def test_a_missing_interpreter_is_a_verdict_and_ends_when_one_is_there(pro
     """A configured Python that is not there is told with what to do; the watch goes on."""
     settings = Settings.model_validate({"tests": {"python": str(project / "no-such-python")}})
 
-    async with watching(project, settings) as watched:
+    async with watching(project, lambda: settings) as watched:
         await watched.ran(1)
         last = watched.view.last
 
@@ -259,6 +261,24 @@ async def test_stopping_ends_a_run_and_its_process(project: Path) -> None:
     assert watched.verdicts == [Verdict.CANCELLED]
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+async def test_a_changed_ignore_holds_without_a_restart(project: Path) -> None:
+    """The next run looks at the settings, and what they ignore then starts no other."""
+    current = {"settings": Settings.model_validate({"tests": {"python": sys.executable}})}
+    ignoring = {"tests": {"python": sys.executable}, "watch": {"ignore": ["notes.txt"]}}
+
+    async with watching(project, lambda: current["settings"]) as watched:
+        await watched.ran(1)
+        current["settings"] = Settings.model_validate_json(json.dumps(ignoring))
+        watched.write("calc.py", CALC + "# the settings changed\n")
+        await watched.ran(2)
+        watched.write("notes.txt", "ignored now")
+        # A change that counts is the fence: had the notes caused a run, it would stand before this one.
+        watched.write("calc.py", CALC + "# a save\n")
+        await watched.ran(3)
+
+    assert {path for event in watched.all(RunStarted) for path in event.cause.paths} == {"calc.py"}
 
 
 async def test_unknown_and_wrong_projects_are_refused_with_words(project: Path) -> None:
