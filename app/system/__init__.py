@@ -1,1 +1,1 @@
-"""What differs between operating systems: notifications, the single instance. No Qt."""
+"""What differs between operating systems: notifications, the display, the single instance. No Qt."""

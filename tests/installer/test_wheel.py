@@ -29,9 +29,9 @@ def shipped(folder: Path) -> set[str]:
 
 
 def test_the_wheel_holds_every_file_of_the_program_and_no_other(root: Path, wheel: Path) -> None:
-    """Code, migrations, the workers that run elsewhere, icons: all of app/ and resources/, and nothing else."""
+    """Code, migrations, the workers that run elsewhere, icons: all of app/ and resources/icons, and nothing else."""
     expected = {f"app/{name}" for name in shipped(root / "app")}
-    expected |= {f"app/resources/{name}" for name in shipped(root / "resources")}
+    expected |= {f"app/resources/icons/{name}" for name in shipped(root / "resources" / "icons")}
 
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
