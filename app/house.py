@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -15,9 +14,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import structlog
+
 from app.domain.commands import RaiseWindow
-from app.domain.errors import BridgeError, CommandRefused, ProjectError, StoreError
+from app.domain.errors import BridgeError, CommandRefused, ProjectError
 from app.domain.events import LoopLagged
+from app.domain.verdicts import Verdict
 from app.engine.workers import plain_loop
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 
     from app.agents.settings import Settings
     from app.agents.settings_in_force import SettingsInForce
+    from app.agents.testing.agent import Remembered
     from app.cli.launchers import TrayOptions
-    from app.domain.snapshot import TestState
     from app.engine.bridge import SafeAsyncBridge
     from app.engine.bus import Bus
     from app.engine.clock import Clock
@@ -39,8 +41,13 @@ if TYPE_CHECKING:
     from app.store.history import History
     from app.ui.desk import Desk
 
+_log = structlog.get_logger(__name__)
+
 SETTINGS_EVERY_S = 2.0
 """How often the settings file's time and size are looked at."""
+
+LAST_RUNS = 50
+"""A red test that ended in none of them was told long ago; nothing is lost by telling it once more."""
 
 HISTORY_S = 5.0
 """A history that does not answer by then is not waited for: the watch begins without what it remembers."""
@@ -141,7 +148,7 @@ async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Set
                 root,
                 title=title,
                 settings=lambda: in_force.of_project(root),
-                known_tests=lambda project: _known_tests(history, project),
+                remember=lambda project: _remembered(history, project),
                 publish=bus.publish,
                 bridge=bridge,
                 clock=clock,
@@ -157,12 +164,21 @@ async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Set
         yield settings
 
 
-async def _known_tests(history: History, project: str) -> tuple[TestState, ...]:
-    """Return what history remembers; a history that is out of reach has said so itself, and delays nothing."""
+async def _remembered(history: History, project: str) -> Remembered:
+    """Return what history remembers. One that is out of reach, or odd, has said so itself, and delays nothing."""
+    from app.agents.testing.agent import Remembered
+
     try:
-        return await asyncio.wait_for(history.known_tests(project), HISTORY_S)
-    except (StoreError, TimeoutError):
-        return ()
+        async with asyncio.timeout(HISTORY_S):
+            tests = await history.known_tests(project)
+            runs = await history.runs(project, LAST_RUNS)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the watch goes on without memory
+        _log.warning("the history is not used for this start", project=project, reason=repr(error))
+        return Remembered()
+    ended = [run for run in runs if run.verdict is not None and run.verdict is not Verdict.CANCELLED]
+    told = {run.run_id for run in ended}
+    trouble = ended[0].verdict if ended and ended[0].verdict and ended[0].verdict.is_trouble else None
+    return Remembered(tests, frozenset(test.nodeid for test in tests if test.run_id in told), trouble)
 
 
 async def _follow_settings(ground: Ground, in_force: SettingsInForce, notices: Notices) -> None:
@@ -196,6 +212,7 @@ def _tell_lag(bridge: SafeAsyncBridge, bus: Bus, clock: Clock, lag_s: float, whe
 def watch_in_terminal(places: Places, folders: tuple[Path, ...], *, as_json: bool) -> int:
     """Watch in the terminal until told to stop, and return the exit code."""
     from app.cli.live import LiveReport
+    from app.cli.terminal import Terminal
 
     async def live(ground: Ground) -> int:
         async with _house(ground, folders):
@@ -204,9 +221,7 @@ def watch_in_terminal(places: Places, folders: tuple[Path, ...], *, as_json: boo
             with_no_window()
         return 0
 
-    moving = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    colour = moving and not os.environ.get("NO_COLOR")
-    report = LiveReport(sys.stdout, as_json=as_json, moving=moving, colour=colour, width=_terminal_width)
+    report = LiveReport(Terminal(sys.stdout, sys.stderr, os.environ), as_json=as_json)
     with _ground(places) as ground, asyncio.Runner(loop_factory=plain_loop) as runner:
         ground.bus.subscribe(report)
         return runner.run(live(ground))
@@ -264,7 +279,3 @@ async def _alerts(ground: Ground, settings: Settings, desk: Desk) -> AsyncIterat
     finally:
         for notifier in notifiers:
             await notifier.aclose()
-
-
-def _terminal_width() -> int:
-    return shutil.get_terminal_size().columns

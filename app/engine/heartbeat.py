@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.domain.events import AgentBeat
 from app.engine.files import write_atomic
+from app.engine.limits import Limits
 from app.engine.tasks import spawn
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ class Pulse:
         """Show that the work loop lives; `done` is how much work was done since the last beat."""
         self.progress += done
         self.beats += 1
+        self.busy_until = 0.0
         if self.beats == 1 and self._alive:
             self._on_health("")
         self.publish(AgentBeat(at=self._clock.wall(), agent=self.agent, progress=self.progress))
@@ -99,8 +102,22 @@ class Pulse:
             for wait in waits:
                 wait.cancel()
 
+    async def rest(self, seconds: float) -> None:
+        """Wait for some seconds, or until `stopping` is set, and beat meanwhile."""
+        over = asyncio.Event()
+
+        async def end() -> None:
+            await self._clock.sleep(seconds)
+            over.set()
+
+        timer = spawn(end(), name=f"{self.agent} rests")
+        try:
+            await self.until(over)
+        finally:
+            timer.cancel()
+
     def busy_for(self, seconds: float) -> None:
-        """Declare that no heartbeat will come for up to `seconds`, since one long piece of work has begun."""
+        """Declare that the next heartbeat may take up to `seconds`, since one long piece of work has begun."""
         self.busy_until = self._clock.monotonic() + seconds
 
     def degraded(self, reason: str) -> None:
@@ -136,16 +153,24 @@ class Pulse:
 class HeartbeatFile:
     """One small JSON file for all agents, for monitors outside the process. Memory is the truth; nothing reads it back.
 
-    Written atomically and without fsync: after a crash of the machine its content is worth nothing anyway.
+    Written atomically and without fsync: after a crash of the machine its content is worth nothing anyway. Where its
+    folder hangs, one thread waits for it and nothing else does.
+
+    Args:
+        path: The file.
+        deadline_s: How long a call here may take.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, deadline_s: float = Limits().heartbeat_s) -> None:
         self._path = path
+        self._deadline_s = deadline_s
+        self._working: asyncio.Future[None] | None = None
 
     async def write(self, snapshot: Snapshot) -> None:
-        """Write the agents' states, from a thread.
+        """Write the agents' states, from a thread; return at once while an earlier call has not come to its end.
 
         Raises:
+            TimeoutError: It takes longer than the deadline, and goes on without being waited for. An OSError too.
             OSError: The file cannot be written.
         """
         agents = {
@@ -154,8 +179,33 @@ class HeartbeatFile:
         }
         document = {"v": 1, "pid": os.getpid(), "agents": agents}
         content = json.dumps(document, indent=1).encode()
-        await asyncio.to_thread(write_atomic, self._path, content, sync=False)
+        if self._working is None or self._working.done():
+            await self._in_time(partial(write_atomic, self._path, content, sync=False), self._deadline_s)
 
     async def remove(self) -> None:
-        """Remove the file: a clean end leaves none."""
-        await asyncio.to_thread(self._path.unlink, missing_ok=True)
+        """Remove the file: a clean end leaves none, unless its folder hangs.
+
+        Raises:
+            OSError: As `write`.
+        """
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._deadline_s
+        if self._working is not None:
+            _, hanging = await asyncio.wait({self._working}, timeout=self._deadline_s)
+            if hanging:
+                raise TimeoutError(f"{self._path} is still being written")
+        await self._in_time(partial(self._path.unlink, missing_ok=True), max(0.0, due - loop.time()))
+
+    async def _in_time(self, work: Callable[[], None], deadline_s: float) -> None:
+        self._working = working = asyncio.get_running_loop().run_in_executor(None, work)
+        working.add_done_callback(_note_failure)
+        _, hanging = await asyncio.wait({working}, timeout=deadline_s)
+        if hanging:
+            raise TimeoutError(f"the folder of {self._path} does not answer")
+        await working
+
+
+def _note_failure(working: asyncio.Future[None]) -> None:
+    """Read the outcome of work that perhaps nobody waits for any more, or asyncio would complain of it."""
+    if not working.cancelled():
+        working.exception()

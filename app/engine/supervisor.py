@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+LONGEST_PAUSE_S = 366 * 86_400.0
+
 
 class Agent(Protocol):
     """What the supervisor keeps alive."""
@@ -131,13 +133,17 @@ class _Slot:
     async def _keep(self) -> None:
         while True:
             await self._wanted.wait()
-            if self._life is not None and not self._life.done():
-                await asyncio.wait({self._life})  # an abandoned life is never doubled
+            if self._life is not None and not self._life.done():  # an abandoned life is never doubled
+                self._interrupt.clear()
+                await _first_of(self._life, self._interrupt.wait())
+                continue
             born = self._awake.awake_s
             reason = await self._live()
             if not self._wanted.is_set():
                 if self.state is not AgentState.ABANDONED:
                     self._say(AgentState.STOPPED)
+                continue
+            if self.state is AgentState.ABANDONED:
                 continue
             if self._awake.awake_s - born >= self._limits.healthy_after_s:
                 self._attempt = 0
@@ -335,8 +341,8 @@ class Supervisor:
         return list(self._slots.values()) if name is None else [self._slot(name)]
 
     def _pause(self, command: Pause) -> tuple[str, ...]:
-        if command.seconds is not None and command.seconds <= 0:
-            raise UsageError("A pause must be longer than nothing.", "Give a time such as 30m.")
+        if command.seconds is not None and not 0 < command.seconds <= LONGEST_PAUSE_S:
+            raise UsageError("A pause must be longer than nothing and shorter than a year.", "Give a time such as 30m.")
         until = None if command.seconds is None else self._clock.wall() + command.seconds
         slots = self._chosen(command.agent)
         for slot in slots:

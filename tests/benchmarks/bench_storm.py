@@ -25,7 +25,7 @@ import psutil
 from PySide6.QtWidgets import QApplication
 
 from app.agents.settings import Settings
-from app.agents.testing.agent import TestWatcher
+from app.agents.testing.agent import Remembered, TestWatcher
 from app.agents.testing.projects import Projects
 from app.domain.events import Event, RunFinished, RunStarted
 from app.domain.verdicts import Verdict
@@ -37,7 +37,7 @@ from app.engine.supervisor import Supervisor
 from app.ui.loop import run
 
 if TYPE_CHECKING:
-    from app.domain.snapshot import Snapshot, TestState
+    from app.domain.snapshot import Snapshot
 
 FILES = 1000
 LAG_STEP_S = 0.005
@@ -94,8 +94,8 @@ def told(label: str, lags: list[float]) -> float:
     return p99
 
 
-async def nothing_known(_project: str) -> tuple[TestState, ...]:
-    return ()
+async def nothing_known(_project: str) -> Remembered:
+    return Remembered()
 
 
 async def storm(root: Path, events: int, seconds: float) -> int:
@@ -110,7 +110,7 @@ async def storm(root: Path, events: int, seconds: float) -> int:
             root,
             title=root.name,
             settings=lambda: (settings, ("", "")),
-            known_tests=nothing_known,
+            remember=nothing_known,
             publish=bus.publish,
             bridge=bridge,
             clock=clock,

@@ -276,6 +276,34 @@ async def test_an_agent_that_will_not_end_delays_the_programs_end_by_seven_secon
     await fake_clock.pass_time(0)
 
 
+async def test_a_stale_agent_that_will_not_end_does_not_hang_the_programs_end(fake_clock: Any) -> None:
+    """It is waited for before it is started again, but not when the program ends."""
+    stubborn = Stubborn()
+
+    async with supervising(fake_clock) as stage:
+        stage.supervisor.add(stubborn)
+        await fake_clock.pass_time(200)
+        waiting = stage.states("stubborn")[-1]
+
+    assert waiting is AgentState.ABANDONED
+    assert stubborn.begun == 1
+    stubborn.let_go.set()
+    await fake_clock.pass_time(0)
+
+
+async def test_a_failed_agent_is_tried_at_once_when_a_person_resumes(fake_clock: Any) -> None:
+    """Resume is the click that a failed agent waits for."""
+    worker = Worker(*[fails] * (LIMITS.restarts_allowed + 1), well)
+
+    async with supervising(fake_clock) as stage:
+        stage.supervisor.add(worker)
+        await fake_clock.pass_time(120)
+        await stage.bus.send(Resume())
+        await fake_clock.pass_time(0)
+
+        assert stage.states()[-3:] == [AgentState.FAILED, AgentState.STARTING, AgentState.RUNNING]
+
+
 async def test_what_a_person_stopped_stays_stopped(fake_clock: Any) -> None:
     """Neither time nor a kick brings it back; a person does."""
     worker = Worker(well)
@@ -354,7 +382,9 @@ async def test_a_pause_outlives_a_restart_of_the_agent(fake_clock: Any) -> None:
         assert resumed == ("worker",)
 
 
-@pytest.mark.parametrize("command", [Pause(agent="nobody"), Resume(agent="nobody"), Pause(seconds=0)])
+@pytest.mark.parametrize(
+    "command", [Pause(agent="nobody"), Resume(agent="nobody"), Pause(seconds=0), Pause(seconds=1e300)]
+)
 async def test_a_wrong_pause_is_refused_with_words(fake_clock: Any, command: Pause | Resume) -> None:
     """An unknown agent and a pause of no length are mistakes of the asker."""
     async with supervising(fake_clock) as stage:

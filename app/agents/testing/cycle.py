@@ -41,6 +41,7 @@ class Cycle:
         self._clock = clock
         self._began = clock.monotonic()
         self._teller: asyncio.Task[None] | None = None
+        ledger.begin()
         pulse.publish(RunStarted(at=clock.wall(), project=project, run_id=run_id, cause=cause))
 
     def collected(self, total: int) -> None:
@@ -58,7 +59,7 @@ class Cycle:
         )
         self._pulse.beat(len(results))
         # Files that cannot be collected end a run at once, so they need no early word.
-        if self._teller is None and not self._ledger.fresh and any("::" in nodeid for nodeid in self._ledger.untold):
+        if self._teller is None and any("::" in nodeid for nodeid in self._ledger.untold):
             self._teller = spawn(self._tell_soon(), name="tell what broke")
 
     def finish(

@@ -45,10 +45,9 @@ class Inbox:
         """True when there is a reason for a run."""
         return bool(self._paths) or self._wish is not None
 
-    @property
-    def has_changes(self) -> bool:
-        """True when a file changed since the last run took its reasons."""
-        return bool(self._paths)
+    def has_changes(self, *, beside: Collection[str] = ()) -> bool:
+        """Return whether a file changed since the last run took its reasons, other than those `beside`."""
+        return any(path not in beside for path in self._paths)
 
     def take(self) -> Cause:
         """Return all reasons as one cause, and forget them. A wish to cancel is of the past then, too."""
@@ -60,8 +59,10 @@ class Inbox:
         return cause
 
     def give_back(self, cause: Cause) -> None:
-        """Keep the changes of a run that was ended by newer ones: they have had no verdict yet."""
+        """Keep the reasons of a run that was ended before its verdict."""
         self._paths = {**dict.fromkeys(cause.paths), **self._paths}
+        if not cause.paths:
+            self._wish = self._wish or cause.kind
         self.woken.set()
 
     def take_cancel(self) -> bool:

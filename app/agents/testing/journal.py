@@ -46,7 +46,7 @@ class Journal:
         self.collection_errors: dict[str, TestResult] = {}
         self.collected: tuple[str, ...] = ()
         self.running: dict[str, None] = {}
-        self.wrote: set[str] = set()
+        self.wrote: dict[str, tuple[int, int] | None] = {}
         self.is_collected = False
         self.session: Mapping[str, object] | None = None
         self.missing: Mapping[str, object] | None = None
@@ -84,7 +84,10 @@ class Journal:
                 self.collection_errors[nodeid] = TestResult(nodeid, Outcome.ERROR, 0.0, _text(said["text"]))
                 self._note(self.collection_errors[nodeid])
             case "wrote":
-                self.wrote.add(_text(said["path"]))
+                self.wrote.setdefault(_text(said["path"]))
+            case "left":
+                for path, (mtime_ns, size) in cast("dict[str, list[int]]", said["files"]).items():
+                    self.wrote[_text(path)] = (int(mtime_ns), int(size))
             case _:
                 self._take_of_session(kind, said)
 

@@ -30,13 +30,14 @@ def check_folder(path: str | Path, *, home: Path | None = None) -> Path:
     Raises:
         ProjectError: It does not exist, is no folder, cannot be read, or is far too much to watch.
     """
-    folder = Path(path).expanduser().absolute()
+    folder = Path(path)
     try:
+        folder = folder.expanduser().absolute()
         folder = folder.resolve(strict=True)
         is_folder = folder.is_dir()
     except FileNotFoundError:
         raise ProjectError(f"{folder} does not exist.", "Check the path, or change into the project first.") from None
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise ProjectError(f"{folder} cannot be opened: {error}.", "Check its permissions.") from None
     if not is_folder:
         hint = f"Give the folder of the project, such as {folder.parent}."

@@ -19,7 +19,7 @@ from app.domain.errors import CannotError, ProjectError
 from app.domain.verdicts import Outcome, TestResult, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from app.engine.clock import Clock
     from app.engine.processes import Ended, GuardedProcess, ProcessRunner
@@ -105,8 +105,12 @@ class TestRun:
         self._journal = Journal()
 
     @property
-    def wrote(self) -> Collection[str]:
-        """The files below the root that the tests opened for writing so far, relative and with forward slashes."""
+    def wrote(self) -> Mapping[str, tuple[int, int] | None]:
+        """The files below the root that the tests opened for writing so far, relative and with forward slashes.
+
+        With each, how the tests left it: modification time in nanoseconds and size, (0, -1) when it is gone, and None
+        when the test that writes it goes on or was ended.
+        """
         return self._journal.wrote
 
     async def run(self, on_collected: Callable[[int], None], on_results: OnResults) -> RunOutcome:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.agents.settings import Settings
-from app.agents.testing.agent import TestWatcher
+from app.agents.testing.agent import Remembered, TestWatcher
 from app.agents.testing.projects import Projects, check_folder
 from app.domain.commands import CancelRun, Pause, Resume, RunTests, WatchProject
 from app.domain.errors import ProjectError, UsageError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.domain.events import Event
-    from app.domain.snapshot import ProjectView, Snapshot, TestState
+    from app.domain.snapshot import ProjectView, Snapshot
 
 CALC = "def add(a, b):\n    return a + b\n"
 BROKEN = "def add(a, b):\n    return a - b\n"
@@ -85,8 +85,8 @@ class Watched:
         (self.root / name).write_text(textwrap.dedent(text), encoding="utf-8")
 
 
-async def nothing_known(_project: str) -> tuple[TestState, ...]:
-    return ()
+async def nothing_known(_project: str) -> Remembered:
+    return Remembered()
 
 
 @asynccontextmanager
@@ -105,7 +105,7 @@ async def watching(root: Path, settings: Callable[[], Settings] | None = None) -
                 folder,
                 title=title,
                 settings=lambda: (now(), ("", "")),
-                known_tests=nothing_known,
+                remember=nothing_known,
                 publish=bus.publish,
                 bridge=bridge,
                 clock=clock,
@@ -177,6 +177,82 @@ async def test_tests_that_write_into_the_project_do_not_start_themselves(project
     causes = [event.cause for event in watched.all(RunStarted)]
     assert [cause.kind for cause in causes] == [CauseKind.START, CauseKind.SAVE, CauseKind.SAVE]
     assert {path for cause in causes for path in cause.paths} == {"calc.py"}
+
+
+async def test_tests_that_write_through_another_program_still_come_to_a_verdict(project: Path) -> None:
+    """What the watch cannot know to be the tests' own does not keep a red test from being shown."""
+    code = """
+        import subprocess, sys, time
+
+        def test_writes():
+            subprocess.run([sys.executable, "-c", "import time; open('out.txt', 'w').write(str(time.time()))"])
+            time.sleep(1)
+
+        def test_red():
+            assert False
+    """
+    (project / "test_writes.py").write_text(textwrap.dedent(code), encoding="utf-8")
+
+    async with watching(project) as watched:
+        await watched.ran(1)
+        red = {state.nodeid for state in watched.view.red}
+
+    assert Verdict.RED in watched.verdicts
+    assert red == {"test_writes.py::test_red"}
+
+
+async def test_a_save_of_a_file_that_a_test_opens_is_not_taken_for_the_tests_own(project: Path) -> None:
+    """A test opens the file for reading and writing; a person's change to it, right after a run, counts."""
+    (project / "conf.txt").write_text("ok", encoding="utf-8")
+    code = "def test_conf():\n    with open('conf.txt', 'r+') as file:\n        assert file.read() == 'ok'\n"
+    (project / "test_conf.py").write_text(code, encoding="utf-8")
+
+    async with watching(project) as watched:
+        await watched.ran(1)
+        watched.write("conf.txt", "not ok")
+        await watched.ran(2)
+
+    assert watched.verdicts[-1] is Verdict.RED
+    assert watched.all(VerdictChanged)[-1].broke == ("test_conf.py::test_conf",)
+
+
+async def test_a_folder_that_comes_back_with_less_is_run(project: Path) -> None:
+    """Files that vanished while the folder was away are a change like any other."""
+
+    def move_away_and_back() -> None:
+        away = project.with_name("away")
+        project.rename(away)
+        (away / "calc.py").unlink()
+        away.rename(project)
+
+    async with watching(project) as watched:
+        await watched.ran(1)
+        move_away_and_back()
+        await watched.ran(2)
+
+    assert watched.verdicts[-1] is Verdict.COLLECTION_ERROR
+
+
+async def test_a_save_is_not_lost_with_the_life_that_held_it(project: Path) -> None:
+    """When the agent fails while it takes up a save, no run is left open, and the next life runs the tests."""
+    own = Settings.model_validate({"tests": {"python": sys.executable}})
+    trouble: list[Exception] = []
+
+    def settings() -> Settings:
+        if trouble:
+            raise trouble.pop()
+        return own
+
+    async with watching(project, settings) as watched:
+        await watched.ran(1)
+        trouble.append(PermissionError("the settings' folder"))
+        watched.write("calc.py", BROKEN)
+        await watched.ran(2)
+
+        assert watched.view.current is None
+
+    assert watched.verdicts[-1] is Verdict.RED
+    assert watched.bus.snapshot.agents["tests:proj"].restarts == 1
 
 
 async def test_a_paused_watcher_runs_nothing_and_catches_up(project: Path) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from app.agents.testing.echo import ECHO_S, HOLD_AFTER, HOLD_LONGEST_S, Echo
+from app.agents.testing.echo import CLOSE_S, ECHO_S, HOLD_AFTER, HOLD_LONGEST_S, PATIENCE, Echo, left_alone
 from app.agents.testing.inbox import Inbox
 from app.domain.verdicts import Cause, CauseKind
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 def test_what_the_tests_wrote_is_theirs_for_a_while(fake_clock: Any) -> None:
-    """A change of such a file counts again when it comes later than a batch can be late."""
+    """Such a file is looked at for as long as a batch can be late."""
     echo = Echo(fake_clock)
 
-    echo.ended(["out.txt"])
+    echo.began()
+    echo.ended({"out.txt": (1, 2)})
     soon = set(echo.own())
     fake_clock.advance(ECHO_S + 0.1)
 
@@ -21,31 +25,49 @@ def test_what_the_tests_wrote_is_theirs_for_a_while(fake_clock: Any) -> None:
     assert not echo.own()
 
 
-def test_runs_that_start_themselves_are_held_apart_and_never_stopped(fake_clock: Any) -> None:
-    """The same file alone, each time right after the last run: the next runs wait, up to a bound."""
+def test_a_file_that_a_person_changed_after_the_tests_is_not_theirs(tmp_path: Path) -> None:
+    """Not the name decides, but whether the file is as the tests left it."""
+    left, edited, removed = (tmp_path / name for name in ("left", "edited", "removed"))
+    left.write_text("by the test")
+    edited.write_text("by the test")
+    wrote = {path.name: (path.stat().st_mtime_ns, path.stat().st_size) for path in (left, edited)}
+    edited.write_text("by a person, later")
+
+    alone = left_alone(tmp_path, wrote | {"removed": (0, -1), "unknown": None})
+
+    assert alone == {"left", "removed", "unknown"}
+    removed.touch()
+    assert "removed" not in left_alone(tmp_path, {"removed": (0, -1)})
+
+
+def test_runs_that_start_themselves_come_to_a_verdict_and_are_held_apart(fake_clock: Any) -> None:
+    """Whatever the files are called: the second in a row is not ended by them, and later ones wait, up to a bound."""
     echo = Echo(fake_clock)
-    holds = []
+    patient, holds = [], []
     for _ in range(12):
-        echo.began(("out.txt",))
+        echo.began()
+        patient.append(echo.is_patient)
+        echo.heard()
+        echo.ended({})
         holds.append(echo.hold_s)
-        echo.ended([])
         fake_clock.advance(0.1)
 
+    assert patient == [False] * PATIENCE + [True] * (12 - PATIENCE)
     assert holds[:HOLD_AFTER] == [0.0] * HOLD_AFTER
     assert 0 < holds[HOLD_AFTER] < holds[-1] == HOLD_LONGEST_S
-    assert echo.suspects == ("out.txt",)
 
 
-def test_a_person_who_saves_at_leisure_is_not_held(fake_clock: Any) -> None:
-    """Saves of one file that come later than an echo are a person's."""
+def test_a_person_who_saves_between_runs_is_not_held(fake_clock: Any) -> None:
+    """A save that comes when a run has ended is a person's, however quick."""
     echo = Echo(fake_clock)
     for _ in range(12):
-        echo.began(("a.py",))
-        echo.ended([])
-        fake_clock.advance(ECHO_S + 1)
+        echo.began()
+        echo.ended({})
+        fake_clock.advance(CLOSE_S + 0.1)
+        echo.heard()
 
     assert echo.hold_s == 0.0
-    assert not echo.suspects
+    assert not echo.is_patient
 
 
 def test_the_inbox_gives_all_reasons_once() -> None:

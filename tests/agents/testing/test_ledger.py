@@ -17,6 +17,7 @@ def results(**outcomes: Outcome) -> list[TestResult]:
 
 
 def run(ledger: Ledger, verdict: Verdict | None = None, **outcomes: Outcome) -> object:
+    ledger.begin()
     ended = results(**outcomes)
     ledger.add(ended)
     red = any(result.outcome.is_red for result in ended)
@@ -60,6 +61,7 @@ def test_what_a_cancelled_run_saw_red_is_told_by_the_next() -> None:
     """A run that was cut off before it could tell loses no red test."""
     ledger = Ledger()
     run(ledger, a=GREEN)
+    ledger.begin()
     ledger.add(results(a=RED))
     cancelled, _ = ledger.finish(Verdict.CANCELLED, (), complete=False)
 
@@ -73,10 +75,12 @@ def test_what_was_told_early_is_not_told_at_the_end() -> None:
     """The early word and the last word of a run together name each test once."""
     ledger = Ledger()
     run(ledger, a=GREEN, b=GREEN)
+    ledger.begin()
     ledger.add(results(a=RED))
 
     early = ledger.broke_so_far()
-    late = run(ledger, a=RED, b=RED)
+    ledger.add(results(b=RED))
+    late, _ = ledger.finish(Verdict.RED, {"t.py::a", "t.py::b"}, complete=True)
 
     assert early.broke == ("t.py::a",)
     assert late.broke == ("t.py::b",)
@@ -121,11 +125,91 @@ def test_trouble_is_told_when_it_comes_and_when_it_goes() -> None:
 
 def test_history_is_taken_as_told() -> None:
     """After a restart, what was red before is not told again."""
-    ledger = Ledger.remembering([("t.py::a", RED), ("t.py::b", GREEN)])
+    ledger = Ledger.remembering([("t.py::a", RED), ("t.py::b", GREEN)], told=["t.py::a"])
 
     turn = run(ledger, a=RED, b=RED)
 
     assert turn.broke == ("t.py::b",)
+
+
+def test_red_that_nobody_was_told_of_is_told_after_a_restart() -> None:
+    """A run that the end of the program cut off had found it, and could not tell."""
+    ledger = Ledger.remembering([("t.py::a", RED), ("t.py::b", GREEN)])
+
+    assert run(ledger, a=RED, b=GREEN).broke == ("t.py::a",)
+
+
+def test_trouble_that_stood_before_a_restart_is_no_news() -> None:
+    """It is told when it goes."""
+    ledger = Ledger.remembering([], trouble=Verdict.NO_PYTEST)
+
+    assert not run(ledger, Verdict.NO_PYTEST)
+    assert run(ledger, a=GREEN).recovered is Verdict.NO_PYTEST
+
+
+def test_what_the_first_look_saw_green_and_then_red_is_told() -> None:
+    """A break that is saved while the first run goes on is news, though nothing was known before."""
+    ledger = Ledger()
+    ledger.begin()
+    ledger.add(results(a=GREEN))
+    ledger.finish(Verdict.CANCELLED, (), complete=False)
+
+    assert run(ledger, a=RED, b=RED).broke == ("t.py::a",)
+
+
+def test_an_early_word_is_about_this_run_alone() -> None:
+    """What a cancelled run found red and a newer save has mended already is never told."""
+    ledger = Ledger()
+    run(ledger, a=GREEN, b=GREEN)
+    ledger.begin()
+    ledger.add(results(a=RED))
+    ledger.finish(Verdict.CANCELLED, (), complete=False)
+
+    ledger.begin()
+    ledger.add(results(b=GREEN))
+
+    assert not ledger.untold
+    assert not run(ledger, a=GREEN, b=GREEN)
+
+
+def test_a_test_whose_id_changes_with_each_run_is_told_once() -> None:
+    """Ids that hold the time of day make the same red test gone and new in each run."""
+    ledger = Ledger()
+    run(ledger, **{"a[0]": GREEN})
+
+    turns = [run(ledger, **{f"a[{number}]": RED}) for number in (1, 2, 3)]
+
+    assert [turn.broke for turn in turns] == [("t.py::a[1]",), (), ()]
+    assert not any(turn.gone or turn.fixed for turn in turns)
+
+
+def test_a_file_is_fixed_though_the_run_is_not_complete() -> None:
+    """Under --lf the file's other tests are left out; that it collects is enough."""
+    ledger = Ledger()
+    run(ledger, a=GREEN)
+    ledger.begin()
+    ledger.add([TestResult("t.py", Outcome.ERROR)])
+    ledger.finish(Verdict.COLLECTION_ERROR, (), complete=False)
+
+    ledger.begin()
+    ledger.add(results(a=GREEN))
+    turn, lost = ledger.finish(Verdict.GREEN, {"t.py::a"}, complete=False)
+
+    assert (turn.fixed, lost) == (("t.py",), ("t.py",))
+    assert not ledger.red
+
+
+def test_a_conftest_that_works_again_is_fixed_not_gone() -> None:
+    """It collects nothing itself when it is well."""
+    ledger = Ledger()
+    run(ledger, a=GREEN)
+    ledger.begin()
+    ledger.add([TestResult("conftest.py", Outcome.ERROR)])
+    ledger.finish(Verdict.COLLECTION_ERROR, (), complete=False)
+
+    mended = run(ledger, a=GREEN)
+
+    assert (mended.fixed, mended.gone) == (("conftest.py",), ())
 
 
 runs = st.lists(
@@ -146,6 +230,7 @@ def test_told_and_truth_agree_after_each_run(happened: list[tuple[dict[str, Outc
     believed: set[str] = set()
 
     for outcomes, verdict, early in happened:
+        ledger.begin()
         ended = results(**outcomes)
         ledger.add(ended)
         if early:

@@ -18,6 +18,8 @@ run first. Neither variable, nor the descriptor, reaches a program that a test s
                                        like --lf left out tests
     wrote          path                a file below the working folder that this process is about to write, move or
                                        remove, relative to it and with forward slashes; once for each
+    left           files               how such files were left by the tests so far: path to [mtime_ns, size], or
+                                       [0, -1] for one that is gone
     finish         exit                what pytest.main returned
 """
 
@@ -29,6 +31,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 
 TYPE_CHECKING = False  # typing need not be imported for this
 if TYPE_CHECKING:
@@ -61,26 +64,30 @@ class Results:
         stat = os.fstat(self._descriptor)
         self._is_channel = (stat.st_dev, stat.st_ino)
         self._held = b""
+        # The tests' own threads come here by the audit hook. Reentrant, since a signal handler may open a file.
+        self._turn = threading.RLock()
 
     def hold(self, kind: str, **values: object) -> None:
         """Keep one line until the next is told, which follows at once: so one write does for both."""
-        self._held += _line(kind, values)
+        with self._turn:
+            self._held += _line(kind, values)
 
     def tell(self, kind: str, **values: object) -> None:
         """Write one line, behind those that are held."""
         if self._descriptor < 0 or self._getpid() != self._pid:
             return
-        content, self._held = self._held + _line(kind, values), b""
-        try:
-            # A test may have closed our descriptor, and another file may have been given its number.
-            stat = self._fstat(self._descriptor)
-            is_ours = (stat.st_dev, stat.st_ino) == self._is_channel
-            while content and is_ours:
-                content = content[self._write(self._descriptor, content) :]
-        except OSError:
-            is_ours = False
-        if not is_ours:
-            self._descriptor = -1
+        with self._turn:
+            content, self._held = self._held + _line(kind, values), b""
+            try:
+                # A test may have closed our descriptor, and another file may have been given its number.
+                stat = self._fstat(self._descriptor)
+                is_ours = (stat.st_dev, stat.st_ino) == self._is_channel
+                while content and is_ours:
+                    content = content[self._write(self._descriptor, content) :]
+            except OSError:
+                is_ours = False
+            if not is_ours:
+                self._descriptor = -1
 
 
 def _line(kind: str, values: dict[str, object]) -> bytes:
@@ -117,6 +124,8 @@ class Writes:
         self._results = results
         self._inside = os.path.join(root, "")
         self._told: set[str] = set()
+        self._open: set[str] = set()
+        self._stat = os.stat
         self._paths: dict[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]] = {
             "open": _opened,
             "os.rename": lambda args: args[:2],
@@ -143,10 +152,28 @@ class Writes:
         if not isinstance(path, (str, bytes)) or len(self._told) >= WRITES_CAP:
             return
         full = os.path.abspath(os.fsdecode(path))
-        if not full.startswith(self._inside) or full in self._told or _BYTECODE in full:
+        if not full.startswith(self._inside) or _BYTECODE in full:
             return
-        self._told.add(full)
-        self._results.tell("wrote", path=full[len(self._inside) :].replace(os.sep, "/"))
+        self._open.add(full)
+        if full not in self._told:
+            self._told.add(full)
+            self._results.tell("wrote", path=self._name(full))
+
+    def settle(self) -> None:
+        """Tell how the files were left that were written since the last time: what differs later is a person's."""
+        written, self._open = self._open, set()
+        if written:
+            self._results.tell("left", files={self._name(full): self._mark(full) for full in written})
+
+    def _name(self, full: str) -> str:
+        return full[len(self._inside) :].replace(os.sep, "/")
+
+    def _mark(self, full: str) -> list[int]:
+        try:
+            stat = self._stat(full)
+        except (OSError, ValueError):
+            return [0, -1]
+        return [stat.st_mtime_ns, stat.st_size]
 
 
 def _opened(args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -158,9 +185,10 @@ def _opened(args: tuple[Any, ...]) -> tuple[Any, ...]:
 class Stream:
     """The plugin."""
 
-    def __init__(self, pytest: Any, results: Results, first: Sequence[str]) -> None:
+    def __init__(self, pytest: Any, results: Results, writes: Writes, first: Sequence[str]) -> None:
         self._version = pytest.__version__
         self._results = results
+        self._writes = writes
         self._first = first
         self._reports: dict[str, list[Any]] = {}
         self._items_told = False
@@ -231,6 +259,7 @@ class Stream:
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Tell how the test ended."""
         self._finish(nodeid)
+        self._writes.settle()
 
     def _finish(self, nodeid: str) -> None:
         reports = self._reports.pop(nodeid, None)
@@ -255,6 +284,7 @@ class Stream:
         """Tell the rest, and whether the session stopped early."""
         for nodeid in list(self._reports):
             self._finish(nodeid)
+        self._writes.settle()
         why = str(getattr(session, "shouldfail", "") or getattr(session, "shouldstop", "") or "")
         option = session.config.option
         partial = any(getattr(option, name, False) for name in ("lf", "stepwise", "collectonly"))
@@ -357,8 +387,10 @@ def run(arguments: list[str]) -> int:
         results.tell("no-pytest", name=getattr(error, "name", None) or "", text=str(error))
         return NO_PYTEST_EXIT
     _behave_as_module(pytest, arguments)
-    sys.addaudithook(Writes(results, os.getcwd()))
-    code = int(pytest.main(arguments, plugins=[Stream(pytest, results, first)]))
+    writes = Writes(results, os.getcwd())
+    sys.addaudithook(writes)
+    code = int(pytest.main(arguments, plugins=[Stream(pytest, results, writes, first)]))
+    writes.settle()
     results.tell("finish", exit=code)
     return code
 
