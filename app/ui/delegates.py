@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRect, QSize, Qt
+from PySide6.QtCore import QObject, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
+from app.domain import words
 from app.domain.verdicts import Outcome
-from app.ui import words
 from app.ui.log_model import LEVELS, LINE_ROLE
 from app.ui.tests_model import NODE_ROLE
 from app.ui.tests_tree import Level
@@ -17,11 +17,10 @@ from app.ui.tests_tree import Level
 if TYPE_CHECKING:
     from app.domain.history import LogLine
     from app.ui.icons import Icons
+    from app.ui.items import AnyIndex
     from app.ui.now_view import RedRow
     from app.ui.tests_tree import Node
     from app.ui.theme import Theme
-
-AnyIndex = QModelIndex | QPersistentModelIndex
 
 ROW_ROLE = int(Qt.ItemDataRole.UserRole) + 2
 """Gives the app.ui.now_view.RedRow of a row."""

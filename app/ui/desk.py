@@ -43,7 +43,7 @@ class Desk:
         self._bus = bus
         self._clock = clock
         self._icons = Icons()
-        self._tray = Tray(self._send, clock, self._icons)
+        self._tray = Tray(self._send, clock, self._icons, current=lambda: bus.snapshot)
         self._notices = Notices(bus.publish, clock)
         self._window: Window | None = None
         self._follower: asyncio.Task[None] | None = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.ui import words
-from app.ui.headline import project_state
+from app.domain import words
+from app.ui.headline import ended_at, project_state
 
 if TYPE_CHECKING:
     from app.domain.history import TestDetail
@@ -33,7 +33,7 @@ class DetailView:
     outcome: Outcome | None = None
 
 
-def test_view(
+def detail_view(
     project: ProjectView | None, nodeid: str, state: TestState | None, detail: TestDetail | None, now: float
 ) -> DetailView:
     """Return what is said of a test; `state` None when the project no longer knows it."""
@@ -52,19 +52,16 @@ def test_view(
     return DetailView(words.test_name(nodeid), place, tuple(facts), state.outcome)
 
 
-test_view.__test__ = False  # type: ignore[attr-defined] # pytest must not take the name for a test
-
-
 def project_detail(project: ProjectView, now: float) -> DetailView:
     """Return what is said of a project."""
     facts = []
     last = project.last
     if last is not None:
-        at = last.finished_at if last.finished_at is not None else last.started_at
         state = project_state(project).capitalize()
         facts.append(f"{state}: {last.counts}" if last.counts.total else state)
         facts.append(
-            f"Last run {words.ago(now - at)}, {words.cause(last.cause)}, took {words.duration(last.duration_s)}"
+            f"Last run {words.ago(now - ended_at(last))}, {words.cause(last.cause)}, "
+            f"took {words.duration(last.duration_s)}"
         )
         facts += [last.message] if last.message else []
     else:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.domain import words
 from app.domain.agents import AgentState
 from app.domain.snapshot import Mood
 from app.domain.verdicts import Verdict
-from app.ui import words
 
 if TYPE_CHECKING:
-    from app.domain.snapshot import AgentView, ProjectView, Snapshot
+    from app.domain.snapshot import AgentView, ProjectView, RunView, Snapshot
+
+NO_PROJECT = "No project is watched yet"
+ADD_PROJECT = "Start Watchkeeper with a folder: watchkeeper PATH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +39,14 @@ def agents_on_duty(snapshot: Snapshot) -> tuple[AgentView, ...]:
     return tuple(a for a in snapshot.agents.values() if a.state is not AgentState.DISABLED)
 
 
-def verdict_words(project: ProjectView, now: float) -> str:
-    """Return what is known of one project: its verdict, and how old and why, or that nothing ran yet."""
-    last = project.last
-    if last is None or last.verdict is None:
-        return "Running for the first time" if project.current else "Waiting for the first save"
-    at = last.finished_at if last.finished_at is not None else last.started_at
-    return f"{project_state(project)}, {words.ago(now - at)}"
+def failed_agents(snapshot: Snapshot) -> tuple[AgentView, ...]:
+    """Return the agents that failed too often, and that `Resume` tries again at once."""
+    return tuple(a for a in snapshot.agents.values() if a.state is AgentState.FAILED)
+
+
+def ended_at(run: RunView) -> float:
+    """Return the wall-clock time at which a run ended; at which it began, while that is not known."""
+    return run.finished_at if run.finished_at is not None else run.started_at
 
 
 def project_state(project: ProjectView) -> str:
@@ -75,10 +79,10 @@ def _attention(snapshot: Snapshot, now: float) -> tuple[str, str]:
             return f"{project.name}: {words.verdict(trouble.verdict)}", words.one_line(trouble.message)
     broken = (AgentState.FAILED, AgentState.ABANDONED)
     agent = next(a for a in snapshot.agents.values() if a.state in broken)
-    return (
-        f"{words.agent_name(agent.name)} {'has failed' if agent.state is AgentState.FAILED else 'did not stop'}",
-        agent.reason,
-    )
+    name, reason = words.agent_name(agent.name), words.one_line(agent.reason)
+    if agent.state is AgentState.ABANDONED:
+        return f"The agent {name} did not stop", reason
+    return f"The agent {name} has failed", f"{_sentence(reason)}Resume tries again at once."
 
 
 def _paused(snapshot: Snapshot, now: float) -> tuple[str, str]:
@@ -88,7 +92,7 @@ def _paused(snapshot: Snapshot, now: float) -> tuple[str, str]:
         return f"Paused for {words.time_left(max(until) - now)} more", "Saves are not tested meanwhile."
     if any(a.paused for a in agents):
         return "Paused until resumed", "Saves are not tested meanwhile."
-    return "Stopped", "Nothing is watched until the agents are started again."
+    return "Stopped", "Nothing is watched. Quit Watchkeeper and start it again to go on."
 
 
 def _running(snapshot: Snapshot, now: float) -> tuple[str, str]:
@@ -106,27 +110,34 @@ def _running(snapshot: Snapshot, now: float) -> tuple[str, str]:
 def _degraded(snapshot: Snapshot, now: float) -> tuple[str, str]:
     weak = [a for a in agents_on_duty(snapshot) if not a.state.is_alive or a.state is AgentState.DEGRADED]
     weakest = weak[0]
-    return f"The agent {weakest.name}: {words.agent_state(weakest, now)}", weakest.reason
+    return f"The agent {words.agent_name(weakest.name)}: {words.agent_state(weakest, now)}", weakest.reason
 
 
 def _green(snapshot: Snapshot, now: float) -> tuple[str, str]:
     count = sum(len(p.tests) for p in snapshot.projects.values())
-    last = max((p.last for p in snapshot.projects.values() if p.last), key=lambda r: r.finished_at or r.started_at)
+    last = max((p.last for p in snapshot.projects.values() if p.last), key=ended_at)
     return (
         f"All green, {words.tests(count)}" if count else "All green",
-        f"Last run {words.ago(now - (last.finished_at or last.started_at))}, {words.cause(last.cause)}",
+        f"Last run {words.ago(now - ended_at(last))}, {words.cause(last.cause)}",
     )
 
 
 def _unknown(snapshot: Snapshot, now: float) -> tuple[str, str]:
     del now
     if not snapshot.projects:
-        return "No project is watched yet", "Start Watchkeeper with a folder: watchkeeper PATH"
+        return NO_PROJECT, ADD_PROJECT
     waiting = [p.name for p in snapshot.projects.values() if not p.last]
     return (
         "Waiting for the first run",
         f"Save a file in {waiting[0] if waiting else 'a project'}, or run the tests now.",
     )
+
+
+def _sentence(text: str) -> str:
+    """Return a text as a sentence that another one may follow; nothing for nothing."""
+    if not text:
+        return ""
+    return f"{text} " if text.endswith((".", "!", "?")) else f"{text}. "
 
 
 _SENTENCES = {

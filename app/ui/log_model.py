@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, Qt
 
-from app.ui import words
+from app.domain import words
+from app.ui.items import SPOKEN_ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.domain.history import LogLine
-
-AnyIndex = QModelIndex | QPersistentModelIndex
+    from app.ui.items import AnyIndex
 
 LINE_ROLE = int(Qt.ItemDataRole.UserRole) + 1
 """Gives the app.domain.history.LogLine itself."""
 KEPT_LINES = 10_000
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
-_SPOKEN = frozenset(
-    {int(Qt.ItemDataRole.DisplayRole), int(Qt.ItemDataRole.ToolTipRole), int(Qt.ItemDataRole.AccessibleTextRole)}
-)
 
 
 def spoken(line: LogLine) -> str:
@@ -88,7 +85,7 @@ class LogModel(QAbstractListModel):
             return None
         if role == LINE_ROLE:
             return self._shown[index.row()]
-        return spoken(self._shown[index.row()]) if role in _SPOKEN else None
+        return spoken(self._shown[index.row()]) if role in SPOKEN_ROLES else None
 
     def _passes(self, line: LogLine) -> bool:
         if LEVELS.get(line.level, LEVELS["info"]) < self._level:

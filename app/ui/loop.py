@@ -7,6 +7,7 @@ takes from qasync what it does well (being Qt's loop, sockets on Windows), and g
 well: one queue of ready calls, one heap of timers. One queued Qt signal turns the queue, one Qt timer the heap.
 """
 
+# ruff: noqa: SLF001, ANN401 - a loop is built from asyncio's own parts, which are private, in asyncio's own signatures
 from __future__ import annotations
 
 import asyncio
@@ -76,10 +77,10 @@ class QtLoop(qasync.QEventLoop):  # type: ignore[misc] # qasync ships no types
     default_exception_handler = _Base.default_exception_handler
     get_debug = _Base.get_debug
     if sys.platform != "win32":
-        _add_reader = _Base._add_reader  # noqa: SLF001 - a loop is built from asyncio's own parts
-        _remove_reader = _Base._remove_reader  # noqa: SLF001
-        _add_writer = _Base._add_writer  # noqa: SLF001
-        _remove_writer = _Base._remove_writer  # noqa: SLF001
+        _add_reader = _Base._add_reader
+        _remove_reader = _Base._remove_reader
+        _add_writer = _Base._add_writer
+        _remove_writer = _Base._remove_writer
 
     _thread_id: int | None
     _ready: deque[asyncio.Handle]
@@ -111,8 +112,6 @@ class QtLoop(qasync.QEventLoop):  # type: ignore[misc] # qasync ships no types
         Without a handler such a quit ends run_until_complete() with a RuntimeError.
         """
         self._quit_handler = handler
-
-    # Running
 
     def run_forever(self) -> None:
         """Run until stop(), turned by the application's exec().
@@ -172,7 +171,7 @@ class QtLoop(qasync.QEventLoop):  # type: ignore[misc] # qasync ships no types
             self._thread_id = threading.get_ident()
             self._fatal = None
             sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
-            asyncio._set_running_loop(self)  # noqa: SLF001
+            asyncio._set_running_loop(self)
             self._asked = False
             self._wake()
             self._arm()
@@ -185,7 +184,7 @@ class QtLoop(qasync.QEventLoop):  # type: ignore[misc] # qasync ships no types
             self._stopping = False
             self._fatal = None
             self._thread_id = None
-            asyncio._set_running_loop(None)  # noqa: SLF001
+            asyncio._set_running_loop(None)
             self._set_coroutine_origin_tracking(enabled=False)
             sys.set_asyncgen_hooks(*generator_hooks)
             self._after_run_forever()
@@ -201,9 +200,7 @@ class QtLoop(qasync.QEventLoop):  # type: ignore[misc] # qasync ships no types
         self._fatal = error
         self._application.exit(1)
 
-    # Scheduling
-
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:  # noqa: ANN401
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
         """Run a callback on the next turn.
 
         Raises:
@@ -220,7 +217,7 @@ class QtLoop(qasync.QEventLoop):  # type: ignore[misc] # qasync ships no types
     def call_soon_threadsafe(
         self,
         callback: Callable[..., object],
-        *args: Any,  # noqa: ANN401
+        *args: Any,
         context: Context | None = None,
     ) -> asyncio.Handle:
         """Run a callback on the next turn, asked from any thread, in the caller's context.
@@ -239,7 +236,7 @@ class QtLoop(qasync.QEventLoop):  # type: ignore[misc] # qasync ships no types
         self,
         when: float,
         callback: Callable[..., object],
-        *args: Any,  # noqa: ANN401
+        *args: Any,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run a callback at a time of the loop's clock, never before it.
@@ -253,7 +250,7 @@ class QtLoop(qasync.QEventLoop):  # type: ignore[misc] # qasync ships no types
             self._arm()
         return handle
 
-    def create_task(self, coro: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:  # noqa: ANN401
+    def create_task(self, coro: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
         """Make a task of a coroutine.
 
         Raises:
@@ -273,16 +270,14 @@ class QtLoop(qasync.QEventLoop):  # type: ignore[misc] # qasync ships no types
         if self._debug:
             self._check_callback(callback, "call_soon")
         handle: Any = asyncio.Handle(callback, args, self, context)
-        if handle._source_traceback:  # noqa: SLF001
-            del handle._source_traceback[-2:]  # noqa: SLF001 - who asked is of interest, not these methods
+        if handle._source_traceback:
+            del handle._source_traceback[-2:]  # who asked is of interest, not these methods
         result: asyncio.Handle = handle
         return result
 
     def _check_owner(self) -> None:
         if threading.get_ident() != self._owner:
             raise RuntimeError("this is not the loop's thread: come in through SafeAsyncBridge or call_soon_threadsafe")
-
-    # Turning
 
     def _wake(self) -> None:
         if not self._asked:
@@ -306,7 +301,7 @@ class QtLoop(qasync.QEventLoop):  # type: ignore[misc] # qasync ships no types
             return
         outer = asyncio.current_task(self)
         if outer is not None:
-            asyncio.tasks._leave_task(self, outer)  # noqa: SLF001
+            asyncio.tasks._leave_task(self, outer)
         try:
             self._collect_due()
             self._drain(time.monotonic() + TURN_BUDGET_S)
@@ -314,7 +309,7 @@ class QtLoop(qasync.QEventLoop):  # type: ignore[misc] # qasync ships no types
             self._fail(error)
         finally:
             if outer is not None:
-                asyncio.tasks._enter_task(self, outer)  # noqa: SLF001
+                asyncio.tasks._enter_task(self, outer)
             self._arm()
             if self._stopping and (self._left <= 0 or not self._ready):
                 self._application.exit()
@@ -329,14 +324,14 @@ class QtLoop(qasync.QEventLoop):  # type: ignore[misc] # qasync ships no types
                     return
                 self._left -= 1
             handle = ready.popleft()
-            if handle._cancelled:  # noqa: SLF001
+            if handle._cancelled:
                 continue
             if ready and not self._asked:
                 self._wake()  # should this call open a nested Qt loop, the others run there
             if self._debug:
                 self._run_timed(handle)
             else:
-                handle._run()  # noqa: SLF001
+                handle._run()
             if time.monotonic() >= until:
                 return
 
@@ -344,7 +339,7 @@ class QtLoop(qasync.QEventLoop):  # type: ignore[misc] # qasync ships no types
         self._current_handle = handle
         began = time.monotonic()
         try:
-            handle._run()  # noqa: SLF001
+            handle._run()
         finally:
             self._current_handle = None
         if (took := time.monotonic() - began) >= self.slow_callback_duration:
@@ -355,42 +350,40 @@ class QtLoop(qasync.QEventLoop):  # type: ignore[misc] # qasync ships no types
         if self._timer_cancelled_count > CANCELLED_TIMERS_KEPT and self._timer_cancelled_count * 2 > len(timers):
             self._sweep()
         now = time.monotonic()
-        while timers and (timers[0]._cancelled or timers[0]._when <= now):  # noqa: SLF001
+        while timers and (timers[0]._cancelled or timers[0]._when <= now):
             handle = heapq.heappop(timers)
-            handle._scheduled = False  # noqa: SLF001
-            if handle._cancelled:  # noqa: SLF001
+            handle._scheduled = False
+            if handle._cancelled:
                 self._timer_cancelled_count -= 1
             else:
                 self._ready.append(handle)
 
     def _sweep(self) -> None:
         for handle in self._scheduled:
-            handle._scheduled = not handle._cancelled  # noqa: SLF001
-        self._scheduled[:] = [handle for handle in self._scheduled if handle._scheduled]  # noqa: SLF001
+            handle._scheduled = not handle._cancelled
+        self._scheduled[:] = [handle for handle in self._scheduled if handle._scheduled]
         heapq.heapify(self._scheduled)
         self._timer_cancelled_count = 0
 
     def _arm(self) -> None:
         """Set the one Qt timer for the earliest call, rounded up so that it never rings early."""
-        if not self._scheduled or self._scheduled[0]._when >= self._armed_for:  # noqa: SLF001
+        if not self._scheduled or self._scheduled[0]._when >= self._armed_for:
             return
-        self._armed_for = self._scheduled[0]._when  # noqa: SLF001
+        self._armed_for = self._scheduled[0]._when
         left_ms = math.ceil((self._armed_for - time.monotonic()) * 1000)
         self._alarm.start(min(max(left_ms, 0), LONGEST_TIMER_MS))
-
-    # Descriptors
 
     if sys.platform != "win32":
 
         def _make_self_pipe(self) -> None:
             self._selector = Notifiers(self._on_descriptor)
-            _Base._make_self_pipe(self)  # noqa: SLF001
+            _Base._make_self_pipe(self)
 
     def _on_descriptor(self, key: SelectorKey, mask: int) -> None:
         """Run a descriptor's callback at once, not from the queue: Qt would announce it again until it has run."""
         reader, writer = key.data
         handle = reader if mask & EVENT_READ else writer
-        if handle is not None and not handle._cancelled and self._thread_id is not None:  # noqa: SLF001
+        if handle is not None and not handle._cancelled and self._thread_id is not None:
             self._ready.appendleft(handle)
             self._turn()
 

@@ -6,12 +6,22 @@ from dataclasses import dataclass
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
+from app.domain import words
+from app.domain.agents import AgentState
 from app.domain.snapshot import Mood
-from app.ui import words
-from app.ui.headline import Headline, agents_on_duty, headline, project_state
+from app.ui.headline import (
+    ADD_PROJECT,
+    NO_PROJECT,
+    Headline,
+    agents_on_duty,
+    ended_at,
+    failed_agents,
+    headline,
+    project_state,
+)
 
 if TYPE_CHECKING:
-    from app.domain.snapshot import AgentView, Notice, ProjectView, Snapshot
+    from app.domain.snapshot import AgentView, Notice, ProjectView, Snapshot, TestState
     from app.domain.verdicts import Counts
 
 RED_ROWS = 100
@@ -46,7 +56,7 @@ class RedRow:
 
 @dataclass(frozen=True, slots=True)
 class ProjectRow:
-    """One project; `trouble` and `hint` when its last run went wrong as a whole."""
+    """One project; `trouble` says what happened when its last run went wrong as a whole, else it is empty."""
 
     root: str
     name: str
@@ -59,18 +69,19 @@ class ProjectRow:
 
 @dataclass(frozen=True, slots=True)
 class AgentRow:
-    """One agent; `view` for its colours."""
+    """One agent; `view` for its colours, `can_resume` when it has failed and may be tried again at once."""
 
     name: str
     state: str
     beat: str
     reason: str
+    can_resume: bool
     view: AgentView
 
 
 @dataclass(frozen=True, slots=True)
 class NowView:
-    """All that the Now page shows."""
+    """All that the Now page shows; `reds` are the newest of all projects, `lag` is empty when there was none."""
 
     headline: Headline
     count: int
@@ -80,6 +91,7 @@ class NowView:
     calm: str
     projects: tuple[ProjectRow, ...]
     agents: tuple[AgentRow, ...]
+    lag: str
     notices: tuple[Notice, ...]
     can_run: bool
     can_pause: bool
@@ -100,17 +112,18 @@ def now_view(snapshot: Snapshot, now: float) -> NowView:
         calm=_calm(snapshot),
         projects=tuple(_project(p, now) for p in snapshot.projects.values()),
         agents=tuple(_agent(a, now) for a in snapshot.agents.values()),
+        lag=_lag(snapshot),
         notices=tuple(snapshot.notices.values()),
         can_run=bool(snapshot.projects) and not snapshot.stopping,
         can_pause=any(not a.paused for a in agents),
-        can_resume=any(a.paused for a in agents),
+        can_resume=any(a.paused for a in agents) or (bool(agents) and len(failed_agents(snapshot)) == len(agents)),
     )
 
 
 def _calm(snapshot: Snapshot) -> str:
     """Return what stands in the list of red tests when there is none."""
     if not snapshot.projects:
-        return "No project is watched yet.\nStart Watchkeeper with a folder: watchkeeper PATH"
+        return f"{NO_PROJECT}.\n{ADD_PROJECT}"
     if any(p.trouble for p in snapshot.projects.values()):
         return "No test is known to be red, but a run went wrong.\nSee the projects for what happened."
     if not any(p.tests for p in snapshot.projects.values()):
@@ -142,23 +155,22 @@ def _run(project: ProjectView, now: float) -> RunPanel:
 
 def _reds(snapshot: Snapshot, now: float) -> tuple[RedRow, ...]:
     several = len(snapshot.projects) > 1
-    rows: list[RedRow] = []
-    for project in snapshot.projects.values():
-        red = (t for t in project.tests.values() if t.outcome.is_red)
-        for test in nsmallest(RED_ROWS - len(rows), red, key=lambda t: (-t.since, t.nodeid)):
-            file = words.node_parts(test.nodeid)[0]
-            rows.append(
-                RedRow(
-                    project.root,
-                    test.nodeid,
-                    words.test_name(test.nodeid),
-                    f"{project.name} \u00b7 {file}" if several else file,
-                    words.cause(test.cause),
-                    words.lasting(now - test.since),
-                    test.outcome.value,
-                )
-            )
-    return tuple(rows)
+    red = ((p, t) for p in snapshot.projects.values() for t in p.tests.values() if t.outcome.is_red)
+    newest = nsmallest(RED_ROWS, red, key=lambda pair: (-pair[1].since, pair[0].root, pair[1].nodeid))
+    return tuple(_red(project, test, now, several=several) for project, test in newest)
+
+
+def _red(project: ProjectView, test: TestState, now: float, *, several: bool) -> RedRow:
+    file = words.node_parts(test.nodeid)[0]
+    return RedRow(
+        project.root,
+        test.nodeid,
+        words.test_name(test.nodeid),
+        f"{project.name} \u00b7 {file}" if several else file,
+        words.cause(test.cause),
+        words.lasting(now - test.since),
+        test.outcome.value,
+    )
 
 
 def _project(project: ProjectView, now: float) -> ProjectRow:
@@ -166,8 +178,9 @@ def _project(project: ProjectView, now: float) -> ProjectRow:
     if last is None:
         detail = "running for the first time" if project.current else "waiting for the first save"
     else:
-        at = last.finished_at if last.finished_at is not None else last.started_at
-        detail = f"{words.ago(now - at)}, {words.cause(last.cause)} \u00b7 {words.duration(last.duration_s)}"
+        detail = (
+            f"{words.ago(now - ended_at(last))}, {words.cause(last.cause)} \u00b7 {words.duration(last.duration_s)}"
+        )
     return ProjectRow(
         project.root,
         project.name,
@@ -193,5 +206,18 @@ def _agent(agent: AgentView, now: float) -> AgentRow:
     restarts = f"restarted {words.plural(agent.restarts, 'time', 'times')}" if agent.restarts else ""
     reason = " \u00b7 ".join(part for part in (words.one_line(agent.reason), restarts) if part)
     return AgentRow(
-        words.agent_name(agent.name), words.agent_state(agent, now), words.heartbeat(agent, now), reason, agent
+        words.agent_name(agent.name),
+        words.agent_state(agent, now),
+        words.heartbeat(agent, now),
+        reason,
+        agent.state is AgentState.FAILED,
+        agent,
     )
+
+
+def _lag(snapshot: Snapshot) -> str:
+    """Return that the program stood still, if it did; it is told while it still stands, so it may have been longer."""
+    if snapshot.loop_lag_s <= 0:
+        return ""
+    where = f", at {words.one_line(snapshot.loop_lag_where)}" if snapshot.loop_lag_where else ""
+    return f"The program stood still for at least {words.duration(snapshot.loop_lag_s)}{where}."

@@ -8,8 +8,8 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from app.domain import words
 from app.domain.verdicts import Counts, Outcome
-from app.ui import words
 from app.ui.beats import SPAN_S
 
 if TYPE_CHECKING:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractListModel, QObject, Qt
 
 from app.ui.delegates import ROW_ROLE
 
 if TYPE_CHECKING:
+    from app.ui.items import AnyIndex
     from app.ui.now_view import RedRow
-
-AnyIndex = QModelIndex | QPersistentModelIndex
 
 
 class RedModel(QAbstractListModel):

@@ -1,5 +1,6 @@
 """Descriptors watched by Qt, in the shape asyncio asks for: a selector that is never asked to wait."""
 
+# ruff: noqa: ANN401 - the signatures are those of the base
 from __future__ import annotations
 
 import selectors
@@ -23,7 +24,7 @@ class Notifiers(selectors.BaseSelector):
         self._keys: dict[int, selectors.SelectorKey] = {}
         self._notifiers: dict[tuple[int, int], QSocketNotifier] = {}
 
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:  # noqa: ANN401 - the base's types
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """Watch a descriptor.
 
         Raises:
@@ -34,7 +35,7 @@ class Notifiers(selectors.BaseSelector):
             raise KeyError(f"{fileobj!r} is registered already")
         return self._put(selectors.SelectorKey(fileobj, fd, events, data))
 
-    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:  # noqa: ANN401
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """Watch for other events.
 
         Raises:
@@ -42,7 +43,7 @@ class Notifiers(selectors.BaseSelector):
         """
         return self._put(self.get_key(fileobj)._replace(events=events, data=data))
 
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:  # noqa: ANN401
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         """Watch no longer.
 
         Raises:
@@ -61,7 +62,7 @@ class Notifiers(selectors.BaseSelector):
         """
         raise NotImplementedError("Qt selects")
 
-    def get_key(self, fileobj: Any) -> selectors.SelectorKey:  # noqa: ANN401
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
         """Return what is registered for a descriptor or for the object that owns it, which may be closed by now.
 
         Raises:

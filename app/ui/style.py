@@ -31,7 +31,6 @@ QToolTip { background: $raised; color: $text; border: 1px solid $border; padding
 #muted { color: $muted; }
 #strong { font-weight: 600; }
 #heading { font-size: 16px; font-weight: 600; }
-#line { background: $grid; border: none; max-height: 1px; min-height: 1px; }
 
 #notice { background: $amber_wash; border: 1px solid $border; border-left: 4px solid $amber; border-radius: 6px; }
 #error { background: $red_wash; border: 1px solid $border; border-left: 4px solid $red; border-radius: 6px; }

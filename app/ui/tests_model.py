@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from itertools import count, groupby
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt
 
-from app.ui import words
+from app.domain import words
+from app.ui.items import SPOKEN_ROLES
 from app.ui.tests_tree import Level, Node, differences, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from app.domain.snapshot import ProjectView, TestState
-
-AnyIndex = QModelIndex | QPersistentModelIndex
+    from app.ui.items import AnyIndex
 
 NODE_ROLE = int(Qt.ItemDataRole.UserRole) + 1
 """Gives the app.ui.tests_tree.Node itself."""
@@ -101,10 +101,6 @@ class TestsModel(QAbstractItemModel):
             if view.last is not before[root].last and node is not None and node.number in self._nodes:
                 self._changed([node])
 
-    def project_view(self, root: str) -> ProjectView | None:
-        """Return the project of this root as the last snapshot told it."""
-        return self._projects.get(root)
-
     def index_of_test(self, project: str, nodeid: str) -> QModelIndex:
         """Return where a test is, or an invalid index when it is not shown."""
         node = self._tests.get((project, nodeid))
@@ -122,8 +118,6 @@ class TestsModel(QAbstractItemModel):
     def node_at(self, index: AnyIndex) -> Node:
         """Return the node at an index; the root for an invalid one."""
         return self._nodes.get(index.internalId(), self._root) if index.isValid() else self._root
-
-    # What Qt asks for.
 
     def index(self, row: int, column: int, parent: AnyIndex | None = None) -> QModelIndex:
         """Return the index of a child."""
@@ -164,7 +158,7 @@ class TestsModel(QAbstractItemModel):
         """Return what a cell says, to eyes, to screen readers and to the delegate (`NODE_ROLE`)."""
         if role == NODE_ROLE:
             return self.node_at(index)
-        if role not in _SPOKEN:
+        if role not in SPOKEN_ROLES:
             return None
         node = self.node_at(index)
         if role == Qt.ItemDataRole.DisplayRole:
@@ -174,8 +168,6 @@ class TestsModel(QAbstractItemModel):
         if node.level is Level.TEST:
             return f"{node.title}: {words.outcome(node.outcome)}, {words.duration(node.duration_s)}"
         return f"{node.title}: {words.tests(node.total)}, {node.red} red"
-
-    # Following the snapshot.
 
     def _node_of(self, index: AnyIndex | None) -> Node:
         return self._root if index is None else self.node_at(index)
@@ -245,7 +237,7 @@ class TestsModel(QAbstractItemModel):
                 self.beginInsertRows(self.index_of(parent), first, first + len(nodes) - 1)
                 parent.attach(first, nodes)
                 self.endInsertRows()
-            self._sum(parent, states)
+            parent.count(*_figures(states))
             touched.append(parent)
         return touched
 
@@ -258,7 +250,7 @@ class TestsModel(QAbstractItemModel):
             node.attach(0, [child])
             node = child
         node.attach(0, [self._test_node(node, state) for state in states])
-        self._sum(node, states, below=parent)
+        node.count(*_figures(states), below=parent)
         place = parent.place_for(key, level)
         self.beginInsertRows(self.index_of(parent), place, place)
         parent.attach(place, [top])
@@ -302,8 +294,6 @@ class TestsModel(QAbstractItemModel):
                 self.index_of(parent.children[low]), self.index_of(parent.children[high], COLUMNS - 1)
             )
 
-    # Building nodes.
-
     def _grow(self, project: Node, state: TestState) -> None:
         """Put a test in while nobody is told."""
         parent = project
@@ -314,7 +304,7 @@ class TestsModel(QAbstractItemModel):
                 parent.attach(parent.place_for(key, level), [child])
             parent = child
         parent.attach(len(parent.children), [self._test_node(parent, state)])
-        self._sum(parent, [state])
+        parent.count(*_figures([state]))
 
     def _make(self, parent: Node, level: Level, key: str, title: str, project: str) -> Node:
         node = Node(next(self._numbers), level, key, parent, project=project, title=title)
@@ -327,21 +317,7 @@ class TestsModel(QAbstractItemModel):
         self._tests[node.project, state.nodeid] = node
         return node
 
-    def _sum(self, node: Node, states: list[TestState], below: Node | None = None) -> None:
-        """Add the figures of tests to a node and all above it, or, with `below`, only to those below that one."""
-        red, seconds = sum(s.outcome.is_red for s in states), sum(s.duration_s for s in states)
-        each: Node | None = node
-        while each is not None and each is not below:
-            each.total += len(states)
-            each.red += red
-            each.duration_s += seconds
-            each = each.parent
 
-
-_SPOKEN = frozenset(
-    {
-        int(Qt.ItemDataRole.DisplayRole),
-        int(Qt.ItemDataRole.ToolTipRole),
-        int(Qt.ItemDataRole.AccessibleTextRole),
-    }
-)
+def _figures(states: Sequence[TestState]) -> tuple[int, int, float]:
+    """Return how many tests these are, how many of them are red, and the seconds that they took."""
+    return len(states), sum(s.outcome.is_red for s in states), sum(s.duration_s for s in states)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from app.domain import words
 from app.domain.verdicts import Outcome
-from app.ui import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,10 +78,10 @@ class Node:
         self._renumber(first)
         return gone
 
-    def count(self, total: int, red: int, duration_s: float) -> None:
-        """Add to the figures of this node and of all above it."""
+    def count(self, total: int, red: int, duration_s: float, *, below: Node | None = None) -> None:
+        """Add to the figures of this node and of all above it, with `below` only of those below that one."""
         node: Node | None = self
-        while node is not None:
+        while node is not None and node is not below:
             node.total += total
             node.red += red
             node.duration_s += duration_s

@@ -15,7 +15,7 @@ from app.domain.snapshot import Mood
 from app.ui.theme import current_theme
 from app.ui.tray_host import TrayHosts
 from app.ui.tray_menu import TrayMenu
-from app.ui.tray_view import TrayView, tray_view
+from app.ui.tray_view import TrayView, is_busy, tray_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,8 @@ class Tray(QObject):
         clock: Tells the time that ages are counted from.
         icons: Draws the icon.
         panel: The colour of the panel where it is known; else the system's appearance decides.
+        current: Gives the newest snapshot, for what must not be decided on one that is a moment old; without it the
+            snapshot that is shown decides.
     """
 
     unavailable = Signal()
@@ -57,9 +59,12 @@ class Tray(QObject):
         icons: Icons,
         panel: Panel | None = None,
         parent: QObject | None = None,
+        *,
+        current: Callable[[], Snapshot] | None = None,
     ) -> None:
         super().__init__(parent)
         self._send = send
+        self._current = current
         self._clock = clock
         self._icons = icons
         self._panel = panel
@@ -205,7 +210,8 @@ class Tray(QObject):
         self._send(RaiseWindow())
 
     def _chosen(self, command: Command) -> None:
-        if isinstance(command, Stop) and self._view is not None and self._view.busy:
+        newest = self._current() if self._current is not None else self._snapshot
+        if isinstance(command, Stop) and newest is not None and is_busy(newest):
             self._ask_to_quit(command)
         else:
             self._send(command)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.domain import words
 from app.domain.commands import Pause, RaiseWindow, Resume, RunTests, Stop
-from app.ui import words
-from app.ui.headline import agents_on_duty, headline, project_state
+from app.ui.headline import agents_on_duty, failed_agents, headline, project_state
 
 if TYPE_CHECKING:
     from app.domain.commands import Command
@@ -48,14 +48,12 @@ class TrayView:
         count: How many tests are red.
         tooltip: At most `TOOLTIP_LIMIT` UTF-16 units.
         entries: The menu, from the top.
-        busy: True while tests run, when quitting is asked about first.
     """
 
     mood: Mood
     count: int
     tooltip: str
     entries: tuple[MenuEntry, ...]
-    busy: bool
 
 
 def tray_view(snapshot: Snapshot, now: float) -> TrayView:
@@ -65,8 +63,12 @@ def tray_view(snapshot: Snapshot, now: float) -> TrayView:
         count=snapshot.red_count,
         tooltip=_tooltip(snapshot, now),
         entries=_entries(snapshot, now),
-        busy=any(p.current for p in snapshot.projects.values()),
     )
+
+
+def is_busy(snapshot: Snapshot) -> bool:
+    """Return whether tests run, so that quitting is asked about first."""
+    return any(p.current for p in snapshot.projects.values())
 
 
 def _tooltip(snapshot: Snapshot, now: float) -> str:
@@ -101,6 +103,10 @@ def _entries(snapshot: Snapshot, now: float) -> tuple[MenuEntry, ...]:
         entries.append(_entry("pause", "work", "Pause until resumed", Pause()))
     if any(agent.paused for agent in agents):
         entries.append(_entry("resume", "work", "Resume", Resume()))
+    entries += [
+        _entry(f"resume:{agent.name}", "work", f"Resume: {words.agent_name(agent.name)}", Resume(agent=agent.name))
+        for agent in failed_agents(snapshot)
+    ]
     entries.append(_entry("open", "program", "Open window", RaiseWindow()))
     entries.append(_entry("quit", "program", "Quit", Stop(reason="quit from the tray")))
     return tuple(entries)

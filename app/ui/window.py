@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.domain import words
 from app.domain.commands import RunTests
-from app.ui import words
 from app.ui.beats import Beats
 from app.ui.parts import Page, Strip, label, row, set_text
 from app.ui.requests import PageContext, Spawn
@@ -166,8 +166,6 @@ class Window(QMainWindow):
         if event.type() == QEvent.Type.WindowStateChange and self.isVisible() and not self.isMinimized():
             self._show_snapshot()
 
-    # How it is built.
-
     def _make_page(self, name: str) -> Page:
         if name == "now":
             from app.ui.pages.now import NowPage  # noqa: PLC0415 - a page costs nothing before it is looked at
@@ -237,8 +235,6 @@ class Window(QMainWindow):
         QShortcut(QKeySequence("Esc"), self, self.close)
         QShortcut(QKeySequence("Ctrl+W"), self, self.close)
 
-    # What it shows.
-
     def _show_snapshot(self) -> None:
         snapshot = self._snapshot
         if snapshot is None or not self._page:
@@ -284,8 +280,6 @@ class Window(QMainWindow):
             nav.setIcon(icons.symbol_icon(f"page-{name}", theme.muted, checked=theme.accent))
         for page in self._pages.values():
             page.wear(theme)
-
-    # What the keyboard does.
 
     @Slot()
     def _search(self) -> None:

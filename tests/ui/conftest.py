@@ -63,10 +63,11 @@ class Story:
     running: Snapshot
     paused: Snapshot
     trouble: Snapshot
+    failed: Snapshot
 
     def all(self) -> dict[str, Snapshot]:
         """Each snapshot by its name."""
-        names = ("empty", "waiting", "green", "red", "running", "paused", "trouble")
+        names = ("empty", "waiting", "green", "red", "running", "paused", "trouble", "failed")
         return {name: getattr(self, name) for name in names}
 
 
@@ -84,7 +85,7 @@ def _run(project: str, run_id: str, cause: Cause, at: float, ran: tuple[TestResu
 
 @pytest.fixture(scope="session")
 def story() -> Story:
-    """Snapshots of two watched projects: waiting, green, red, running, paused, in trouble."""
+    """Snapshots of two watched projects: waiting, green, red, running, paused, in trouble, with a failed agent."""
     start = Cause(CauseKind.START)
     empty = Snapshot(started_at=NOW - 4000)
     waiting = fold(
@@ -134,7 +135,20 @@ def story() -> Story:
             output="E   SyntaxError: invalid syntax\n" * 12,
         ),
     )
-    return Story(NOW, FLASK, HTTPX, empty, waiting, green, red, running, paused, trouble)
+    failed = fold(
+        green,
+        events.AgentChanged(at=NOW - 60, agent="tests:httpx", state=AgentState.RUNNING),
+        events.AgentBeat(at=NOW - 2, agent="tests:httpx", progress=3),
+        events.AgentChanged(
+            at=NOW - 20,
+            agent="tests",
+            state=AgentState.FAILED,
+            reason="PermissionError: [Errno 13] Permission denied: '/home/ada/src/flask/tests'",
+            restarts=5,
+        ),
+        events.LoopLagged(at=NOW - 10, lag_s=2.3, where="file.py:12 in slow"),
+    )
+    return Story(NOW, FLASK, HTTPX, empty, waiting, green, red, running, paused, trouble, failed)
 
 
 @pytest.fixture(scope="session")
@@ -194,7 +208,7 @@ class Desk:
 @pytest.fixture
 def desk(fake_clock: object) -> Desk:
     """A bus that answers every command the window may send."""
-    made = Desk(Bus(fake_clock))  # type: ignore[arg-type]
+    made = Desk(Bus(fake_clock))  # type: ignore[arg-type] # the fake keeps to the protocol, its type cannot be imported
 
     def note(command: commands.Command) -> object:
         made.asked.append(command)
@@ -224,8 +238,6 @@ def desk(fake_clock: object) -> Desk:
         made.bus.handle(kind, note)
     return made
 
-
-# Snapshots of any kind, for property tests.
 
 _text = st.text(max_size=40)
 _at = st.floats(min_value=NOW - 10**7, max_value=NOW + 10**4)
@@ -283,6 +295,7 @@ _event = st.one_of(
     st.builds(events.AgentResumed, at=_at, agent=_agent),
     st.builds(events.NoticeRaised, at=_at, key=_text, text=_text, hint=_text),
     st.builds(events.NotificationsSnoozed, at=_at, until=_at),
+    st.builds(events.LoopLagged, at=_at, lag_s=st.floats(0, 10**4), where=_text),
     st.builds(events.StopBegan, at=_at, reason=_text),
 )
 

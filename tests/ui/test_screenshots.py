@@ -32,6 +32,7 @@ SHOTS = [
     ("now", "running"),
     ("now", "paused"),
     ("now", "trouble"),
+    ("now", "failed"),
     ("tests", "empty"),
     ("tests", "red"),
     ("tests", "trouble"),

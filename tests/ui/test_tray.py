@@ -133,6 +133,36 @@ def test_quitting_during_a_run_asks_without_nesting_a_loop(
     assert bool(sent) is stops
 
 
+def test_quitting_right_after_a_run_asks_nothing(
+    qtbot: QtBot, icons: Icons, fake_clock: FakeClock, sent: list[Command], story: Story
+) -> None:
+    """The newest state decides about the question, not the one that is shown and may be a moment old."""
+    del qtbot
+    tray = Tray(sent.append, fake_clock, icons, current=lambda: story.red)
+    tray.render(story.running)
+
+    _choose(tray, "Quit")
+
+    assert tray._question is None
+    assert sent == [commands.Stop(reason="quit from the tray")]
+    tray.close()
+
+
+def test_a_run_that_the_tray_does_not_show_yet_is_asked_about(
+    qtbot: QtBot, icons: Icons, fake_clock: FakeClock, sent: list[Command], story: Story
+) -> None:
+    """A run that has just begun is not ended without a question."""
+    del qtbot
+    tray = Tray(sent.append, fake_clock, icons, current=lambda: story.running)
+    tray.render(story.red)
+
+    _choose(tray, "Quit")
+
+    assert isinstance(tray._question, QMessageBox)
+    assert sent == []
+    tray.close()
+
+
 def test_a_menu_changes_in_place(qtbot: QtBot, story: Story) -> None:
     """From green to red and back, entries that stay keep their action, and the lines stand between the sections."""
     del qtbot

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.domain import commands, events
 from app.domain.snapshot import Mood, Snapshot, reduce
 from app.ui.headline import headline
-from app.ui.tray_view import ENTRY_LIMIT, RED_ENTRIES, TOOLTIP_LIMIT, tray_view
+from app.ui.tray_view import ENTRY_LIMIT, RED_ENTRIES, TOOLTIP_LIMIT, is_busy, tray_view
 
 if TYPE_CHECKING:
     from tests.ui.conftest import Story
@@ -74,6 +74,18 @@ def test_a_pause_offers_to_resume(story: Story) -> None:
     assert view.entries[0].text == "Paused for 25 min more"
 
 
+def test_a_failed_agent_can_be_resumed(story: Story) -> None:
+    """An agent that has failed is offered to be resumed by name, and the headline says that this tries it at once."""
+    view = tray_view(story.failed, story.now)
+
+    offered = [entry for entry in view.entries if entry.key.startswith("resume")]
+    assert [(entry.text, entry.command) for entry in offered] == [("Resume: Tests", commands.Resume(agent="tests"))]
+    assert headline(story.failed, story.now).title == "The agent Tests has failed"
+    assert headline(story.failed, story.now).detail == (
+        "PermissionError: [Errno 13] Permission denied: '/home/ada/src/flask/tests'. Resume tries again at once."
+    )
+
+
 def test_no_project_is_said_and_nothing_can_be_run(story: Story) -> None:
     """With nothing watched the menu says so, and running tests is not offered."""
     view = tray_view(story.empty, story.now)
@@ -81,13 +93,13 @@ def test_no_project_is_said_and_nothing_can_be_run(story: Story) -> None:
     run = next(entry for entry in view.entries if entry.key == "run")
     assert view.entries[0].text == "No project is watched yet"
     assert run.command is None
-    assert not view.busy
+    assert not is_busy(story.empty)
 
 
 def test_quitting_is_asked_about_only_while_tests_run(story: Story) -> None:
     """The tray is busy while a run goes on, and only then."""
-    assert tray_view(story.running, story.now).busy
-    assert not tray_view(story.red, story.now).busy
+    assert is_busy(story.running)
+    assert not is_busy(story.red)
 
 
 def test_a_fresh_heartbeat_leaves_the_menu_as_it_is(story: Story) -> None:

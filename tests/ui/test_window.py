@@ -14,8 +14,9 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QComboBox, QLa
 
 from app.domain import commands, events
 from app.domain.errors import CommandRefused
-from app.domain.snapshot import Snapshot, reduce
+from app.domain.snapshot import reduce
 from app.engine.tasks import spawn
+from app.ui.headline import headline
 from app.ui.pages.now import NowPage
 from app.ui.pages.tests import TestsPage
 from app.ui.theme import DARK, LIGHT
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication, QWidget
     from pytestqt.qtbot import QtBot
 
+    from app.domain.snapshot import Snapshot
     from app.ui.icons import Icons
     from tests.conftest import FakeClock
     from tests.ui.conftest import Desk, Story
@@ -55,7 +57,7 @@ def _tests_page(window: Window) -> TestsPage:
     return page
 
 
-@pytest.mark.parametrize("name", ["empty", "waiting", "green", "red", "running", "paused", "trouble"])
+@pytest.mark.parametrize("name", ["empty", "waiting", "green", "red", "running", "paused", "trouble", "failed"])
 @pytest.mark.parametrize("page", ["now", "tests", "log"])
 def test_every_page_shows_every_state(window: Window, story: Story, name: str, page: str) -> None:
     """Each page can be looked at in each state, and says something."""
@@ -77,6 +79,10 @@ def test_every_page_shows_every_state(window: Window, story: Story, name: str, p
         ("running", ["240 of 484 tests", "3 red", "test_dotted_name_not_allowed", "3 s", "sysctl"]),
         ("paused", ["Paused for 25 min more"]),
         ("trouble", ["httpx: test files cannot be imported", "SyntaxError in httpx/_client.py, line 88."]),
+        (
+            "failed",
+            ["Resume tries again at once.", "The program stood still for at least 2.30 s, at file.py:12 in slow."],
+        ),
     ],
 )
 def test_the_now_page_says_how_things_stand(window: Window, story: Story, name: str, sentences: list[str]) -> None:
@@ -105,16 +111,19 @@ def test_a_hidden_window_only_keeps_the_snapshot(window: Window, story: Story) -
     assert "All green" in _seen(window)
 
 
-def test_the_same_snapshot_again_costs_nothing(window: Window, story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A snapshot that was shown already is not rendered a second time."""
+def test_the_same_snapshot_again_costs_nothing(window: Window, fake_clock: FakeClock, story: Story) -> None:
+    """A snapshot that was shown already is not rendered a second time: even its ages stay."""
     window.render(story.red)
     window.show()
-    rendered: list[Snapshot] = []
-    monkeypatch.setattr(NowPage, "render_snapshot", lambda _self, snapshot: rendered.append(snapshot))
+    before = _seen(window)
+    fake_clock.advance(3600)
 
     window.render(story.red)
+    after_the_same = _seen(window)
+    window.render(reduce(story.red, events.AgentBeat(at=story.now, agent="tests", progress=9)))
 
-    assert rendered == []
+    assert after_the_same == before
+    assert _seen(window) != before
 
 
 def test_closing_hides(qtbot: QtBot, window: Window) -> None:
@@ -286,6 +295,19 @@ def test_the_buttons_ask(window: Window, desk: Desk, story: Story) -> None:
     ]
 
 
+def test_a_failed_agent_is_resumed_by_name(window: Window, desk: Desk, story: Story) -> None:
+    """Only the agent that has failed has a button to be tried again, and while another works all can be paused."""
+    window.render(story.failed)
+    window.show()
+
+    offered = [b for b in window.findChildren(QPushButton) if b.text() == "Resume" and b.isVisible()]
+    offered[0].click()
+
+    assert [button.accessibleName() for button in offered] == ["Resume Tests"]
+    assert desk.asked == [commands.Resume(agent="tests")]
+    assert _button(window, "Pause").isEnabled()
+
+
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
@@ -326,6 +348,7 @@ def test_ages_move_on_by_themselves(qtbot: QtBot, window: Window, fake_clock: Fa
     fake_clock.advance(3600)
 
     qtbot.waitUntil(lambda: "1 h ago, after app.py was saved" in _seen(window), timeout=5000)
+    assert "2 min ago" not in _seen(window)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -334,14 +357,17 @@ def test_no_snapshot_breaks_the_window(
     data: st.DataObject,
     any_snapshot: st.SearchStrategy[Snapshot],
     window: Window,
+    fake_clock: FakeClock,
 ) -> None:
-    """Whatever the reducer can make is shown on every page."""
-    window.render(data.draw(any_snapshot))
+    """Whatever the reducer can make is shown on every page, and its headline is what the first one says."""
+    snapshot = data.draw(any_snapshot)
+    window.render(snapshot)
     window.show()
 
-    for page in ("now", "tests"):
+    for page in ("tests", "now"):
         window.show_page(page)
-        window.grab()
+        assert not window.grab().isNull()
+    assert headline(snapshot, fake_clock.wall()).title in _seen(window)
 
 
 async def test_the_window_works_on_the_real_loop(desk: Desk, fake_clock: FakeClock, icons: Icons, story: Story) -> None:

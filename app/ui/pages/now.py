@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QListView, QMenu, QSc
 
 from app.domain.commands import CancelRun, Pause, Resume, RunTests
 from app.ui.delegates import RedDelegate
+from app.ui.headline import NO_PROJECT
 from app.ui.now_view import NowView, now_view
 from app.ui.pages.now_rows import AgentLine, ProjectLine, RunLines, keep_rows
 from app.ui.parts import Card, Page, Strip, button, label, row, set_text
@@ -93,8 +94,6 @@ class NowPage(Page):
         self._pause.setIcon(self._context.icons.symbol_icon("button-pause", theme.text, disabled=theme.muted))
         self.tick()
 
-    # Its parts.
-
     def _make_hero(self) -> QWidget:
         card = Card()
         self._mood = QLabel()
@@ -167,7 +166,7 @@ class NowPage(Page):
 
     def _make_projects(self) -> QWidget:
         card = Card("Projects")
-        self._no_project = label("No project is watched yet.", "muted", wraps=True)
+        self._no_project = label(f"{NO_PROJECT}.", "muted", wraps=True)
         card.body.addWidget(self._no_project)
         self._project_box = QVBoxLayout()
         self._project_box.setSpacing(SPACE + 4)
@@ -181,9 +180,9 @@ class NowPage(Page):
         self._agent_box = QVBoxLayout()
         self._agent_box.setSpacing(SPACE + 4)
         card.body.addLayout(self._agent_box)
+        self._lag = label("", "muted", wraps=True)
+        card.body.addWidget(self._lag)
         return card
-
-    # What it shows.
 
     def _show(self, view: NowView) -> None:
         before, self._view = self._view, view
@@ -247,12 +246,12 @@ class NowPage(Page):
             self._agents,
             self._agent_box,
             [a.view.name for a in view.agents],
-            lambda _: AgentLine(self._theme),
+            lambda _: AgentLine(self._context, self._theme),
         )
         for line, agent in zip(lines, view.agents, strict=True):
             line.show_agent(agent, self._beats.of(agent.view.name, now), now, self._theme)
-
-    # What it does.
+        set_text(self._lag, view.lag)
+        self._lag.setVisible(bool(view.lag))
 
     @Slot(QModelIndex)
     def _open_red(self, index: QModelIndex) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from app.domain.commands import Resume
 from app.ui.painted import HeartbeatTrace, RunBar
 from app.ui.parts import ElidedLabel, button, label, row, set_text
 from app.ui.theme import SPACE
@@ -124,19 +125,24 @@ class ProjectLine(_Row):
 
 
 class AgentLine(_Row):
-    """An agent: its state, its heartbeats as a trace, and the age of the last."""
+    """An agent: its state, its heartbeats as a trace, and the age of the last; a failed one can be tried again."""
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, context: PageContext, theme: Theme) -> None:
         super().__init__()
+        self._context = context
+        self._agent = ""
         self._name = ElidedLabel()
         self._name.setObjectName("strong")
         self._state = label("")
         self._trace = HeartbeatTrace(theme)
         self._beat = label("", "muted")
         self._reason = label("", "muted", wraps=True)
+        self._resume = button("Resume", "link", "Start this agent again now")
+        self._resume.clicked.connect(lambda: self._context.request(Resume(agent=self._agent)))
         line = row()
         line.addWidget(self._name, 1)
         line.addWidget(self._state)
+        line.addWidget(self._resume)
         self.box.addLayout(line)
         self.box.addWidget(self._trace)
         self.box.addWidget(self._beat)
@@ -147,7 +153,8 @@ class AgentLine(_Row):
         """Show how an agent stands, with its heartbeats up to the wall-clock time `now`."""
         color = theme.agent(agent.view)
         self._trace.show_beats(beats, now, color, theme)
-        shown = (agent.name, agent.state, agent.beat, agent.reason, color)
+        self._agent = agent.view.name
+        shown = (agent.name, agent.state, agent.beat, agent.reason, agent.can_resume, color)
         if shown == self._shown:
             return
         self._shown = shown
@@ -157,4 +164,6 @@ class AgentLine(_Row):
         set_text(self._beat, agent.beat)
         set_text(self._reason, agent.reason)
         self._reason.setVisible(bool(agent.reason))
+        self._resume.setVisible(agent.can_resume)
+        self._resume.setAccessibleName(f"Resume {agent.name}")
         self.setAccessibleName(f"Agent {agent.name}: {agent.state}, {agent.beat}")

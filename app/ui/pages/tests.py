@@ -16,10 +16,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.domain import words
 from app.domain.commands import RunTests
-from app.ui import words
 from app.ui.delegates import TestDelegate
-from app.ui.pages.test_detail import TestPane
+from app.ui.headline import ADD_PROJECT, NO_PROJECT
+from app.ui.pages.detail import DetailPane
 from app.ui.parts import Page, button, label, row, set_text
 from app.ui.search_field import SearchField
 from app.ui.tests_model import TestsModel
@@ -50,7 +51,7 @@ class TestsPage(Page):
         self._restoring = False
         self._model = TestsModel(self)
         self._delegate = TestDelegate(context.icons, theme, self)
-        self._pane = TestPane(context, theme)
+        self._pane = DetailPane(context, theme)
 
         box = QVBoxLayout(self)
         box.setContentsMargins(2 * SPACE, 2 * SPACE, 2 * SPACE, 2 * SPACE)
@@ -84,7 +85,7 @@ class TestsPage(Page):
         return self._tree
 
     @property
-    def pane(self) -> TestPane:
+    def pane(self) -> DetailPane:
         """What is shown of the chosen one."""
         return self._pane
 
@@ -191,7 +192,7 @@ class TestsPage(Page):
             self._stack.setCurrentWidget(self._tree)
             return
         if self._snapshot is None or not self._snapshot.projects:
-            text = "No project is watched yet.\nStart Watchkeeper with a folder: watchkeeper PATH"
+            text = f"{NO_PROJECT}.\n{ADD_PROJECT}"
         elif self._search.text():
             text = "No test has this in its name."
         else:

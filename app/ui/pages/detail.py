@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLabel, QPlainTextEdit, QVBoxLayout, QWidget
 
 from app.domain.commands import ReadTest
 from app.domain.history import TestDetail
-from app.ui.detail_view import DetailView, output_title, project_detail, test_view
+from app.ui.detail_view import DetailView, detail_view, output_title, project_detail
 from app.ui.painted import HistoryPlot
 from app.ui.parts import Card, ElidedLabel, button, label, row, set_text
 from app.ui.theme import SPACE
@@ -25,10 +25,8 @@ if TYPE_CHECKING:
 _NOTHING = "Choose a test to see what it printed, how it went before, and what broke it."
 
 
-class TestPane(Card):
+class DetailPane(Card):
     """What is known of one test, or of a project's last run."""
-
-    __test__ = False
 
     def __init__(self, context: PageContext, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__("", parent)
@@ -169,7 +167,7 @@ class TestPane(Card):
         now = self._context.clock.wall()
         view, state = self._projects.get(self.project), self._state()
         if self.nodeid is not None:
-            shown = test_view(view, self.nodeid, state, self._detail, now)
+            shown = detail_view(view, self.nodeid, state, self._detail, now)
         elif view is not None:
             shown = project_detail(view, now)
         else:

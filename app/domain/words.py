@@ -1,4 +1,4 @@
-"""Figures in words: ages, durations, counts, node ids. Pure, so that a translation has one place to go.
+"""What people read, in one place for all faces: ages, durations, counts, verdicts, agents, node ids. Pure, in English.
 
 Ages and durations are seconds; a clock that was set back gives a negative age, which reads as now.
 """
@@ -16,21 +16,20 @@ if TYPE_CHECKING:
     from app.domain.verdicts import Cause
 
 ELLIPSIS = "\u2026"
-NO_BREAK = "\u00a0"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _JUST_NOW_S = 5
 _BEAT_FRESH_S = 15
 """A heartbeat younger than this is simply alive: an age that moves each second would redraw a menu for nothing."""
 
 
-def plural(count: int, one: str, many: str) -> str:
-    """Return the count with the word that fits it: `1 test`, `1,200 tests`."""
-    return f"{count:,} {one if count == 1 else many}"
+def plural(count: int, one: str, many: str = "") -> str:
+    """Return the count with the word that fits it: `1 test`, `1,200 tests`; without `many`, the plural takes an s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def tests(count: int) -> str:
     """Return a number of tests in words."""
-    return plural(count, "test", "tests")
+    return plural(count, "test")
 
 
 def ago(seconds: float) -> str:
@@ -54,7 +53,7 @@ def lasting(seconds: float) -> str:
         return f"{int(seconds)} s"
     if seconds < _HOUR:
         return f"{int(seconds // _MINUTE)} min"
-    return f"{int(seconds // _HOUR)} h" if seconds < _DAY else plural(int(seconds // _DAY), "day", "days")
+    return f"{int(seconds // _HOUR)} h" if seconds < _DAY else plural(int(seconds // _DAY), "day")
 
 
 def duration(seconds: float) -> str:
@@ -99,7 +98,7 @@ def heartbeat(agent: AgentView, now: float) -> str:
 
 
 def agent_name(name: str) -> str:
-    """Return an agent's name for people: `tests:shop` is `Tests of shop`."""
+    """Return an agent's name for people: `tests:shop` is `Tests of shop`, `tests` is `Tests`."""
     kind, _, of = name.partition(":")
     return f"{kind.capitalize()} of {of}" if of else kind.capitalize()
 
@@ -109,7 +108,12 @@ def agent_state(agent: AgentView, now: float) -> str:
     if agent.paused and agent.state.is_alive:
         left = "" if agent.paused_until is None else f" for {time_left(agent.paused_until - now)} more"
         return f"paused{left}"
-    return _STATES[agent.state]
+    return state(agent.state)
+
+
+def state(state: AgentState) -> str:
+    """Return where an agent stands: `on watch`, `not answering`, `failed, starting again soon`."""
+    return _STATES[state]
 
 
 _STATES = {
@@ -131,19 +135,25 @@ def cause(cause: Cause) -> str:
     if cause.kind is CauseKind.SAVE and cause.paths:
         more = len(cause.paths) - 1
         name = file_name(cause.paths[0])
-        return (
-            f"after {name} was saved"
-            if not more
-            else f"after {name} and {plural(more, 'more file', 'more files')} were saved"
-        )
+        return f"after {name} was saved" if not more else f"after {name} and {plural(more, 'more file')} were saved"
     return {CauseKind.SAVE: "after a save", CauseKind.START: "at the start", CauseKind.REQUEST: "as you asked"}[
         cause.kind
     ]
 
 
 def verdict(verdict: Verdict) -> str:
-    """Return what a run says, as the end of a sentence about its project."""
+    """Return what a run says, as the end of a sentence about its project: `no tests were found`."""
     return _VERDICTS[verdict]
+
+
+def verdict_word(verdict: Verdict) -> str:
+    """Return what a run says as one loud word or two: `GREEN`, `COLLECTION ERROR`."""
+    return verdict.value.replace("-", " ").upper()
+
+
+def recovery(verdict: Verdict) -> str:
+    """Return that a trouble is over, as a sentence without its full stop: `The tests no longer crash`."""
+    return _RECOVERED.get(verdict, "The tests run again")
 
 
 _VERDICTS = {
@@ -152,13 +162,27 @@ _VERDICTS = {
     Verdict.COLLECTION_ERROR: "test files cannot be imported",
     Verdict.NO_TESTS: "no tests were found",
     Verdict.NO_PYTEST: "pytest is not installed",
-    Verdict.NO_INTERPRETER: "no Python was found",
+    Verdict.NO_INTERPRETER: "no Python was found for the tests",
     Verdict.USAGE_ERROR: "pytest refused its settings",
     Verdict.CRASHED: "the test run crashed",
     Verdict.HUNG: "the test run hung",
     Verdict.ERROR: "the test run went wrong",
     Verdict.CANCELLED: "the run was cancelled",
 }
+_RECOVERED = {
+    Verdict.COLLECTION_ERROR: "Tests can be collected again",
+    Verdict.NO_TESTS: "There are tests again",
+    Verdict.NO_PYTEST: "pytest is there again",
+    Verdict.NO_INTERPRETER: "There is a Python for the tests again",
+    Verdict.USAGE_ERROR: "pytest takes its settings again",
+    Verdict.CRASHED: "The tests no longer crash",
+    Verdict.HUNG: "The tests no longer hang",
+}
+
+
+def sentence(words: str) -> str:
+    """Return words as the beginning of a sentence; pytest keeps its small letter: `The test run hung`."""
+    return words if words.startswith("pytest") else words[:1].upper() + words[1:]
 
 
 def outcome(outcome: Outcome) -> str:
@@ -179,21 +203,40 @@ _OUTCOMES = {
 
 
 def node_parts(nodeid: str) -> tuple[str, ...]:
-    """Return a node id's parts: the file, then classes, then the test with its parameters, which may hold `::`."""
-    base, bracket, parameters = nodeid.partition("[")
-    parts = base.split("::")
+    """Return a node id's parts: the file, then classes, then the test with its parameters, which may hold `::`.
+
+    `t/a.py::TestA::test_x[a::b]` is `("t/a.py", "TestA", "test_x[a::b]")`; joined by `::` they are the node id again.
+    """
+    file, separator, rest = nodeid.partition("::")
+    if not separator:
+        return (nodeid,)
+    names, bracket, parameters = rest.partition("[")
+    parts = names.split("::")
     parts[-1] += bracket + parameters
-    return tuple(parts)
+    return (file, *parts)
 
 
 def test_name(nodeid: str) -> str:
-    """Return what a person calls a test: its class and function, or the file's name where there is no more."""
+    """Return what a person calls a test: `TestA.test_x[1]`, or the file's name where there is no more."""
     file, *rest = node_parts(nodeid)
     name = ".".join(rest) if rest else file_name(file)
     return name if name.strip() else "(no name)"
 
 
 test_name.__test__ = False  # type: ignore[attr-defined] # pytest must not take the name for a test
+
+
+def function_name(nodeid: str) -> str:
+    """Return a test's own name, without its class: `test_x[1]`; of a file, the file's name."""
+    file, *rest = node_parts(nodeid)
+    return rest[-1] if rest else file_name(file)
+
+
+def name_and_file(nodeid: str) -> str:
+    """Return a node id for people: `TestA::test_x[1] (t/a.py)`; a file stays as it is."""
+    file, *rest = node_parts(nodeid)
+    name = "::".join(rest)
+    return f"{name} ({file})" if name else file
 
 
 def file_name(path: str) -> str:
@@ -220,20 +263,20 @@ def elide_middle(text: str, limit: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the text with each run of white space, line ends among them, as one space."""
-    return " ".join(text.split())
+    """Return the text with each run of white space and of what cannot be printed as one space."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 def time_of_day(at: float) -> str:
-    """Return a wall-clock time as local hours, minutes and seconds."""
+    """Return a wall-clock time as local hours, minutes and seconds: `14:05:09`."""
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
 def moment(at: float, now: float) -> str:
-    """Return a wall-clock time for people: the hour for today, the date before it for other days."""
+    """Return a local wall-clock time: `14:05` for today, `2026-05-04 12:30` for other days."""
     then = time.localtime(at)
     today = time.localtime(now)
-    return time.strftime("%H:%M" if then[:3] == today[:3] else "%d %b %Y, %H:%M", then)
+    return time.strftime("%H:%M" if then[:3] == today[:3] else "%Y-%m-%d %H:%M", then)
 
 
 def _units(text: str) -> int:
