@@ -64,23 +64,25 @@ def _once(folder: Path, changed: tuple[str, ...], as_json: bool) -> int:  # noqa
     from app.agents.settings_in_force import SettingsInForce
     from app.agents.testing.once import run_once
     from app.cli.once import report_once
+    from app.cli.terminal import Terminal, plain
     from app.engine.clock import SystemClock
     from app.engine.places import Places
     from app.engine.processes import ProcessRunner
     from app.engine.workers import plain_loop
 
     (root,) = _checked((folder,))
+    terminal = Terminal(sys.stdout, sys.stderr, os.environ)
     in_force = SettingsInForce(Places.find(os.environ))
     _, general = in_force.general()
     settings, own = in_force.of_project(root)
     for text, hint in (general, own):
         if text:
-            print(f"{text} {hint}", file=sys.stderr)  # noqa: T201 - said to the person
+            terminal.note(plain(f"{text} {hint}"))
     clock = SystemClock()
     run = run_once(root, changed, settings.tests, runner=ProcessRunner(clock=clock), clock=clock, environ=os.environ)
     with asyncio.Runner(loop_factory=plain_loop) as runner:
         report = runner.run(run)
-    return report_once(report, sys.stdout, as_json=as_json)
+    return report_once(report, terminal, as_json=as_json)
 
 
 def _checked(folders: tuple[Path, ...]) -> tuple[Path, ...]:

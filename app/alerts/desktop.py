@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
-from app.alerts.wording import body_of, title_of
+from app.alerts.wording import agent_title, body_of, message, title_of
 from app.domain.agents import AgentState
 from app.domain.commands import RaiseWindow, Snooze
 from app.domain.errors import UsageError
@@ -202,8 +202,8 @@ def notification_for_agent(
     hint = "It is tried again from time to time. The log says why it failed."
     return Notification(
         key=f"agent:{event.agent}",
-        title=f"Agent {event.agent} has failed" if failed else f"Agent {event.agent} works again",
-        body="\n".join(filter(None, (event.reason.strip()[:300], hint))) if failed else "It keeps watch again.",
+        title=agent_title(event.agent, failed=failed),
+        body="\n".join(filter(None, (message(event.reason), hint))) if failed else "It keeps watch again.",
         buttons=(("Open", on_open), ("Snooze", on_snooze)),
         on_clicked=on_open,
     )

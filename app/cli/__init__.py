@@ -18,7 +18,7 @@ def run(argv: Sequence[str], launchers: Launchers) -> int:
         launchers: What starts tray, headless watch and single cycle.
     """
     # Before argparse, asyncio or even dataclasses: scripts ask for the version often, and wait for it.
-    if list(argv) in (["--version"], ["-V"]):
+    if argv and argv[0] in {"--version", "-V"}:
         from app import __version__
 
         print(f"watchkeeper {__version__}")

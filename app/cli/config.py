@@ -15,7 +15,7 @@ from app.agents.settings import ProjectSettings, Settings
 from app.agents.settings_in_force import TRUST_SCHEMA
 from app.cli.projects import project_root
 from app.cli.terminal import plain
-from app.domain.errors import CannotError, SettingsError
+from app.domain.errors import CannotError, SettingsError, UsageError
 from app.engine.files import write_atomic
 from app.engine.overrides import ProjectOverrides, read_override
 from app.engine.places import make_private
@@ -67,6 +67,11 @@ def _set(context: Context) -> int:
 
 
 def _edit(context: Context) -> int:
+    if context.as_json:
+        raise UsageError(
+            "An editor prints nothing, so there is no --json here.",
+            "`watchkeeper config show --json` prints the settings.",
+        )
     file = settings_file(context)
     words = _editor(context)
     if not file.path.exists():
@@ -74,7 +79,10 @@ def _edit(context: Context) -> int:
             make_private(file.path.parent)
             write_atomic(file.path, template(Settings).encode())
         except OSError as error:
-            raise SettingsError(f"{file.path} cannot be written: {error.strerror or error}.") from error
+            raise SettingsError(
+                f"{file.path} cannot be written: {error.strerror or error}.",
+                "Check the rights of its folder and the space on its disk.",
+            ) from error
     try:
         code = subprocess.run([*words, str(file.path)], check=False).returncode  # noqa: S603 - the person's own editor
     except OSError as error:

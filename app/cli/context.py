@@ -25,6 +25,7 @@ class Context:
     Attributes:
         environ: The process's environment.
         cwd: The folder that relative paths start from.
+        commands: The names of all commands.
     """
 
     words: Namespace
@@ -32,6 +33,7 @@ class Context:
     launchers: Launchers
     environ: Mapping[str, str]
     cwd: Path
+    commands: tuple[str, ...]
 
     @property
     def as_json(self) -> bool:

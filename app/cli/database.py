@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -63,9 +62,7 @@ def _describe(found: Description) -> list[str]:
 
 def _print(context: Context, name: str, value: object, lines: list[str]) -> int:
     if context.as_json:
-        from app.control.protocol import dump
-
-        context.terminal.document({name: json.loads(dump(value))})
+        context.terminal.document({name: value})
     else:
         from app.cli.terminal import plain
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli.exits import EXIT_GOOD, EXIT_RED
 from app.cli.terminal import plain
 from app.domain.errors import NoInstance, WatchkeeperError
 
@@ -21,7 +22,6 @@ _FEWEST_WATCHES = 65_536
 """Below this a checkout with its virtual environment may not fit; kernels since 5.11 give more by themselves."""
 _FEWEST_INSTANCES = 128
 _DBUS_TIMEOUT_S = 3.0
-EXIT_FAILED = 1
 _LAST_RESORT = "Start Watchkeeper, which mends what it can; `watchkeeper logs` tells what it did."
 
 
@@ -59,7 +59,7 @@ def doctor(context: Context) -> int:
         context.terminal.document({"good": good, "checks": [asdict(check) for check in checks]})
     else:
         _write(context, checks)
-    return 0 if good else EXIT_FAILED
+    return EXIT_GOOD if good else EXIT_RED
 
 
 def _write(context: Context, checks: list[Check]) -> None:
@@ -100,13 +100,14 @@ def _pyside() -> Check:
 
 
 def _display(context: Context) -> Check:
-    if sys.platform in {"win32", "darwin"}:
-        return Check("display", Level.OK, "the desktop's own")
+    from app.system.display import display_trouble
+
+    trouble = display_trouble(context.environ)
+    if trouble:
+        hint = "Without one: watchkeeper run PATH --headless"
+        return Check("display", Level.WARN, f"{trouble} So no tray can be shown.", hint)
     found = context.environ.get("WAYLAND_DISPLAY") or context.environ.get("DISPLAY")
-    if found:
-        return Check("display", Level.OK, found)
-    hint = "Without one: watchkeeper run PATH --headless"
-    return Check("display", Level.WARN, "DISPLAY and WAYLAND_DISPLAY are empty, so no tray can be shown.", hint)
+    return Check("display", Level.OK, found or "the desktop's own")
 
 
 def _tray(snapshot: dict[str, Any] | None) -> Check:

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app import __version__
 from app.cli.context import Context
+from app.cli.exits import EXIT_GOOD, EXIT_INTERRUPTED, EXIT_PIPE
 from app.cli.table import COMMANDS, START
 from app.cli.terminal import Terminal, plain
 from app.domain.errors import WatchkeeperError
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 
     from app.cli.launchers import Launchers
     from app.cli.table import CommandLine
-
-EXIT_GOOD = 0
-EXIT_INTERNAL = 4
-EXIT_INTERRUPTED = 130
-EXIT_PIPE = 141
-"""As a shell tells of a program that SIGPIPE ended."""
 
 
 def run_command(argv: Sequence[str], launchers: Launchers) -> int:
@@ -67,16 +61,13 @@ def build_parser(line: CommandLine) -> argparse.ArgumentParser:
 def _run(argv: Sequence[str], launchers: Launchers, terminal: Terminal) -> int:
     # A command wins over a folder of its name; `./status` is the folder.
     line = next((each for each in COMMANDS if argv and each.name == argv[0]), None)
-    if line is None:
-        if argv and argv[0] in {"-h", "--help", "help"}:
-            _print_help(terminal)
-            return EXIT_GOOD
-        if argv and argv[0] in {"-V", "--version"}:
-            terminal.say(f"watchkeeper {__version__}")
-            return EXIT_GOOD
+    if line is None and argv and argv[0] in {"-h", "--help", "help"}:
+        _print_help(terminal)
+        return EXIT_GOOD
     chosen = line or START
     words = build_parser(chosen).parse_args(argv[1:] if line else argv)
-    return chosen.function(Context(words, terminal, launchers, os.environ, Path.cwd()))
+    names = tuple(each.name for each in COMMANDS)
+    return chosen.function(Context(words, terminal, launchers, os.environ, Path.cwd(), names))
 
 
 def _print_help(terminal: Terminal) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from app.cli.exits import EXIT_RED
 from app.cli.terminal import plain
-from app.domain import commands
+from app.domain import commands, words
 
 if TYPE_CHECKING:
     from app.cli.context import Context
 
-EXIT_RED = 1
 _BAD_MOODS = ("red", "attention")
 
 _STOP_PATIENCE_S = 12.0
@@ -89,4 +89,4 @@ def stop(context: Context) -> int:
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(plain(name) for name in names) or "none"
+    return ", ".join(plain(words.agent_name(name)) for name in names) or "none"

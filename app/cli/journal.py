@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from app.cli.exits import EXIT_RED
 from app.cli.projects import project_root
 from app.cli.terminal import plain
-from app.cli.words import ago, count, duration
+from app.domain import words
 from app.domain.errors import UsageError
 from app.domain.verdicts import Verdict
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from app.domain.snapshot import TestState
     from app.store.history import History
 
-EXIT_RED = 1
 _MOST_LINES = 10_000
 _RUNS_LOOKED_AT = 20
 _RUNS_LOOKED_THROUGH = 500
@@ -30,10 +29,10 @@ _RUNS_LOOKED_THROUGH = 500
 
 def tests(context: Context) -> int:
     """Tell what the history knows."""
-    words = context.words
-    if not 0 < words.limit <= _MOST_LINES:
-        raise UsageError(f"{words.limit} is no number of lines.", f"Write 1 to {_MOST_LINES} behind --limit.")
-    project = str(project_root(words.path, context.cwd)) if words.path is not None else None
+    said = context.words
+    if not 0 < said.limit <= _MOST_LINES:
+        raise UsageError(f"{said.limit} is no number of lines.", f"Write 1 to {_MOST_LINES} behind --limit.")
+    project = str(project_root(said.path, context.cwd)) if said.path is not None else None
     from app.store.history import History
     from app.store.location import history_url
 
@@ -41,7 +40,7 @@ def tests(context: Context) -> int:
 
         async def asked() -> int:
             async with History.reader(history_url(context.environ, context.places.data)) as history:
-                return await _TELL[words.what](context, history, project)
+                return await _TELL[said.what](context, history, project)
 
         return asyncio.run(asked())
 
@@ -52,7 +51,7 @@ async def _last(context: Context, history: History, project: str | None) -> int:
         newest.setdefault(run.project, run)
     red = {root: [t for t in await history.known_tests(root) if t.outcome.is_red] for root in newest}
     if context.as_json:
-        runs = [{"run": _json(run), "red": _json(red[root])} for root, run in newest.items()]
+        runs = [{"run": run, "red": red[root]} for root, run in newest.items()]
         context.terminal.document({"projects": runs})
     else:
         _write_last(context, newest, red)
@@ -75,16 +74,16 @@ def _write_last(context: Context, newest: dict[str, RunRecord], red: dict[str, l
 async def _history(context: Context, history: History, project: str | None) -> int:
     runs = await history.runs(project, context.words.limit)
     if context.as_json:
-        context.terminal.document({"runs": _json(runs)})
+        context.terminal.document({"runs": runs})
         return 0
     now = time.time()
     if not runs:
         context.terminal.say("No run is known yet.")
     rows = [
         (
-            plain(run.verdict.value if run.verdict else "cut off"),
-            duration(run.duration_s),
-            ago(run.started_at, now),
+            _end(run),
+            _lasted(run, now),
+            words.ago(now - run.started_at),
             str(run.counts),
             plain(f"{run.cause}" + ("" if project else f"  in {run.project}")),
         )
@@ -97,20 +96,20 @@ async def _history(context: Context, history: History, project: str | None) -> i
 async def _flaky(context: Context, history: History, project: str | None) -> int:
     found = [trait for trait in await history.traits(project, runs=_RUNS_LOOKED_AT) if trait.flips]
     found.sort(key=lambda trait: (-trait.flips, trait.nodeid))
-    rows = [(count(t.flips, "flip"), f"{t.reds} of {t.runs} runs red", _named(t, project)) for t in found]
+    rows = [(words.plural(t.flips, "flip"), f"{t.reds} of {t.runs} runs red", _named(t, project)) for t in found]
     return _traits(context, found, rows, "No test changed its mind without a change of a file.")
 
 
 async def _slow(context: Context, history: History, project: str | None) -> int:
     found = sorted(await history.traits(project, runs=_RUNS_LOOKED_AT), key=lambda trait: (-trait.mean_s, trait.nodeid))
-    rows = [(duration(t.mean_s), f"over {count(t.runs, 'run')}", _named(t, project)) for t in found]
+    rows = [(words.duration(t.mean_s), f"over {words.plural(t.runs, 'run')}", _named(t, project)) for t in found]
     return _traits(context, found, rows, "No test is known yet.")
 
 
 def _traits(context: Context, found: list[TestTrait], rows: Sequence[tuple[str, ...]], none: str) -> int:
     limit = context.words.limit
     if context.as_json:
-        context.terminal.document({"tests": _json(found[:limit])})
+        context.terminal.document({"tests": found[:limit]})
     elif not found:
         context.terminal.say(none)
     else:
@@ -122,21 +121,28 @@ def _named(trait: TestTrait, project: str | None) -> str:
     return plain(trait.nodeid if project else f"{trait.nodeid}  in {trait.project}")
 
 
+def _end(run: RunRecord) -> str:
+    """Return how a run ended. One without a verdict goes on, or its watcher ended before it did."""
+    if run.verdict is not None:
+        return run.verdict.value
+    return "running" if run.finished_at is None else "cut off"
+
+
+def _lasted(run: RunRecord, now: float) -> str:
+    return words.elapsed(now - run.started_at) if run.finished_at is None else words.duration(run.duration_s)
+
+
 def _verdict(context: Context, run: RunRecord) -> str:
     if run.verdict is None:
-        return context.terminal.paint("cut off", "yellow")
-    colour = "red" if run.verdict.is_bad else "yellow" if run.verdict is Verdict.CANCELLED else "green"
-    return context.terminal.paint(run.verdict.value, colour)
+        colour = "blue" if run.finished_at is None else "yellow"
+    else:
+        colour = "red" if run.verdict.is_bad else "yellow" if run.verdict is Verdict.CANCELLED else "green"
+    return context.terminal.paint(_end(run), colour)
 
 
 def _when(run: RunRecord, now: float) -> str:
-    return f"{ago(run.started_at, now)}, took {duration(run.duration_s)}, after {plain(run.cause)}"
-
-
-def _json(value: Any) -> Any:  # noqa: ANN401 - a JSON document
-    from app.control.protocol import dump
-
-    return json.loads(dump(value))
+    took = "" if run.finished_at is None else f", took {_lasted(run, now)}"
+    return f"{words.ago(now - run.started_at)}{took}, {plain(words.cause(run.cause))}"
 
 
 _TELL = {"last": _last, "history": _history, "flaky": _flaky, "slow": _slow}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.terminal import plain
 from app.domain import commands
-from app.domain.errors import NoInstance, UsageError
+from app.domain.errors import CannotError, NoInstance, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +51,7 @@ def _follow(context: Context, client: ControlClient) -> None:
         lines = client.send(commands.ReadLogs(after=last, limit=limit))
         if context.as_json:
             for line in lines:
-                context.terminal.say(json.dumps(line))
+                context.terminal.record(line)
         else:
             _print(context, lines)
         context.terminal.flush()
@@ -83,7 +83,7 @@ def _tail(path: Path, limit: int) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}.", "Check its rights.") from error
+        raise CannotError(f"{path} cannot be read: {error.strerror or error}.", "Check its rights.") from error
     lines: list[dict[str, Any]] = []
     for each in raw:
         try:

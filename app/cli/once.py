@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
+from app.cli.exits import EXIT_CANNOT, EXIT_GOOD, EXIT_RED
+from app.cli.terminal import plain
+from app.domain import words
 from app.domain.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from app.agents.testing.once import Report
+    from collections.abc import Iterator
 
-SCHEMA = 1
-EXIT_GREEN, EXIT_RED, EXIT_CANNOT = 0, 1, 3
+    from app.agents.testing.once import Report
+    from app.cli.terminal import Terminal
 
 _CANNOT = frozenset({Verdict.NO_INTERPRETER, Verdict.NO_PYTEST, Verdict.NO_TESTS, Verdict.USAGE_ERROR})
 """Nothing was found out about the tests: a script must not take it for red, and even less for green."""
 
 
-def report_once(report: Report, out: TextIO, *, as_json: bool) -> int:
+def report_once(report: Report, terminal: Terminal, *, as_json: bool) -> int:
     """Write the report, and return the exit code: 0 green, 1 red, 3 when the tests could not be run at all."""
-    out.write(json.dumps(_document(report), indent=1) + "\n" if as_json else _text(report))
-    out.flush()
+    if as_json:
+        terminal.document(_document(report))
+    else:
+        for line in _lines(report, terminal):
+            terminal.say(line)
+    terminal.flush()
     verdict = report.outcome.verdict
     if verdict is Verdict.GREEN:
-        return EXIT_GREEN
+        return EXIT_GOOD
     return EXIT_CANNOT if verdict in _CANNOT else EXIT_RED
 
 
 def _document(report: Report) -> dict[str, object]:
     outcome = report.outcome
     return {
-        "schema": SCHEMA,
         "project": report.project,
         "interpreter": report.interpreter.path,
         "interpreter_source": report.interpreter.source,
@@ -52,19 +57,17 @@ def _document(report: Report) -> dict[str, object]:
     }
 
 
-def _text(report: Report) -> str:
+def _lines(report: Report, terminal: Terminal) -> Iterator[str]:
     outcome = report.outcome
-    lines: list[str] = []
-    for test in report.tests:
-        if test.outcome.is_red:
-            lines += [
-                f"{test.outcome.value.upper()} {test.nodeid}",
-                *(f"    {each}" for each in test.output.splitlines()),
-            ]
-    if outcome.verdict.is_trouble and outcome.output and not lines:
-        lines += [outcome.output.rstrip(), ""]
+    reds = [test for test in report.tests if test.outcome.is_red]
+    for test in reds:
+        yield f"{terminal.paint(test.outcome.value.upper(), 'red')} {plain(test.nodeid)}"
+        for line in test.output.splitlines():
+            yield f"    {plain(line)}"
+    if outcome.verdict.is_trouble and outcome.output and not reds:
+        yield f"{plain(outcome.output.rstrip())}\n"
     if outcome.message:
-        lines.append(outcome.message)
-    word = outcome.verdict.value.replace("-", " ").upper()
-    lines.append(f"{word}  {report.counts} in {outcome.duration_s:.1f} s  ({report.interpreter.path})")
-    return "\n".join(lines) + "\n"
+        yield plain(outcome.message)
+    word = terminal.paint(words.verdict_word(outcome.verdict), "red" if outcome.verdict.is_bad else "green")
+    took = words.duration(outcome.duration_s)
+    yield f"{word}  {report.counts} in {took}  ({plain(report.interpreter.path)})"

@@ -10,12 +10,14 @@ from app.cli.launchers import TrayOptions
 from app.domain.errors import ProjectError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.cli.context import Context
 
 
 def start(context: Context) -> int:
     """Start the tray, or raise the one that runs."""
-    paths = tuple(project_root(each, context.cwd) for each in context.words.paths)
+    paths = tuple(project_root(each, context.cwd, context.commands) for each in context.words.paths)
     return context.launchers.tray(paths, TrayOptions(window=context.words.window))
 
 
@@ -37,10 +39,15 @@ def once(context: Context) -> int:
         return context.launchers.once(root, changed, context.as_json)
 
 
-def project_root(named: str, cwd: Path) -> Path:
+def project_root(named: str, cwd: Path, commands: Sequence[str] = ()) -> Path:
     """Return a folder that was named on the command line as an absolute path without links.
 
     Whether it can be watched is for those to say who watch it.
+
+    Args:
+        named: As it was typed.
+        cwd: The folder that it starts from.
+        commands: Names that may have been meant instead.
 
     Raises:
         ProjectError: There is nothing of this name.
@@ -48,18 +55,16 @@ def project_root(named: str, cwd: Path) -> Path:
     try:
         root = (cwd / Path(named).expanduser()).resolve()
         if not root.exists():
-            raise ProjectError(f"There is no folder {named!r}.", _hint(named))
+            raise ProjectError(f"There is no folder {named!r}.", _hint(named, commands))
     except (OSError, RuntimeError, ValueError) as error:
         raise ProjectError(f"{named!r} cannot be read: {error}.", "Check the path and its rights.") from error
     return root
 
 
-def _hint(named: str) -> str:
+def _hint(named: str, commands: Sequence[str]) -> str:
     from difflib import get_close_matches
 
-    from app.cli.table import COMMANDS
-
-    near = get_close_matches(named, [each.name for each in COMMANDS], n=1)
+    near = get_close_matches(named, commands, n=1)
     also = f" Or did you mean the command `watchkeeper {near[0]}`?" if near else ""
     return f"Check the spelling, or name another folder.{also} `watchkeeper --help` lists the commands."
 

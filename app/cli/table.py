@@ -75,7 +75,9 @@ def _status(context: Context) -> int:
 
 
 def _pause_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("agent", metavar="AGENT", nargs="?", help="the agent; default: all")
+    parser.add_argument(
+        "agent", metavar="AGENT", nargs="?", help="the agent, as `status --json` names it; default: all"
+    )
     parser.add_argument("--for", metavar="TIME", dest="time", help="30m, 1h30m, 2d; default: until resumed")
 
 
@@ -86,7 +88,9 @@ def _pause(context: Context) -> int:
 
 
 def _resume_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("agent", metavar="AGENT", nargs="?", help="the agent; default: all")
+    parser.add_argument(
+        "agent", metavar="AGENT", nargs="?", help="the agent, as `status --json` names it; default: all"
+    )
 
 
 def _resume(context: Context) -> int:
@@ -128,7 +132,12 @@ def _doctor_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("what", nargs="?", choices=("db",), help="look after the history's database")
     steps = ("describe", "current", "history", "upgrade", "downgrade")
     parser.add_argument("step", nargs="?", choices=steps, default="describe", help="default: describe")
-    parser.add_argument("revision", metavar="REV", nargs="?", help="for downgrade: a revision, `base`, or -1")
+    parser.add_argument(
+        "revision",
+        metavar="REV",
+        nargs="?",
+        help="for upgrade and downgrade: a revision, or steps (+1, -1); for downgrade also `base`",
+    )
 
 
 def _doctor(context: Context) -> int:
@@ -147,12 +156,12 @@ def _config_arguments(parser: ArgumentParser) -> None:
     change = what.add_parser("set", help="change one setting; comments in the file stay")
     change.add_argument("key", metavar="KEY", help="tests.hang_seconds, say")
     change.add_argument("values", metavar="VALUE", nargs="...", help="as in TOML, or plain words")
-    what.add_parser("edit", help="open the file in VISUAL or EDITOR, and check it afterwards")
+    edit = what.add_parser("edit", help="open the file in VISUAL or EDITOR, and check it afterwards")
     what.add_parser("path", help="where settings, history, cache and logs lie")
     trust = what.add_parser("trust", help="let a project's own settings hold, as they are now")
     trust.add_argument("path", metavar="PATH", nargs="?", default=".", help="the project's folder; default: here")
     trust.add_argument("--revoke", action="store_true", help="trust them no longer")
-    for each in set(what.choices.values()):
+    for each in set(what.choices.values()) - {edit}:
         # Said behind the sub-command too; SUPPRESS, so that it does not undo one said before it.
         each.add_argument("--json", action="store_true", default=_suppress(), help="print one JSON document on stdout")
 

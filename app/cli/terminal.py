@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -13,6 +14,8 @@ SCHEMA = 1
 """Version of the JSON documents that commands print."""
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
+_WIPE = "\r\x1b[K"
+_NARROWEST = 20
 
 
 class Terminal:
@@ -22,14 +25,19 @@ class Terminal:
         out: Data goes here.
         err: Everything else.
         environ: `NO_COLOR` (no-color.org) and `TERM` are respected.
+
+    Attributes:
+        moving: The last line can be written again.
+        colour: Colours are shown.
     """
 
     def __init__(self, out: TextIO, err: TextIO, environ: Mapping[str, str]) -> None:
         self._out = out
         self._err = err
-        self.is_tty = out.isatty()
+        self._passing = False
         can = sys.platform != "win32" or "WT_SESSION" in environ
-        self.colour = self.is_tty and can and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+        self.moving = out.isatty() and can and environ.get("TERM") != "dumb"
+        self.colour = self.moving and not environ.get("NO_COLOR")
         for stream in (out, err):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure is not None:
@@ -37,17 +45,38 @@ class Terminal:
                 reconfigure(errors="backslashreplace")
 
     def say(self, text: str = "") -> None:
-        """Print a line of data."""
+        """Print a line of data, in the place of a passing one."""
+        if self._passing:
+            self._out.write(_WIPE)
+            self._passing = False
         self._out.write(text + "\n")
+
+    def pass_by(self, text: str) -> None:
+        """Show a line, cut to the terminal's width, until the next one takes its place; nothing where none moves.
+
+        Args:
+            text: One line without colours.
+        """
+        if self.moving:
+            width = max(_NARROWEST, shutil.get_terminal_size().columns - 1)
+            self._out.write(_WIPE + text[:width])
+            self._out.flush()
+            self._passing = True
 
     def note(self, text: str) -> None:
         """Print a line that is no data."""
         self._err.write(text + "\n")
 
     def document(self, content: Mapping[str, object]) -> None:
-        """Print the one JSON document of a command."""
-        json.dump({"schema": SCHEMA, **content}, self._out, indent=2)
-        self._out.write("\n")
+        """Print the one JSON document of a command. In ASCII, so that no text from outside moves the cursor."""
+        self.say(json.dumps({"schema": SCHEMA, **content}, indent=2, default=_of_domain))
+
+    def record(self, content: Mapping[str, object]) -> None:
+        """Print one JSON document of many, a line each, for programs that follow; it is handed on at once."""
+        from app.control.protocol import dump
+
+        self.say(dump(content))
+        self._out.flush()
 
     def flush(self) -> None:
         """Hand everything on now, so that a reader that has left is noticed here."""
@@ -73,3 +102,10 @@ class Terminal:
 def plain(text: object) -> str:
     """Return text from outside without control characters, which could rewrite what the terminal shows."""
     return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in str(text))
+
+
+def _of_domain(value: object) -> object:
+    """Return a value of the domain as what JSON knows; asked only for what JSON does not know itself."""
+    from app.control.protocol import dump
+
+    return json.loads(dump(value))

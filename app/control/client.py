@@ -124,7 +124,9 @@ class ControlClient:
             raise InstanceUnreachable(error.message, error.hint) from error
         except (ValueError, TypeError, RecursionError) as error:
             self.close()
-            raise InstanceUnreachable("The running Watchkeeper answered with something else than JSON.") from error
+            raise InstanceUnreachable(
+                "The running Watchkeeper answered with something else than JSON.", protocol.OTHER_RELEASE
+            ) from error
         if found.get("ok") is not True:
             raise protocol.decode_error(found.get("error"))
         return found.get("answer")

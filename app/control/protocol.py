@@ -41,6 +41,9 @@ HELLO_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
 """How long commands that are being carried out keep a server from closing."""
 
+OTHER_RELEASE = "Stop the running Watchkeeper and start it again, so that both sides are of one release."
+_ONE_OBJECT = f'A request is one line: {{"v": {VERSION}, "id": 1, "command": "ReadStatus", "args": {{}}}}.'
+
 DERIVED: Mapping[str, tuple[str, ...]] = {"Snapshot": ("mood", "red_count")}
 """Properties that are told with a value of this type, so that no client has to know how they follow from the rest."""
 
@@ -61,6 +64,11 @@ class Refused(UsageError):
         self.id = request_id
 
 
+def too_long() -> Refused:
+    """Return the error for a request of more than `LONGEST_REQUEST` bytes."""
+    return Refused(f"A request of more than {LONGEST_REQUEST} bytes is not read.", "Ask in smaller requests.")
+
+
 def encode_request(request: Request) -> bytes:
     """Return the line, with its end."""
     command = request.command
@@ -77,16 +85,16 @@ def decode_request(line: bytes) -> Request:
             whatever the bytes are.
     """
     if len(line) > LONGEST_REQUEST:
-        raise Refused(f"A request of more than {LONGEST_REQUEST} bytes is not read.")
+        raise too_long()
     try:
         found = json.loads(line, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise Refused("The request is not JSON.", "One JSON object a line is expected.") from error
+        raise Refused("The request is not JSON.", _ONE_OBJECT) from error
     if not isinstance(found, dict):
-        raise Refused("The request is not a JSON object.")
+        raise Refused("The request is not a JSON object.", _ONE_OBJECT)
     request_id = found.get("id")
     if type(request_id) is not int:
-        raise Refused("The request has no whole number as its `id`.")
+        raise Refused("The request has no whole number as its `id`.", _ONE_OBJECT)
     check_version(found, request_id)
     kind = _COMMANDS.get(found["command"]) if isinstance(found.get("command"), str) else None
     if kind is None:
@@ -97,7 +105,7 @@ def decode_request(line: bytes) -> Request:
         )
     args = found.get("args", {})
     if not isinstance(args, dict):
-        raise Refused(f"The `args` of {kind.__name__} are no JSON object.", request_id=request_id)
+        raise Refused(f"The `args` of {kind.__name__} are no JSON object.", _takes(kind), request_id=request_id)
     return Request(request_id, _command(kind, args, request_id))
 
 
@@ -110,7 +118,7 @@ def check_version(document: Mapping[str, Any], request_id: int | None = None) ->
     if document.get("v") != VERSION or type(document.get("v")) is not int:
         raise Refused(
             f"Version {VERSION} of the protocol is spoken here, and {_shown(document.get('v'))} there.",
-            "Stop the running Watchkeeper and start it again, so that both sides are of one release.",
+            OTHER_RELEASE,
             request_id=request_id,
         )
 
@@ -135,7 +143,9 @@ def encode_error(request_id: int | None, error: WatchkeeperError) -> bytes:
 def decode_error(told: object) -> WatchkeeperError:
     """Return the error that an answer tells of, as the class of the error tree that it names."""
     if not isinstance(told, dict):
-        return errors.InstanceUnreachable("The running Watchkeeper answered with an error that cannot be read.")
+        return errors.InstanceUnreachable(
+            "The running Watchkeeper answered with an error that cannot be read.", OTHER_RELEASE
+        )
     kind = getattr(errors, str(told.get("kind")), None)
     if not (isinstance(kind, type) and issubclass(kind, WatchkeeperError)):
         by_code = {2: UsageError, 4: errors.InternalError}
@@ -185,13 +195,13 @@ def _command(kind: type[commands.Command], args: dict[str, Any], request_id: int
     known = {field.name: field for field in fields(kind)}
     for name in args:
         if name not in known:
-            raise Refused(f"{kind.__name__} takes no argument {_shown(name)}.", request_id=request_id)
+            raise Refused(f"{kind.__name__} takes no argument {_shown(name)}.", _takes(kind), request_id=request_id)
     values = {}
     for name, field in known.items():
         if name in args:
             values[name] = _checked(kind, name, args[name], hints[name], request_id)
         elif field.default is MISSING and field.default_factory is MISSING:
-            raise Refused(f"{kind.__name__} needs the argument {name!r}.", request_id=request_id)
+            raise Refused(f"{kind.__name__} needs the argument {name!r}.", _takes(kind), request_id=request_id)
     return kind(**values)
 
 
@@ -200,13 +210,25 @@ def _checked(kind: type[commands.Command], name: str, value: object, hint: Any, 
     if float in allowed and type(value) is int and abs(value) <= 2**53:
         value = float(value)
     if isinstance(value, float) and not math.isfinite(value):
-        raise Refused(f"{name!r} of {kind.__name__} is not finite.", request_id=request_id)
+        raise Refused(f"{name!r} of {kind.__name__} is not finite.", _takes(kind), request_id=request_id)
     if type(value) not in allowed:
-        names = " or ".join("null" if each is NoneType else each.__name__ for each in allowed)
         raise Refused(
-            f"{name!r} of {kind.__name__} must be {names}, and {_shown(value)} is not.", request_id=request_id
+            f"{name!r} of {kind.__name__} must be {_types(hint)}, and {_shown(value)} is not.",
+            _takes(kind),
+            request_id=request_id,
         )
     return value
+
+
+def _takes(kind: type[commands.Command]) -> str:
+    """Return which arguments a command takes: `Pause takes: agent (str or null), seconds (float or null).`."""
+    hints = get_type_hints(kind)
+    told = [f"{field.name} ({_types(hints[field.name])})" for field in fields(kind)]
+    return f"{kind.__name__} takes: {', '.join(told) or 'nothing'}."
+
+
+def _types(hint: Any) -> str:  # noqa: ANN401 - a type as typing gives it
+    return " or ".join("null" if each is NoneType else each.__name__ for each in get_args(hint) or (hint,))
 
 
 def _shown(value: object) -> str:

@@ -179,8 +179,7 @@ class ControlServer:
             async with asyncio.timeout(self._idle_timeout_s):
                 line = await reader.readline()
         except ValueError:
-            too_long = protocol.Refused(f"A request of more than {protocol.LONGEST_REQUEST} bytes is not read.")
-            await _write(writer, protocol.encode_error(None, too_long))
+            await _write(writer, protocol.encode_error(None, protocol.too_long()))
             return False
         if not line.endswith(b"\n"):
             return False
@@ -228,7 +227,8 @@ class ControlServer:
         if hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self._token.encode()):
             return True
         _log.warning("a program without the token tried to speak to this instance")
-        await _write(writer, protocol.encode_error(None, CommandRefused("The token is not right.")))
+        refused = CommandRefused("The token is not right.", "Ask as the same user, with the same WATCHKEEPER_HOME.")
+        await _write(writer, protocol.encode_error(None, refused))
         return False
 
 

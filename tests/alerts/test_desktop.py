@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.alerts.desktop import DesktopAlerts, notification_for
-from app.alerts.wording import readable
+from app.alerts.desktop import DesktopAlerts, notification_for, notification_for_agent
 from app.domain.agents import AgentState
 from app.domain.commands import RaiseWindow, Snooze
 from app.domain.errors import UsageError
@@ -121,15 +120,15 @@ def _notification(event: VerdictChanged) -> Notification:
         ({"recovered": Verdict.NO_PYTEST, "complete": False}, "pytest is there again"),
         ({"recovered": Verdict.HUNG, "still_red": 2}, "The tests no longer hang, 2 still red"),
         ({"recovered": Verdict.ERROR, "still_red": 2}, "The tests run again, 2 still red"),
-        ({"trouble": Verdict.NO_PYTEST}, "pytest is missing"),
+        ({"trouble": Verdict.NO_PYTEST}, "pytest is not installed"),
         ({"trouble": Verdict.NO_INTERPRETER}, "No Python was found for the tests"),
         ({"trouble": Verdict.NO_TESTS}, "No tests were found"),
-        ({"trouble": Verdict.COLLECTION_ERROR, "broke": (FILE,)}, "Tests cannot be collected"),
-        ({"trouble": Verdict.USAGE_ERROR}, "pytest refuses its settings"),
-        ({"trouble": Verdict.CRASHED, "broke": (LOGIN,)}, "The tests crashed"),
-        ({"trouble": Verdict.HUNG}, "The tests hang"),
-        ({"trouble": Verdict.ERROR}, "The tests could not be run"),
-        ({"trouble": Verdict.HUNG, "recovered": Verdict.CRASHED}, "The tests hang"),
+        ({"trouble": Verdict.COLLECTION_ERROR, "broke": (FILE,)}, "Test files cannot be imported"),
+        ({"trouble": Verdict.USAGE_ERROR}, "pytest refused its settings"),
+        ({"trouble": Verdict.CRASHED, "broke": (LOGIN,)}, "The test run crashed"),
+        ({"trouble": Verdict.HUNG}, "The test run hung"),
+        ({"trouble": Verdict.ERROR}, "The test run went wrong"),
+        ({"trouble": Verdict.HUNG, "recovered": Verdict.CRASHED}, "The test run hung"),
     ],
 )
 def test_the_title_names_what_matters_first(values: dict[str, object], title: str) -> None:
@@ -208,9 +207,22 @@ def test_any_change_gives_a_title_and_a_body_that_fit(event: VerdictChanged, pro
 
 
 @given(st.text())
-def test_a_readable_name_is_one_line(nodeid: str) -> None:
+def test_a_name_is_one_line_of_the_body(nodeid: str) -> None:
     """A parameter with a line feed in it does not make two lines of one test."""
-    assert len(readable(nodeid).splitlines()) <= 1
+    assert len(_notification(_change(broke=(nodeid,))).body.splitlines()) <= 2
+
+
+@given(st.text(), st.text(), st.sampled_from([AgentState.FAILED, AgentState.RUNNING]))
+def test_any_agent_gives_a_title_and_a_body_that_fit(agent: str, reason: str, state: AgentState) -> None:
+    """However long a project's name or a reason is, the title is one line of at most 80 characters."""
+    event = AgentChanged(at=0.0, agent=agent, state=state, reason=reason)
+
+    note = notification_for_agent(event, on_open=_nothing, on_snooze=_nothing)
+
+    assert len(note.title) <= 80
+    assert note.title.endswith(("has failed", "works again"))
+    assert note.title.isprintable()
+    assert len(note.body) <= 500
 
 
 async def test_a_change_is_told_exactly_once(alerts: Alerted) -> None:
@@ -294,7 +306,7 @@ async def test_a_run_that_was_told_early_and_ends_in_trouble_is_told_again(alert
         bus.publish(_change(broke=(LOGIN,), still_red=2, trouble=Verdict.CRASHED))
         titles = await screen.titles(2)
 
-    assert titles == ["test_logout went red", "The tests crashed"]
+    assert titles == ["test_logout went red", "The test run crashed"]
 
 
 async def test_another_run_tells_the_same_again(alerts: Alerted) -> None:
@@ -369,11 +381,11 @@ async def test_an_agent_that_fails_and_recovers_is_told_once_each(alerts: Alerte
 
     async with alerts(screen) as bus:
         for state in states:
-            bus.publish(AgentChanged(at=0, agent="testing", state=AgentState(state), reason="disk full"))
+            bus.publish(AgentChanged(at=0, agent="tests:shop", state=AgentState(state), reason="disk full"))
             await _settle()
         titles = await screen.titles(2)
 
-    assert titles == ["Agent testing has failed", "Agent testing works again"]
+    assert titles == ['Agent "Tests of shop" has failed', 'Agent "Tests of shop" works again']
     assert screen.shown[0].body.startswith("disk full\n")
 
 

@@ -154,3 +154,9 @@ def test_a_settings_folder_that_cannot_be_written_is_told(cli: CommandLine, home
     assert ran.code == 2
     assert "cannot be written" in ran.err
     assert (home / "settings").read_text() == "a file"
+
+
+@pytest.mark.parametrize("words", [("config", "edit", "--json"), ("config", "--json", "edit")])
+def test_an_editor_has_no_json(cli: CommandLine, words: tuple[str, ...]) -> None:
+    """What prints no document does not take --json, and no editor is started."""
+    assert cli(*words).code == 2

@@ -88,6 +88,19 @@ def test_a_pairing_that_aborts_is_found(
     assert doctor._pyside().level == level
 
 
+def test_a_display_that_does_not_answer_is_found(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that names a display is no display yet."""
+    for name in ("WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DISPLAY", ":98765")
+
+    found = checks(cli("doctor", "--json"))["display"]
+
+    assert found["level"] == "warn"
+    assert ":98765 does not answer" in found["text"]
+    assert "--headless" in found["hint"]
+
+
 def test_low_limits_of_inotify_are_told_with_the_command(tmp_path: Path) -> None:
     """The command that raises the limit is in the hint; unreadable limits are left out."""
     (tmp_path / "max_user_watches").write_text("8192\n")

@@ -47,6 +47,14 @@ def test_the_version_is_told_without_importing_anything_slow() -> None:
     assert ran.stdout.splitlines() == [f"watchkeeper {app.__version__}", "0 []"]
 
 
+@pytest.mark.parametrize("words", [("--version",), ("-V",), ("--version", "--json")])
+def test_the_version_is_told_whatever_stands_behind(cli: CommandLine, words: tuple[str, ...]) -> None:
+    """There is one answer to it."""
+    ran = cli(*words)
+
+    assert (ran.code, ran.out) == (0, f"watchkeeper {app.__version__}\n")
+
+
 @pytest.mark.parametrize("command", ["status", "pause", "resume", "stop", "logs"])
 def test_a_command_to_the_instance_imports_no_more_than_it_needs(command: str, home: Path) -> None:
     """Whatever speaks over the socket imports no asyncio, structlog, pydantic, SQLAlchemy or Qt."""

@@ -30,7 +30,7 @@ def test_status_tells_verdict_red_tests_agents_and_notices(cli: CommandLine, ins
         "1 failed, 1 passed, 1 skipped",
         "failed  t.py::b\\x1b[31m",
         "after src/app.py",
-        "tests  running  heartbeat",
+        "Tests  on watch  heartbeat just now",
         "Polling is used.",
         "Raise the limit.",
     ):
@@ -67,7 +67,7 @@ def test_pause_and_resume_say_what_they_did(cli: CommandLine, instance: Instance
     as_json = cli("pause", "--json")
     resumed = cli("resume", "--json")
 
-    assert paused.out == "Paused for 1h30m: tests\n"
+    assert paused.out == "Paused for 1h30m: Tests\n"
     assert json.loads(as_json.out) == {"schema": 1, "paused": ["tests"], "seconds": None}
     assert json.loads(resumed.out) == {"schema": 1, "resumed": ["tests"]}
     assert instance.seen == [commands.Pause(agent="tests", seconds=5400.0), commands.Pause(), commands.Resume()]
@@ -189,3 +189,13 @@ def test_without_an_instance_logs_come_from_the_file(cli: CommandLine, home: Pat
     assert "second\nTraceback x" in ran.out
     assert "watchkeeper.log" in ran.err
     assert [line["text"].split()[0] for line in json.loads(as_json.out)["lines"]] == ["first", "second"]
+
+
+def test_a_log_that_cannot_be_read_is_no_wrong_use(cli: CommandLine, home: Path) -> None:
+    """The words were right, so the exit code is 3."""
+    (home / "logs" / "watchkeeper.log").mkdir(parents=True)
+
+    ran = cli("logs")
+
+    assert ran.code == 3
+    assert "cannot be read" in ran.err

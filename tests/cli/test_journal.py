@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.cli import journal
 from app.domain.events import ProjectWatched, RunFinished, RunStarted, TestsRan
-from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult, Verdict
+from app.domain.history import RunRecord
+from app.domain.verdicts import Cause, CauseKind, Counts, Outcome, TestResult, Verdict
 from app.engine.clock import SystemClock
 from app.store.history import History
 from app.store.location import history_url
@@ -124,3 +126,14 @@ def test_doctor_db_does_not_move_the_schema_under_a_running_instance(
 
     assert ran.code == 3
     assert "watchkeeper stop" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("finished_at", "end", "told"), [(None, "running", "2 h ago, as you asked"), (60.0, "cut off", "took 1 min 00 s")]
+)
+def test_a_run_without_a_verdict_goes_on_or_was_cut_off(finished_at: float | None, end: str, told: str) -> None:
+    """Only one that has an end was cut off."""
+    run = RunRecord("r", "/p", Cause(CauseKind.REQUEST), 0.0, finished_at, 60.0, None, "", Counts())
+
+    assert journal._end(run) == end
+    assert told in journal._when(run, 7200.0)

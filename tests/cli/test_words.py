@@ -1,16 +1,15 @@
-"""Times and numbers in words."""
+"""Lengths of time as people type them, and what a terminal gets to see."""
 
 from __future__ import annotations
 
 import io
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.cli.terminal import Terminal, plain
-from app.cli.words import ago, clock_time, count, duration, seconds_of
+from app.cli.words import seconds_of
 from app.domain.errors import UsageError
 
 
@@ -43,37 +42,6 @@ def test_any_text_is_a_length_of_time_or_refused(text: str) -> None:
     assert 0 < seconds <= 366 * 86_400
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.312, "0.31 s"),
-        (12.4, "12 s"),
-        (180, "3 min"),
-        (7500, "2 h 5 min"),
-        (7200, "2 h"),
-        (400_000, "4 d"),
-        (-3, "0.00 s"),
-    ],
-)
-def test_durations_are_short(seconds: float, text: str) -> None:
-    """As exact as a person needs."""
-    assert duration(seconds) == text
-
-
-def test_ages_and_counts_are_in_words() -> None:
-    """A clock that went back reads as just now."""
-    assert (ago(100, 50), ago(100, 101), ago(100, 280)) == ("just now", "just now", "3 min ago")
-    assert (count(1, "test"), count(2, "test"), count(0, "is", "are")) == ("1 test", "2 tests", "0 are")
-
-
-def test_a_time_of_another_day_has_its_date() -> None:
-    """Within the day the time alone is enough."""
-    noon = time.mktime((2026, 5, 4, 12, 30, 0, 0, 0, -1))
-
-    assert clock_time(noon, noon + 60) == "12:30"
-    assert clock_time(noon, noon + 86_400 * 2) == "2026-05-04 12:30"
-
-
 class Tty(io.StringIO):
     """A stream that says it is a terminal."""
 
@@ -98,6 +66,29 @@ def test_colour_is_only_where_it_is_wanted(stream: io.StringIO, environ: dict[st
 
     assert ("\x1b" in terminal.paint("x", "red")) is coloured
     assert terminal.paint("x") == "x"
+
+
+def test_a_passing_line_is_wiped_and_cut() -> None:
+    """It never takes a second line, and the next line of data stands in its place."""
+    out = Tty()
+    terminal = Terminal(out, io.StringIO(), {"TERM": "xterm", "WT_SESSION": "1", "NO_COLOR": "1"})
+
+    terminal.pass_by("x" * 1000)
+    terminal.say("done")
+
+    first, second = out.getvalue().split("\r\x1b[K")[1:]
+    assert first == "x" * len(first)
+    assert len(first) < 1000
+    assert second == "done\n"
+
+
+def test_a_pipe_gets_no_passing_line() -> None:
+    """What cannot be written again is left out."""
+    out = io.StringIO()
+
+    Terminal(out, io.StringIO(), {"TERM": "xterm"}).pass_by("x")
+
+    assert out.getvalue() == ""
 
 
 @given(st.text())

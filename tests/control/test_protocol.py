@@ -86,6 +86,7 @@ def test_any_bytes_are_a_command_or_are_refused(line: bytes) -> None:
 
     if refusal is not None:
         assert refusal.message
+        assert refusal.hint
         assert json.loads(protocol.encode_error(refusal.id, refusal))["ok"] is False
         return
     assert type(request.command) in ALL_COMMANDS
@@ -122,9 +123,19 @@ def test_any_bytes_are_a_command_or_are_refused(line: bytes) -> None:
     ],
 )
 def test_what_is_refused_is_told_why(line: bytes, words: str) -> None:
-    """Each sort of mistake has its own message."""
-    with pytest.raises(Refused, match=words):
+    """Each sort of mistake has its own message, and what to do is said."""
+    with pytest.raises(Refused, match=words) as caught:
         decode_request(line)
+
+    assert caught.value.hint
+
+
+def test_a_wrong_argument_is_told_with_those_that_there_are() -> None:
+    """Who writes requests by hand learns names and types from the refusal."""
+    with pytest.raises(Refused) as caught:
+        decode_request(b'{"v":1,"id":1,"command":"Snooze","args":{"minutes":60}}')
+
+    assert caught.value.hint == "Snooze takes: seconds (float)."
 
 
 def test_a_whole_number_serves_for_a_number_of_seconds() -> None:

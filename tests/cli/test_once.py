@@ -1,0 +1,71 @@
+"""What `once` writes, and the exit code that goes with it."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from app.agents.testing.interpreters import Interpreter
+from app.agents.testing.once import Report
+from app.agents.testing.runs import RunOutcome
+from app.cli.once import report_once
+from app.cli.terminal import Terminal
+from app.domain.verdicts import Outcome, TestResult, Verdict
+
+OSC = "\x1b]0;owned\x07"
+
+
+def report(verdict: Verdict, *tests: TestResult, message: str = "", output: str = "") -> Report:
+    nodeids = frozenset(test.nodeid for test in tests)
+    outcome = RunOutcome(verdict, message, output, 1.5, nodeids, complete=True)
+    return Report("/p/shop", Interpreter(f"/bin/python{OSC}", ".venv"), (), outcome, tests)
+
+
+def told(found: Report, *, as_json: bool = False) -> tuple[int, str]:
+    out = io.StringIO()
+    return report_once(found, Terminal(out, io.StringIO(), {}), as_json=as_json), out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code"),
+    [(Verdict.GREEN, 0), (Verdict.RED, 1), (Verdict.CRASHED, 1), (Verdict.NO_TESTS, 3), (Verdict.NO_PYTEST, 3)],
+)
+def test_the_exit_code_tells_red_from_not_run(verdict: Verdict, code: int) -> None:
+    """A script must not take tests that were not run for red ones, and even less for green ones."""
+    assert told(report(verdict))[0] == code
+
+
+def test_red_tests_come_with_their_output() -> None:
+    """Then the verdict, the counts and the time."""
+    _, text = told(report(Verdict.RED, TestResult("t.py::a", Outcome.FAILED, 0.1, "boom\nbang")))
+
+    assert text.startswith("FAILED t.py::a\n    boom\n    bang\nRED  1 failed in 1.50 s")
+
+
+def test_the_document_has_the_schema_of_all_documents() -> None:
+    """One schema number, and every test."""
+    _, text = told(report(Verdict.GREEN, TestResult("t.py::a", Outcome.PASSED, 0.1)), as_json=True)
+
+    found = json.loads(text)
+    assert (found["schema"], found["verdict"], found["tests"][0]["nodeid"]) == (1, "green", "t.py::a")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(
+    "found",
+    [
+        report(Verdict.RED, TestResult(f"t.py::a{OSC}", Outcome.FAILED, 0.1, f"boom {OSC}"), message=OSC),
+        report(Verdict.COLLECTION_ERROR, message=f"no {OSC}", output=f"E {OSC}"),
+    ],
+    ids=["red", "trouble"],
+)
+def test_no_control_sequence_from_outside_gets_through(found: Report, *, as_json: bool) -> None:
+    """A test that sets the terminal's title by its name or its output is shown instead of obeyed."""
+    _, text = told(found, as_json=as_json)
+
+    assert "owned" in text
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert text.isascii()
