@@ -19,6 +19,7 @@ import structlog
 from app.domain.commands import RaiseWindow
 from app.domain.errors import BridgeError, CommandRefused, ProjectError
 from app.domain.events import LoopLagged
+from app.domain.snapshot import Mood
 from app.domain.verdicts import Verdict
 from app.engine.workers import plain_loop
 
@@ -102,6 +103,7 @@ async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Set
     from app.control.server import ControlServer
     from app.domain.commands import ReadLogs, ReadRuns, ReadStatus, ReadTest
     from app.engine.bridge import SafeAsyncBridge
+    from app.engine.eventlog import log_event
     from app.engine.files import sweep_temporaries
     from app.engine.heartbeat import HeartbeatFile
     from app.engine.looplag import LoopLag
@@ -123,7 +125,9 @@ async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Set
         stack.callback(following.cancel)
         for folder in places.all():
             await asyncio.to_thread(sweep_temporaries, folder)
-        bridge = await stack.enter_async_context(SafeAsyncBridge(asyncio.get_running_loop()))
+        bridge = await stack.enter_async_context(
+            SafeAsyncBridge(asyncio.get_running_loop(), drain_s=limits.bridge_drain_s, cancel_s=limits.bridge_cancel_s)
+        )
         await stack.enter_async_context(LoopLag(clock, lambda lag, where: _tell_lag(bridge, bus, clock, lag, where)))
         history = await stack.enter_async_context(
             History(
@@ -132,14 +136,16 @@ async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Set
                 clock=clock,
                 on_trouble=lambda text, hint: notices.show("history", text, hint),
                 keep_runs=settings.history.keep_runs,
+                close_s=limits.history_close_s,
             )
         )
         stack.callback(bus.subscribe(lambda event, _snapshot: history.record(event)))
+        stack.callback(bus.subscribe(log_event))
         stack.callback(bus.handle(ReadStatus, lambda _asked: bus.snapshot))
         stack.callback(bus.handle(ReadTest, lambda asked: history.test(asked.project, asked.nodeid)))
         stack.callback(bus.handle(ReadRuns, lambda asked: history.runs(asked.project, asked.limit)))
         stack.callback(bus.handle(ReadLogs, lambda asked: ground.ring.after(asked.after, asked.limit)))
-        heartbeats = HeartbeatFile(places.runtime / "heartbeats.json")
+        heartbeats = HeartbeatFile(places.runtime / "heartbeats.json", deadline_s=limits.heartbeat_s)
         supervisor = await stack.enter_async_context(Supervisor(bus, clock, heartbeats=heartbeats, limits=limits))
         runner = ProcessRunner(clock=clock)
 
@@ -265,17 +271,20 @@ async def _alerts(ground: Ground, settings: Settings, desk: Desk) -> AsyncIterat
     if not settings.notifications.enabled:
         yield
         return
-    png = ground.places.cache / "icon.png"
-    icon: Path | None = png
-    try:
-        await asyncio.to_thread(write_atomic, png, desk.icon_png())
-    except OSError:  # a full disk: notifications go without
-        icon = None
-    notifiers = (DesktopNotifierAdapter(icon), BalloonNotifier(desk.balloon))
+    icons: dict[str, Path] = {}
+    for name, content in desk.icon_pngs().items():
+        path = ground.places.cache / f"icon-{name}.png"
+        with suppress(OSError):  # a full disk: notifications go without
+            await asyncio.to_thread(write_atomic, path, content, sync=False)
+            icons[name] = path
+    notifiers = (DesktopNotifierAdapter(icons.get("app")), BalloonNotifier(desk.balloon))
     try:
         snooze_s = settings.notifications.snooze_minutes * 60
-        async with DesktopAlerts(ground.bus, notifiers, ground.clock, snooze_s=snooze_s):
+        moods = {mood: icons[mood.value] for mood in Mood if mood.value in icons}
+        async with DesktopAlerts(ground.bus, notifiers, ground.clock, snooze_s=snooze_s, icons=moods):
             yield
     finally:
-        for notifier in notifiers:
-            await notifier.aclose()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ground.limits.alerts_close_s):
+                for notifier in notifiers:
+                    await notifier.aclose()

@@ -38,9 +38,24 @@ def _tray(folders: tuple[Path, ...], options: TrayOptions) -> int:
             return _raise_running(places, checked)
         trouble = display_trouble(os.environ)
         if trouble:
+            _require_project(places, checked)
             print(f"{trouble} Watching in the terminal instead.", file=sys.stderr)  # noqa: T201 - said to the person
             return watch_in_terminal(places, checked, as_json=False)
         return watch_in_tray(places, checked, options)
+
+
+def _require_project(places: Places, folders: tuple[Path, ...]) -> None:
+    """Refuse to watch nothing at all in a terminal, where nobody could name a project later.
+
+    Raises:
+        UsageError: No project is named, neither here nor in the settings.
+    """
+    from app.agents.settings_in_force import SettingsInForce
+    from app.domain.errors import UsageError
+
+    if not folders and not SettingsInForce(places).at_start.projects:
+        hint = "Name one: watchkeeper PATH, or set `projects` with: watchkeeper config edit"
+        raise UsageError("No project is named, so there is nothing to watch.", hint)
 
 
 def _headless(folder: Path, as_json: bool) -> int:  # noqa: FBT001 - as the command line hands it over

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final, Self
 
@@ -13,12 +14,14 @@ from app.alerts.wording import agent_title, body_of, message, title_of
 from app.domain.agents import AgentState
 from app.domain.commands import RaiseWindow, Snooze
 from app.domain.errors import UsageError
-from app.domain.events import AgentChanged, NotificationsSnoozed, VerdictChanged
+from app.domain.events import AgentChanged, AgentResumed, NotificationsSnoozed, VerdictChanged
+from app.domain.snapshot import Mood
 from app.engine.tasks import spawn
 from app.system.notifications import Notification
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from app.domain.commands import Command
@@ -36,7 +39,7 @@ SNOOZE_S: Final = 30 * 60.0
 _WAITING: Final = 100
 """Notifications that may wait for a slow service; there is at most one of each cause."""
 
-_STOP_S: Final = 1.0
+_STOP_S: Final = 0.25
 
 
 class DesktopAlerts:
@@ -50,6 +53,7 @@ class DesktopAlerts:
         notifiers: Ways to show a notification, asked in order until one has shown it.
         clock: Wall time, by which a snooze ends.
         snooze_s: Seconds of silence that the Snooze button asks for.
+        icons: Pictures of moods, for what they are known.
     """
 
     def __init__(
@@ -59,14 +63,18 @@ class DesktopAlerts:
         clock: Clock,
         *,
         snooze_s: float = SNOOZE_S,
+        icons: Mapping[Mood, Path] | None = None,
     ) -> None:
         self._bus = bus
+        self._icons = icons or {}
         self._notifiers = tuple(notifiers)
         self._clock = clock
         self._snooze_s = snooze_s
         self._outbox: dict[str, Notification] = {}
         self._posted = asyncio.Event()
         self._told: dict[str, str] = {}
+        self._missed: dict[str, VerdictChanged] = {}
+        self._silence: asyncio.Task[None] | None = None
         self._failed: set[str] = set()
         self._postman: asyncio.Task[None] | None = None
         self._leave: tuple[Callable[[], None], ...] = ()
@@ -83,9 +91,10 @@ class DesktopAlerts:
         """End listening; what was not shown yet is dropped."""
         for leave in self._leave:
             leave()
-        if self._postman is not None:
-            self._postman.cancel()
-            await asyncio.wait([self._postman], timeout=_STOP_S)
+        tasks = [task for task in (self._postman, self._silence) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=_STOP_S)
 
     def _snooze(self, command: Snooze) -> None:
         if not (math.isfinite(command.seconds) and command.seconds >= 0):
@@ -98,8 +107,40 @@ class DesktopAlerts:
     def _see(self, event: Event, snapshot: Snapshot) -> None:
         if isinstance(event, AgentChanged):
             self._see_agent(event, snapshot)
-        elif isinstance(event, VerdictChanged) and not self._is_silent(snapshot):
-            self._see_verdict(event)
+        elif isinstance(event, VerdictChanged):
+            (self._miss if self._is_silent(snapshot) else self._see_verdict)(event)
+        elif isinstance(event, NotificationsSnoozed):
+            if self._silence is not None:
+                self._silence.cancel()
+            self._silence = spawn(self._after_silence(event.until - self._clock.wall()), name="end of the snooze")
+        elif isinstance(event, AgentResumed):
+            self._catch_up()
+
+    def _miss(self, event: VerdictChanged) -> None:
+        """Keep what nobody is told now, for when people can be told again."""
+        before = self._missed.get(event.project)
+        mended = {*event.fixed, *event.gone}
+        broke = tuple(dict.fromkeys((*(before.broke if before else ()), *event.broke)))
+        self._missed[event.project] = replace(event, broke=tuple(each for each in broke if each not in mended))
+
+    async def _after_silence(self, seconds: float) -> None:
+        await self._clock.sleep(max(0.0, seconds))
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Tell what broke in the silence and is still red; what was mended meanwhile is no news."""
+        snapshot = self._bus.snapshot
+        if self._is_silent(snapshot):
+            return
+        missed, self._missed = self._missed, {}
+        for project, event in missed.items():
+            view = snapshot.projects.get(project)
+            red = {state.nodeid for state in view.red} if view is not None else set()
+            trouble = view.trouble.verdict if view is not None and view.trouble is not None else None
+            broke = tuple(nodeid for nodeid in event.broke if nodeid in red)
+            if broke or (event.trouble is not None and trouble is event.trouble):
+                told = replace(event, broke=broke, fixed=(), gone=(), recovered=None, still_red=len(red), complete=True)
+                self._see_verdict(told)
 
     def _is_silent(self, snapshot: Snapshot) -> bool:
         return bool(snapshot.stopping) or snapshot.snoozed_until > self._clock.wall() or _is_paused(snapshot)
@@ -125,12 +166,13 @@ class DesktopAlerts:
         view = self._bus.snapshot.projects.get(event.project)
         name = view.name if view is not None else PurePath(event.project).name
         shown = next(iter(event.broke), None)
-        return notification_for(
+        made = notification_for(
             event,
             name,
             on_open=self._sender(RaiseWindow(project=event.project, nodeid=shown)),
             on_snooze=self._snoozer(),
         )
+        return replace(made, icon=self._icons.get(mood_of(event)))
 
     def _of_agent(self, event: AgentChanged) -> Notification:
         return notification_for_agent(event, on_open=self._sender(RaiseWindow()), on_snooze=self._snoozer())
@@ -192,6 +234,13 @@ def notification_for(
         buttons=(("Open", on_open), ("Snooze", on_snooze)),
         on_clicked=on_open,
     )
+
+
+def mood_of(event: VerdictChanged) -> Mood:
+    """Return the mood whose picture goes with a change: trouble, red, or green."""
+    if event.trouble is not None:
+        return Mood.ATTENTION
+    return Mood.RED if event.still_red else Mood.GREEN
 
 
 def notification_for_agent(

@@ -10,10 +10,14 @@ from app.domain import events, words
 from app.domain.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.cli.terminal import Terminal
     from app.domain.snapshot import ProjectView, RunView, Snapshot
 
 NAMES_SHOWN = 10
+OUTPUT_SHOWN = 15
+"""Last lines of what pytest printed, when the run went wrong as a whole."""
 _INDENT = " " * 10
 
 
@@ -64,6 +68,7 @@ class LiveReport:
                 self._say(event, plain(f"running the tests of {view.name} ({event.cause})"))
         elif event.verdict is not Verdict.CANCELLED:
             self._say(event, self._verdict(event, view.last, view.name))
+            self._list("red", "red", [state.nodeid for state in view.red])
 
     def _words(self, event: events.Event) -> str:
         paint = self._terminal.paint
@@ -86,19 +91,22 @@ class LiveReport:
         counts = "" if last is None or not last.counts.total else f"  {last.counts}"
         colour = "green" if event.verdict is Verdict.GREEN else "red"
         word = self._terminal.paint(words.verdict_word(event.verdict), colour)
-        text = f"{word}  {plain(name)}{counts} in {words.duration(event.duration_s)}"
-        return f"{text}\n{_INDENT}{plain(event.message)}" if event.message else text
+        cause = "" if last is None else f"  ({last.cause})"
+        text = f"{word}  {plain(name)}{counts} in {words.duration(event.duration_s)}{plain(cause)}"
+        tail = [line for line in event.output.splitlines() if line.strip()][-OUTPUT_SHOWN:]
+        return "\n".join([text, *(f"{_INDENT}{plain(line)}" for line in (*event.message.splitlines(), *tail))])
 
     def _changes(self, event: events.VerdictChanged) -> None:
-        for colour, word, nodeids in (
-            ("red", "went red", event.broke),
-            ("green", "is green again", event.fixed),
-            ("yellow", "is gone", event.gone),
-        ):
-            for nodeid in nodeids[:NAMES_SHOWN]:
-                self._terminal.say(f"{_INDENT}{self._terminal.paint(word, colour)}  {plain(nodeid)}")
-            if len(nodeids) > NAMES_SHOWN:
-                self._terminal.say(f"{_INDENT}... and {len(nodeids) - NAMES_SHOWN} more")
+        if not event.complete:
+            self._list("red", "went red", event.broke)
+        self._list("green", "is green again", event.fixed)
+        self._list("yellow", "is gone", event.gone)
+
+    def _list(self, colour: str, word: str, nodeids: Sequence[str]) -> None:
+        for nodeid in nodeids[:NAMES_SHOWN]:
+            self._terminal.say(f"{_INDENT}{self._terminal.paint(word, colour)}  {plain(nodeid)}")
+        if len(nodeids) > NAMES_SHOWN:
+            self._terminal.say(f"{_INDENT}... and {len(nodeids) - NAMES_SHOWN} more")
 
     def _show_progress(self, run: RunView) -> None:
         of = f" of {run.expected}" if run.expected else ""

@@ -55,7 +55,9 @@ def _run(context: Context) -> int:
 
 def _once_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("path", metavar="PATH", nargs="?", default=".", help="the project's folder; default: here")
-    parser.add_argument("--changed", metavar="FILE", nargs="+", default=[], help="files that changed; default: all")
+    parser.add_argument(
+        "--changed", metavar="FILE", nargs="+", default=[], help="files that changed: their tests run first"
+    )
 
 
 def _once(context: Context) -> int:

@@ -38,7 +38,7 @@ WRITE_TIMEOUT_S = 10.0
 """How long a client may leave its answer unread."""
 HELLO_TIMEOUT_S = 5.0
 """How long a client on TCP may take to show its token."""
-CLOSE_TIMEOUT_S = 1.0
+CLOSE_TIMEOUT_S = 0.5
 """How long commands that are being carried out keep a server from closing."""
 
 OTHER_RELEASE = "Stop the running Watchkeeper and start it again, so that both sides are of one release."

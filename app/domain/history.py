@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run as history keeps it; times are wall-clock seconds (UTC), `finished_at` None when it was cut off."""
+    """One run as history keeps it; times are wall-clock seconds (UTC).
+
+    While it goes on `finished_at` is None; with an end but no verdict it was cut off by the end of the program.
+    """
 
     run_id: str
     project: str

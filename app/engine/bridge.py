@@ -1,8 +1,7 @@
 """SafeAsyncBridge: the one way from a thread into the loop.
 
-The contract: an accepted call's future is resolved exactly once, always, also when the
-loop is blocked, dies or is never run; a call that is not accepted is refused at once. A storm of calls costs the loop
-one wake-up, and is worked off in slices.
+An accepted call's future is resolved exactly once, always, also when the loop is blocked, dies or is never run; a call
+that is not accepted is refused at once. A storm of calls costs the loop one wake-up, and is worked off in slices.
 """
 
 from __future__ import annotations
@@ -42,9 +41,9 @@ CAPACITY = 10_000
 SLICE_S = 0.004
 """The loop's other work waits at most this long for the bridge, however many calls are queued."""
 DRAIN_S = 5.0
-"""How long closing lets accepted calls finish."""
+"""How long closing lets accepted calls finish, unless the bridge is told otherwise."""
 CANCEL_S = 2.0
-"""How long cancelled calls may take to end."""
+"""How long cancelled calls may take to end, unless the bridge is told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +80,22 @@ class SafeAsyncBridge:
     Args:
         loop: The loop that runs the calls.
         capacity: Most calls accepted and not yet resolved, over all channels.
+        drain_s: Seconds in which accepted calls may end when the bridge is left.
+        cancel_s: Seconds that cancelled calls may take to end after that.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, capacity: int = CAPACITY) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        capacity: int = CAPACITY,
+        drain_s: float = DRAIN_S,
+        cancel_s: float = CANCEL_S,
+    ) -> None:
         self._loop = loop
         self._capacity = capacity
+        self._drain_s = drain_s
+        self._cancel_s = cancel_s
         self._thread: int | None = None
         # Reentrant, because a signal handler or a finalizer may call abort() in the middle of a submit(). Nothing of
         # the loop's is called while it is held: the loop has a lock of its own.
@@ -126,7 +136,7 @@ class SafeAsyncBridge:
         await self.aclose()
 
     def channel(self, name: str, policy: Policy, *, capacity: int | None = None) -> Channel:
-        """Open a way in with its own policy.
+        """Return the way in of this name, with its own policy; the first who asks for it opens it.
 
         Args:
             name: For submit() and for messages.
@@ -134,12 +144,13 @@ class SafeAsyncBridge:
             capacity: Most calls queued on this channel; the bridge's capacity when None.
 
         Raises:
-            ValueError: The name is taken.
+            ValueError: There is one of this name with another policy or capacity.
         """
-        if name in self._channels:
-            raise ValueError(f"there is a channel {name!r} already")
-        self._channels[name] = Channel(name, policy, self._capacity if capacity is None else capacity)
-        return self._channels[name]
+        capacity = self._capacity if capacity is None else capacity
+        way = self._channels.setdefault(name, Channel(name, policy, capacity))
+        if (way.policy, way.capacity) != (policy, capacity):
+            raise ValueError(f"there is a channel {name!r} already, of another kind")
+        return way
 
     @property
     def counters(self) -> BridgeCounters:
@@ -256,22 +267,26 @@ class SafeAsyncBridge:
 
     # On the loop
 
-    async def aclose(self, deadline_s: float = DRAIN_S) -> None:
-        """Take no more calls, let the accepted ones end within `deadline_s` seconds, then abort what is left."""
+    async def aclose(self, deadline_s: float | None = None) -> None:
+        """Take no more calls, let the accepted ones end, then abort what is left.
+
+        Args:
+            deadline_s: Seconds in which they may end; the bridge's `drain_s` when None.
+        """
         with self._space:
             if self._state is not _State.CLOSED:
                 self._state = _State.DRAINING
             self._space.notify_all()
         try:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(deadline_s):
+                async with asyncio.timeout(self._drain_s if deadline_s is None else deadline_s):
                     while self._pending:
                         self._idle.clear()
                         await self._idle.wait()
         finally:
             self.abort()
         if self._keeper is not None:
-            await asyncio.wait([self._keeper], timeout=2 * CANCEL_S)
+            await asyncio.wait([self._keeper])  # it waits for the cancelled calls, at most `cancel_s`
 
     async def _keep(self) -> None:
         """Clean up at the end. abort() tells of it, or asyncio.run(), which cancels all tasks when its main ends."""
@@ -284,7 +299,7 @@ class SafeAsyncBridge:
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            _, stubborn = await asyncio.wait(self._tasks, timeout=CANCEL_S)
+            _, stubborn = await asyncio.wait(self._tasks, timeout=self._cancel_s)
             if stubborn:
                 _log.warning("cancelled calls did not end", calls=[task.get_name() for task in stubborn])
 

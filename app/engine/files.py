@@ -1,7 +1,7 @@
 """Files that are either the old content or the new one, whatever happens in between.
 
-The order: a temporary in the same folder, made with O_EXCL and mode 0600, written, flushed,
-fsynced, put in the old one's place, and the folder fsynced. All of it blocks: call it in a thread.
+The order: a temporary in the same folder, made with O_EXCL and mode 0600, written, flushed, fsynced, put in the old
+one's place, and the folder fsynced. All of it blocks: call it in a thread.
 """
 
 from __future__ import annotations
@@ -66,7 +66,32 @@ def write_atomic(path: Path, content: bytes, *, mode: int = PRIVATE, sync: bool 
             temporary.unlink()
         raise
     if sync:
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a file durable that another library wrote.
+
+    Raises:
+        OSError: It cannot be opened for writing, or the disk reports an error.
+    """
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder durable. Windows knows no such call, and some network file systems refuse it.
+
+    Raises:
+        OSError: The folder cannot be opened.
+    """
+    if sys.platform != "win32":
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with suppress(OSError):
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def sweep_temporaries(folder: Path) -> int:
@@ -116,14 +141,3 @@ def _until_free(replace: Callable[[], object]) -> None:
             time.sleep(RETRY_EVERY_S)
         else:
             return
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable. Windows knows no such call, and some network file systems refuse it."""
-    if sys.platform != "win32":
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            with suppress(OSError):
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -68,7 +68,6 @@ if sys.platform == "win32":
 
     EXTENDED_LIMITS = 9
     KILL_ON_JOB_CLOSE = 0x2000
-    KILLED_EXIT_CODE = 1
 
     class BasicLimits(ctypes.Structure):
         """JOBOBJECT_BASIC_LIMIT_INFORMATION."""

@@ -21,7 +21,14 @@ class Limits:
         stale_checks: ...when so many checks in a row say so.
         drain_s: How long an agent that was told to stop may finish what it does.
         cancel_s: How long it may take to end when cancelled, before it is abandoned.
-        stop_s: How long the whole program may take to end.
+        alerts_close_s: How long the notifications on the screen may take to be taken back.
+        control_close_s: How long the answers to the last commands may take.
+        heartbeat_s: How long the heartbeat file may take, to be written and to be removed.
+        history_close_s: How long the history may take to write what waits and to close.
+        bridge_drain_s: How long the calls that the bridge has accepted may go on at the end...
+        bridge_cancel_s: ...and how long they may take to end when cancelled.
+        stop_s: How long the whole program may take to end: more than all stages of a stop, one after the other (from
+            `alerts_close_s` on, with the agents' `drain_s` and `cancel_s`), since it is then ended by force.
     """
 
     backoff_first_s: float = 1.0
@@ -34,6 +41,12 @@ class Limits:
     check_every_s: float = 15.0
     stale_after_s: float = 90.0
     stale_checks: int = 2
-    drain_s: float = 5.0
-    cancel_s: float = 2.0
+    drain_s: float = 4.0
+    cancel_s: float = 1.5
+    alerts_close_s: float = 0.5
+    control_close_s: float = 1.0
+    heartbeat_s: float = 0.25
+    history_close_s: float = 1.5
+    bridge_drain_s: float = 0.25
+    bridge_cancel_s: float = 0.25
     stop_s: float = 10.0

@@ -1,8 +1,8 @@
 """How late the loop is, measured all the time, and a watchdog that says where it hangs.
 
-A frozen loop cannot report itself, so a thread looks at when the loop last ticked. The time
-in which that thread did not run either is no lag: the process was stopped or the machine slept. A regular expression
-or an extension that holds the interpreter lock also keeps the thread from running, but uses the processor meanwhile.
+A frozen loop cannot report itself, so a thread looks at when the loop last ticked. The time in which that thread did
+not run either is no lag: the process was stopped or the machine slept. A regular expression or an extension that holds
+the interpreter lock also keeps the thread from running, but uses the processor meanwhile.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ TICK_S = 0.4
 LOOK_S = 1.0
 """How often the watchdog looks while all is well."""
 STALL_S = 2.0
-"""A loop that has not ticked for so long is dumped (fault catalogue, row 7)."""
+"""A loop that has not ticked for so long is reported, with the stacks of all threads."""
 STUCK_S = 120.0
-"""A loop that has not ticked for so long will not come back (fault catalogue, row 7)."""
+"""A loop that has not ticked for so long will not come back."""
 WINDOW = 750
 """Ticks that p99 is taken over: five minutes."""
 FROZEN_S = 0.5

@@ -68,12 +68,6 @@ class Redactor:
             self._values.update(value for value in values if len(value) >= SHORTEST_VALUE)
             self._compile()
 
-    def forget(self, *values: str) -> None:
-        """Look for these values no longer: they are not in use any more."""
-        with self._lock:
-            self._values.difference_update(values)
-            self._compile()
-
     def redact(self, text: str) -> str:
         """Return the text without secrets."""
         if self._live is not None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RECORDED = (ProjectWatched, RunStarted, RunCollected, TestsRan, RunFinished, VerdictChanged)
 """The events that history keeps."""
 
+CLOSED_HINT = "Watchkeeper is stopping: ask again when it runs."
 CAPACITY_BYTES = 32 * 1024 * 1024
 GATHER_S = 0.1
 """Events wait this long for more, so that one transaction takes them all."""
@@ -139,7 +140,7 @@ class Backlog:
         """
         with self._changed:
             if self._closing:
-                raise StoreError("The history is closed.")
+                raise StoreError("The history is closed.", CLOSED_HINT)
             self._jobs.append(Job(future, query, self._recorded))
             self._changed.notify()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import QueuePool
 
 from app.domain.errors import StoreError
-from app.store.faults import Fault, Remedy, of_sqlite
+from app.store.faults import FREE_SPACE, SEE_LOG, Fault, Remedy, of_sqlite
 from app.store.location import is_postgres, scrub, sqlite_path
 from app.store.schema import POSTGRES_SCHEMA
 
@@ -121,16 +122,17 @@ class Database:
         said = scrub(str(origin).strip().partition("\n")[0], self._url)
         state = getattr(origin, "sqlstate", None) or ""
         if state == _DISK_FULL:
-            return Fault(f"The history {self.name} cannot be written: {said}.", remedy=Remedy.RETRY)
+            return Fault(f"The history {self.name} cannot be written: {said}.", FREE_SPACE, remedy=Remedy.RETRY)
         if state in _TRY_AGAIN:
-            return Fault(f"The history {self.name} is held by another session: {said}.", remedy=Remedy.WAIT)
+            hint = "End the session that holds it."
+            return Fault(f"The history {self.name} is held by another session: {said}.", hint, remedy=Remedy.WAIT)
         lost = isinstance(error, DBAPIError) and error.connection_invalidated
         # A connection that was never made has no SQLSTATE.
         kinds = {kind.__name__ for kind in type(origin).__mro__}
         if lost or state[:2] in _AWAY or (not state and kinds & {"OperationalError", "InterfaceError"}):
             hint = "Check that the server runs, and the address in DATABASE_URL."
             return Fault(f"The history {self.name} is out of reach: {said}.", hint, remedy=Remedy.RETRY)
-        return Fault(f"The history {self.name} refused a statement: {said}.", remedy=Remedy.SKIP)
+        return Fault(f"The history {self.name} refused a statement: {said}.", SEE_LOG, remedy=Remedy.SKIP)
 
 
 def _sqlite(path: Path, *, read_only: bool, plain: bool) -> Engine:
@@ -184,7 +186,7 @@ def _postgres(url: str, name: str) -> Engine:
     except ImportError:
         raise Fault(
             "DATABASE_URL names a PostgreSQL server, but its driver psycopg is not installed.",
-            'Run: python -m pip install "watchkeeper[postgres]", or unset DATABASE_URL.',
+            f'Run: "{sys.executable}" -m pip install "psycopg[binary]", or unset DATABASE_URL.',
             remedy=Remedy.GIVE_UP,
         ) from None
     except (ArgumentError, NoSuchModuleError, ValueError, TypeError):

@@ -28,29 +28,32 @@ class Fault(StoreError):
 
     Args:
         message: What happened, without any secret.
-        hint: What to do next; may be empty.
+        hint: What to do next.
         remedy: What is to be done about it.
     """
 
-    def __init__(self, message: str, hint: str = "", *, remedy: Remedy) -> None:
+    def __init__(self, message: str, hint: str, *, remedy: Remedy) -> None:
         super().__init__(message, hint)
         self.remedy = remedy
 
 
-_FREE_SPACE = "Free some space on that disk; what cannot be written is kept in memory meanwhile, as far as it fits."
+SEE_LOG = "See the log, and report it if it comes again."
+"""Of what the database refuses: the person has done nothing wrong."""
+DAMAGED_HINT = "When Watchkeeper watches, it moves the file aside and goes on from the last good backup."
+FREE_SPACE = "Free some space on that disk; what cannot be written is kept in memory meanwhile, as far as it fits."
 _PERMISSION = "Make the folder and the file writable for you; what cannot be written is kept in memory meanwhile."
 
 # Primary result codes, from https://www.sqlite.org/rescode.html
 _BY_CODE: dict[int, tuple[Remedy, str, str]] = {
     sqlite3.SQLITE_BUSY: (Remedy.WAIT, "is locked by another process", "End the program that holds it."),
     sqlite3.SQLITE_LOCKED: (Remedy.WAIT, "is locked by another process", "End the program that holds it."),
-    sqlite3.SQLITE_FULL: (Remedy.RETRY, "cannot be written: the disk is full", _FREE_SPACE),
+    sqlite3.SQLITE_FULL: (Remedy.RETRY, "cannot be written: the disk is full", FREE_SPACE),
     sqlite3.SQLITE_READONLY: (Remedy.RETRY, "cannot be written: it is read-only", _PERMISSION),
     sqlite3.SQLITE_PERM: (Remedy.RETRY, "cannot be opened: access is denied", _PERMISSION),
     sqlite3.SQLITE_CANTOPEN: (Remedy.RETRY, "cannot be opened", _PERMISSION),
     sqlite3.SQLITE_IOERR: (Remedy.RETRY, "cannot be read or written: the disk reports an error", "Check the disk."),
-    sqlite3.SQLITE_CORRUPT: (Remedy.RECOVER, "is damaged", ""),
-    sqlite3.SQLITE_NOTADB: (Remedy.RECOVER, "is damaged", ""),
+    sqlite3.SQLITE_CORRUPT: (Remedy.RECOVER, "is damaged", DAMAGED_HINT),
+    sqlite3.SQLITE_NOTADB: (Remedy.RECOVER, "is damaged", DAMAGED_HINT),
 }
 
 
@@ -66,5 +69,5 @@ def of_sqlite(error: sqlite3.Error | OSError, name: str) -> Fault:
         return Fault(f"The history {name} is out of reach: {reason}.", _PERMISSION, remedy=Remedy.RETRY)
     # An error that Python itself raises (a value that cannot be bound) has no code.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    remedy, what, hint = _BY_CODE.get(code, (Remedy.SKIP, f"refused a statement: {error}", ""))
+    remedy, what, hint = _BY_CODE.get(code, (Remedy.SKIP, f"refused a statement: {error}", SEE_LOG))
     return Fault(f"The history {name} {what}.", hint, remedy=remedy)

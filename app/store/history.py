@@ -17,7 +17,7 @@ import structlog
 
 from app.domain.errors import StoreError
 from app.engine.clock import SystemClock
-from app.store.backlog import CAPACITY_BYTES, Backlog
+from app.store.backlog import CAPACITY_BYTES, CLOSED_HINT, Backlog
 from app.store.counters import HistoryCounters, Tally
 from app.store.location import RELEASED, Opening, Revisions
 
@@ -38,9 +38,7 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 CLOSE_S = 5.0
-"""Seconds in which what still waits is written at the end."""
-_ABANDON_S = 3.0
-"""Beyond CLOSE_S: a thread that hangs in the file system is left behind."""
+"""Seconds that closing takes at most, unless it is told otherwise."""
 
 
 class History:
@@ -56,7 +54,8 @@ class History:
         on_trouble: Called on the loop with what is wrong and what to do, and with two empty texts when it is over.
         keep_runs: Runs of each project that are kept with their results.
         capacity_bytes: Memory for what waits to be written.
-        close_s: Seconds in which what still waits is written at the end.
+        close_s: Seconds that closing takes at most: what still waits is written, then the database is closed. A thread
+            that hangs in the file system is left behind.
         revisions: The schema versions that are known.
         open_database: Opens the history, on its thread; None for the real thing. Tests count with it.
         read_only: See `reader`.
@@ -108,10 +107,10 @@ class History:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write what waits, close the database, end the thread; give up after `close_s` and a little more."""
+        """Write what waits, close the database, end the thread; give up after `close_s`."""
         self._backlog.close()
         try:
-            async with asyncio.timeout(self._close_s + _ABANDON_S):
+            async with asyncio.timeout(self._close_s):
                 await asyncio.shield(asyncio.wrap_future(self._ended))
         except TimeoutError:
             _log.error("the history's thread does not end and is left behind", pending=self._backlog.pending)
@@ -203,7 +202,7 @@ class History:
             self._backlog.abandon()
             for job in self._backlog.take_jobs():
                 if job.future.set_running_or_notify_cancel():
-                    job.future.set_exception(StoreError("The history is closed."))
+                    job.future.set_exception(StoreError("The history is closed.", CLOSED_HINT))
             self._ended.set_result(None)
 
     def _tell(self, text: str, hint: str) -> None:

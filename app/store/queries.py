@@ -70,7 +70,7 @@ class Queries:
         )
 
     def runs(self, project: str | None, limit: int) -> tuple[RunRecord, ...]:
-        """Return the last runs, newest first; one without an end goes on still, or was cut off."""
+        """Return the last runs, newest first. One with no end goes on; one with an end but no verdict was cut off."""
         query = select(*_RUN).join_from(runs, projects).order_by(runs.c.id.desc()).limit(limit)
         if project is not None:
             query = query.where(projects.c.root == storable(project))

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from app.domain.events import Event, ProjectWatched, RunCollected, RunFinished, RunStarted, TestsRan, VerdictChanged
 from app.domain.verdicts import Outcome, Verdict
-from app.store.faults import Fault, Remedy
+from app.store.faults import SEE_LOG, Fault, Remedy
 from app.store.schema import outputs, projects, results, runs, tests, transitions
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Recorder:
             found = select(runs.c.id, runs.c.project_id).where(runs.c.run_id == storable(run_id))
             row = connection.execute(found).one_or_none()
             if row is None:
-                raise Fault(f"The run {run_id} is not in the history.", remedy=Remedy.SKIP)
+                raise Fault(f"The run {run_id} is not in the history.", SEE_LOG, remedy=Remedy.SKIP)
             run = self._runs[run_id] = _Run(row.id, row.project_id)
         return run
 
@@ -126,7 +126,7 @@ class Recorder:
         rows = [_state(known[nodeid], run, at, result) for nodeid, (at, result) in ended.items()]
         moved = connection.execute(_STATE, rows)
         if 0 <= moved.rowcount < len(rows):
-            raise Fault("Another process removed tests of the history.", remedy=Remedy.SKIP)
+            raise Fault("Another process removed tests of the history.", SEE_LOG, remedy=Remedy.SKIP)
         adding = _insert(connection, results)
         again = adding.on_conflict_do_update(
             index_elements=["run_id", "test_id"],
@@ -171,9 +171,6 @@ class Recorder:
 
     def _finish(self, connection: Connection, event: RunFinished) -> None:
         run = self._run(connection, event.run_id)
-        counted = select(results.c.outcome, func.count()).where(results.c.run_id == run.key).group_by(results.c.outcome)
-        counts = dict.fromkeys((outcome.value for outcome in Outcome), 0)
-        counts.update({str(outcome): int(count) for outcome, count in connection.execute(counted)})
         connection.execute(
             runs.update()
             .where(runs.c.id == run.key)
@@ -183,7 +180,7 @@ class Recorder:
                 verdict=event.verdict.value,
                 message=storable(event.message),
                 output=storable(event.output[-OUTPUT_CAP:]),
-                **counts,
+                **_counts(connection, run.key),
             )
         )
         if event.gone and event.verdict is not Verdict.CANCELLED:
@@ -231,6 +228,26 @@ _STATE = (
 )
 
 
+def open_runs(connection: Connection) -> list[int]:
+    """Return the keys of the runs that have no end."""
+    return list(connection.scalars(select(runs.c.id).where(runs.c.finished_at.is_(None))))
+
+
+def cut_off(connection: Connection, keys: Iterable[int]) -> None:
+    """End runs that their process left without one: they get an end and no verdict.
+
+    When they really ended nobody knows: their tests' durations say how long they went on. One of a process that lives
+    after all (two machines may share a PostgreSQL history) gets its true end when it comes to it.
+    """
+    for key in keys:
+        spent = connection.scalar(select(func.sum(results.c.duration_s)).where(results.c.run_id == key)) or 0.0
+        connection.execute(
+            runs.update()
+            .where(runs.c.id == key, runs.c.finished_at.is_(None))
+            .values(finished_at=runs.c.started_at + spent, duration_s=spent, **_counts(connection, key))
+        )
+
+
 def storable(text: str) -> str:
     """Return the text as every database takes it: PostgreSQL refuses NUL, and UTF-8 has no lone surrogates."""
     if "\0" in text:
@@ -265,6 +282,13 @@ def _fresh(run: _Run, nodeid: str, at: float, result: TestResult) -> dict[str, A
         "since_run": run.key,
         "seen_run": run.key,
     }
+
+
+def _counts(connection: Connection, key: int) -> dict[str, int]:
+    counted = select(results.c.outcome, func.count()).where(results.c.run_id == key).group_by(results.c.outcome)
+    counts = dict.fromkeys((outcome.value for outcome in Outcome), 0)
+    counts.update({str(outcome): int(count) for outcome, count in connection.execute(counted)})
+    return counts
 
 
 def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:

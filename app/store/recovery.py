@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING
 import structlog
 from filelock import FileLock, Timeout
 
-from app.store.faults import Fault, Remedy, of_sqlite
+from app.engine.files import sync_file, sync_folder
+from app.engine.places import make_private
+from app.store.faults import DAMAGED_HINT, Fault, Remedy, of_sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +61,7 @@ def opening_lock(path: Path) -> Iterator[None]:
         Fault: Another process holds it for more than LOCK_S, or the folder cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(path.parent)
         lock = FileLock(beside(path, ".lock"), timeout=LOCK_S)
         with lock:
             yield
@@ -172,14 +174,14 @@ def back_up(path: Path, folder: Path, stamp: float) -> Path:
     final = folder / f"{_BACKUP}{time.strftime(_STAMP, time.gmtime(stamp))}{_SUFFIX}"
     part = beside(final, f".{os.getpid()}.part")
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(folder)
         _touch(part)
         with closing(_connect(path, "rw")) as source, closing(sqlite3.connect(part)) as target:
             source.backup(target)
             target.execute("PRAGMA journal_mode = DELETE")
         if not is_sound(part, Check.QUICK):
-            raise Fault(f"The history {path} is damaged.", remedy=Remedy.RECOVER)
-        _sync(part)
+            raise Fault(f"The history {path} is damaged.", DAMAGED_HINT, remedy=Remedy.RECOVER)
+        sync_file(part)
         part.replace(final)
         for old in backups(folder)[KEPT_BACKUPS:]:
             old.unlink(missing_ok=True)
@@ -218,9 +220,9 @@ def protected_migration(path: Path, backup_folder: Path, stamp: float, *, fresh:
     try:
         part = beside(mark, ".part")
         part.write_text(json.dumps({"backup": str(copy) if copy else None}), encoding="utf-8")
-        _sync(part)
+        sync_file(part)
         part.replace(mark)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
         try:
             yield
         except Fault as fault:
@@ -236,7 +238,7 @@ def protected_migration(path: Path, backup_folder: Path, stamp: float, *, fresh:
         with closing(_connect(path, "rw")) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         mark.unlink()
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except (sqlite3.Error, OSError) as error:
         raise of_sqlite(error, str(path)) from None
 
@@ -310,7 +312,10 @@ def _undo_migration(path: Path, stamp: float) -> Mended | None:
     mended = None
     if backup is not None and backup.exists():
         _copy(backup, path)
-        mended = Mended("A change of the history's format was cut short; the history is as it was before it.", "")
+        mended = Mended(
+            "A change of the history's format was cut short; the history is as it was before it.",
+            "Nothing is to be done: the change is made again when Watchkeeper starts.",
+        )
     mark.unlink()
     _log.warning("a migration was cut short and is undone", backup=name)
     return mended
@@ -329,8 +334,8 @@ def _move_aside(path: Path, stamp: float) -> Path:
     with suppress(FileNotFoundError):
         path.replace(aside)
     beside(path, ".clean").unlink(missing_ok=True)
-    older = [each for each in path.parent.glob(f"{path.name}.damaged-*") if each.suffix not in {"-wal", "-shm"}]
-    mains = sorted((each for each in older if not each.name.endswith(("-wal", "-shm"))), reverse=True)
+    moved = path.parent.glob(f"{path.name}.damaged-*")
+    mains = sorted((each for each in moved if not each.name.endswith(("-wal", "-shm"))), reverse=True)
     for old in mains[KEPT_DAMAGED:]:
         for suffix in ("", "-wal", "-shm"):
             beside(old, suffix).unlink(missing_ok=True)
@@ -342,9 +347,9 @@ def _copy(backup: Path, path: Path) -> None:
     part.unlink(missing_ok=True)
     _touch(part)
     shutil.copyfile(backup, part)
-    _sync(part)
+    sync_file(part)
     part.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _create(path: Path) -> None:
@@ -357,7 +362,7 @@ def _create(path: Path) -> None:
         connection.execute("VACUUM")
         connection.execute("PRAGMA journal_mode = WAL")
     part.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _touch(path: Path) -> None:
@@ -367,20 +372,6 @@ def _touch(path: Path) -> None:
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_BUSY_S)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _told(stamp: str) -> str:

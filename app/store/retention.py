@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from app.store.database import Database
 
-KEPT_RUNS = 200
-"""Runs of each project that are kept with their results."""
 KEPT_OUTPUTS = 20
 """Runs of each project that keep the outputs of all their red tests; older ones keep each test's newest."""
 _FREE_SHARE = 4

@@ -1,6 +1,6 @@
 """The tables. What changes here needs a migration; a test compares the two.
 
-Two things are unusual, and measured (200 runs of 10,000 tests):
+Two things are unusual, and reasoned out for 200 runs of 10,000 tests:
 
 - `results` has no index by test. A test's moments are found by its project's runs, at most a few hundred look-ups in
   the primary key, whereas an index by test would write to as many pages as there are tests with every run.
@@ -57,7 +57,7 @@ runs = Table(
     Column("cause_paths", JSON, nullable=False),
     Column("started_at", Float, nullable=False),
     Column("expected", Integer),
-    Column("finished_at", Float),  # no end: it goes on, or it was cut off
+    Column("finished_at", Float),  # no end: it goes on; an end without a verdict: it was cut off
     Column("duration_s", Float, nullable=False, server_default="0"),
     Column("verdict", Text),
     Column("message", Text, nullable=False, server_default=""),

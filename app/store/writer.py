@@ -12,10 +12,12 @@ import structlog
 from app.domain.errors import StoreError
 from app.domain.events import RunFinished, TestsRan
 from app.store import recovery
-from app.store.faults import Fault, Remedy
+from app.store.backlog import CLOSED_HINT
+from app.store.database import BUSY_S
+from app.store.faults import SEE_LOG, Fault, Remedy
 from app.store.opening import Opened, open_history
 from app.store.queries import Queries
-from app.store.recording import Recorder
+from app.store.recording import Recorder, cut_off, open_runs
 from app.store.retention import forget_one, release_pages
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ class Writer:
         tell: Called with text and hint of a trouble, and with two empty texts when it is over.
         tally: Where it counts.
         keep_runs: Runs of each project that are kept with their results.
-        close_s: Seconds to write what still waits when the end comes.
+        close_s: Seconds to write what still waits and to close when the end comes.
         open_database: Opens the history; handed in so that a test can count.
     """
 
@@ -80,6 +82,7 @@ class Writer:
         self._retry_at = 0.0
         self._flushes: list[Job] = []
         self._untidy = True
+        self._left_open = True
 
     def run(self) -> None:
         """Work until the backlog is closed and written, or given up."""
@@ -88,7 +91,8 @@ class Writer:
         while not closing or self._goes_on(deadline):
             closing = self._backlog.wait(self._wait_s(closing=closing), held=self._failing_since is not None)
             if closing and deadline is None:
-                deadline = time.monotonic() + self._close_s
+                # The last attempt may wait for a lock itself.
+                deadline = time.monotonic() + max(0.0, self._close_s - BUSY_S)
             jobs = self._backlog.take_jobs()
             if closing and self._database is None and not jobs and not self._backlog.pending:
                 break  # ended before it was opened, and nothing to write
@@ -152,6 +156,8 @@ class Writer:
         if self._opening.read_only or self._refusal is not None:
             self._backlog.abandon()
             return
+        if self._left_open and not self._end_left_open():
+            return
         while self._database is not None and (events := self._backlog.take()):
             try:
                 self._write(self._database, events)
@@ -167,6 +173,24 @@ class Writer:
         if self._database is not None:
             self._backlog.settle()
             self._probe(self._database)
+
+    def _end_left_open(self) -> bool:
+        # Before any of our own is there, so all of them are an earlier process's. False: it must be tried again.
+        if self._database is None:
+            return False
+        try:
+            with self._database.reading() as connection:
+                keys = open_runs(connection)
+            if keys:
+                with self._database.writing() as connection:
+                    cut_off(connection, keys)
+        except Fault as fault:
+            if fault.remedy is not Remedy.SKIP:
+                self._fail(fault)
+                return False
+            _log.warning("runs that were cut off could not be ended", reason=fault.message)
+        self._left_open = False
+        return True
 
     def _probe(self, database: Database) -> None:
         if self._failing_since is None:
@@ -186,7 +210,7 @@ class Writer:
             raise
         except Exception as error:  # noqa: BLE001 - a value that a driver cannot take raises what it likes
             self._recorder.forget()
-            raise Fault(f"An event cannot be stored ({type(error).__name__}).", remedy=Remedy.SKIP) from None
+            raise Fault(f"An event cannot be stored ({type(error).__name__}).", SEE_LOG, remedy=Remedy.SKIP) from None
         self._tally.batches += 1
         self._tally.written += len(events)
 
@@ -227,7 +251,8 @@ class Writer:
 
     def _ask(self, job: Job) -> None:
         if self._database is None or job.query is None:
-            job.future.set_exception(self._refusal or self._last_fault or StoreError("The history is not open."))
+            unopened = StoreError("The history is not open yet.", "Try again in a moment.")
+            job.future.set_exception(self._refusal or self._last_fault or unopened)
             return
         try:
             with self._database.reading() as connection:
@@ -313,7 +338,7 @@ class Writer:
         lost = self._backlog.abandon()
         if lost and self._refusal is None:
             _log.error("events were not recorded: the history could not be written at the end", events=lost)
-        error = self._refusal or self._last_fault or StoreError("The history is closed.")
+        error = self._refusal or self._last_fault or StoreError("The history is closed.", CLOSED_HINT)
         jobs = [*self._flushes, *self._backlog.take_jobs()]
         for job in jobs:
             if job.query is None and not lost and self._refusal is None:

@@ -38,6 +38,7 @@ class Notification:
         urgent: True when it may break through do-not-disturb and stays until it is dismissed.
         buttons: Labels, and what is called on the loop's thread when one is pressed.
         on_clicked: What is called on the loop's thread when the notification itself is clicked; None for nothing.
+        icon: A PNG file; None shows the program's icon.
     """
 
     key: str
@@ -46,6 +47,7 @@ class Notification:
     urgent: bool = False
     buttons: tuple[tuple[str, Callable[[], None]], ...] = ()
     on_clicked: Callable[[], None] | None = None
+    icon: Path | None = None
 
 
 class Notifier(Protocol):
@@ -130,7 +132,7 @@ class DesktopNotifierAdapter:
     async def _native(
         self, backend: DesktopNotifierBackend, notification: Notification, on_dispatched: Callable[[], None]
     ) -> LibraryNotification:
-        from desktop_notifier import Button, Capability, Urgency  # noqa: PLC0415 - costs 0.1 s, paid with the first one
+        from desktop_notifier import Button, Capability, Icon, Urgency  # noqa: PLC0415 - 0.1 s, paid with the first one
         from desktop_notifier import Notification as LibraryNotification  # noqa: PLC0415 - likewise
 
         body = _sendable(notification.body)
@@ -138,6 +140,7 @@ class DesktopNotifierAdapter:
         return LibraryNotification(
             title=_sendable(notification.title),
             message=html.escape(body, quote=False) if self._link is not None and self._link.takes_markup else body,
+            icon=None if notification.icon is None else Icon(path=notification.icon),
             urgency=Urgency.Critical if notification.urgent else Urgency.Normal,
             buttons=tuple(Button(title=label, on_pressed=_on_loop(pressed)) for label, pressed in buttons),
             on_dispatched=on_dispatched,

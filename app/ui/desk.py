@@ -10,6 +10,7 @@ import structlog
 
 from app.domain.commands import RaiseWindow
 from app.domain.errors import WatchkeeperError
+from app.domain.snapshot import Mood
 from app.engine.notices import Notices
 from app.engine.tasks import spawn
 from app.ui.icons import Icons
@@ -74,9 +75,10 @@ class Desk:
         """Show a message at the tray's icon. Returns False when there is none."""
         return self._tray.balloon(title, text)
 
-    def icon_png(self) -> bytes:
-        """Return the program's icon as a PNG file for notifications."""
-        return self._icons.app_png(NOTIFICATION_ICON_PX)
+    def icon_pngs(self) -> dict[str, bytes]:
+        """Return the pictures for notifications as PNG files: `app`, and each mood's by its name."""
+        moods = {mood.value: self._icons.mood_png(mood, NOTIFICATION_ICON_PX) for mood in Mood}
+        return {"app": self._icons.app_png(NOTIFICATION_ICON_PX), **moods}
 
     def open_window(self) -> None:
         """Show the window in front of others."""

@@ -169,10 +169,11 @@ class Icons:
 
     def app_png(self, size: int = 128) -> bytes:
         """Return the icon of the program as a PNG file of `size` px, for what takes a file: the sheet is no icon."""
-        content = QBuffer()
-        content.open(QBuffer.OpenModeFlag.WriteOnly)
-        self._app_image(size).save(content, "PNG")  # type: ignore[call-overload] # Qt's stubs miss that a name may be str
-        return bytes(content.data().data())
+        return _png(self._app_image(size))
+
+    def mood_png(self, mood: Mood, size: int = 128) -> bytes:
+        """Return a mood's picture as a PNG file of `size` px."""
+        return _png(self.mood_image(mood, size))
 
     def _app_image(self, size: int) -> QImage:
         image = _blank(size)
@@ -222,6 +223,13 @@ def _label(mood: Mood, count: int) -> str:
     if mood is not Mood.RED or count < 1:
         return ""
     return str(count) if count < 100 else "99+"  # noqa: PLR2004 - three digits are no more than a smudge
+
+
+def _png(image: QImage) -> bytes:
+    content = QBuffer()
+    content.open(QBuffer.OpenModeFlag.WriteOnly)
+    image.save(content, "PNG")  # type: ignore[call-overload] # Qt's stubs miss that a name may be str
+    return bytes(content.data().data())
 
 
 def _blank(size: int) -> QImage:

@@ -19,10 +19,12 @@ from app.domain.events import (
     AgentPaused,
     AgentResumed,
     ProjectWatched,
+    RunStarted,
     StopBegan,
+    TestsRan,
     VerdictChanged,
 )
-from app.domain.verdicts import Cause, CauseKind, Verdict
+from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult, Verdict
 from app.engine.bus import Bus
 
 if TYPE_CHECKING:
@@ -359,6 +361,30 @@ async def test_nothing_is_told_while_all_agents_are_paused(alerts: Alerted) -> N
         bus.publish(_change(run_id="r2", broke=(LOGOUT,), still_red=2))
 
         assert await screen.titles(1) == ["test_logout went red"]
+
+
+async def test_what_broke_in_a_pause_is_told_when_it_is_over(alerts: Alerted) -> None:
+    """What was mended meanwhile is no news; what is still red is told once."""
+    screen = Screen()
+    results = (TestResult(LOGIN, Outcome.FAILED), TestResult(LOGOUT, Outcome.PASSED))
+    cause = Cause(CauseKind.SAVE, ("app/auth.py",))
+
+    async with alerts(screen) as bus:
+        bus.publish(AgentChanged(at=1, agent="tests:shop", state=AgentState.RUNNING))
+        bus.publish(AgentPaused(at=1, agent="tests:shop", until=None))
+        project = _change().project
+        bus.publish(ProjectWatched(at=1, project=project, name="shop"))
+        bus.publish(RunStarted(at=1, project=project, run_id="r1", cause=cause))
+        bus.publish(TestsRan(at=1, project=project, run_id="r1", results=results))
+        bus.publish(_change(broke=(LOGIN, LOGOUT), still_red=2))
+        bus.publish(_change(run_id="r2", fixed=(LOGOUT,), still_red=1))
+        await _settle()
+        in_the_pause = list(screen.shown)
+        bus.publish(AgentResumed(at=2, agent="tests:shop"))
+        titles = await screen.titles(1)
+
+    assert not in_the_pause
+    assert titles == ["test_login[admin-::] went red"]
 
 
 async def test_nothing_is_told_on_the_way_out(alerts: Alerted) -> None:

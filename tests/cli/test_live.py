@@ -64,7 +64,7 @@ def test_a_pipe_gets_plain_lines() -> None:
     assert "watching flask" in text
     assert "running the tests of flask (app.py)" in text
     assert "RED  flask  1 failed in 1.50 s" in text
-    assert "went red  t.py::a" in text
+    assert "red  t.py::a" in text
 
 
 def test_a_terminal_gets_a_line_that_moves_and_is_wiped() -> None:

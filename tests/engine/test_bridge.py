@@ -1,9 +1,10 @@
-"""SafeAsyncBridge: each point of its contract, on both loops."""
+"""SafeAsyncBridge: what it promises, on both loops."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import gc
 import subprocess
@@ -220,12 +221,15 @@ async def test_a_rejecting_channel_has_a_capacity_of_its_own(bridge: SafeAsyncBr
     assert await asyncio.wrap_future(bridge.submit(int)) == 0
 
 
-async def test_a_channel_name_is_taken_once_and_must_exist(bridge: SafeAsyncBridge) -> None:
-    """Two owners of one channel, or none, are mistakes that show at once."""
-    bridge.channel("files", Reject())
+async def test_a_channel_has_one_policy_and_must_exist(bridge: SafeAsyncBridge) -> None:
+    """Who asks for a channel in the same words shares it; other words for it, or no such channel, are mistakes."""
+    channel = bridge.channel("files", Coalesce(key=id))
 
+    assert bridge.channel("files", Coalesce(key=id)) is channel
     with pytest.raises(ValueError, match="files"):
         bridge.channel("files", Reject())
+    with pytest.raises(ValueError, match="files"):
+        bridge.channel("files", Coalesce(key=id), capacity=1)
     with pytest.raises(KeyError):
         bridge.submit(int, channel="flies")
 
@@ -491,6 +495,33 @@ async def test_closing_aborts_at_its_deadline() -> None:
     assert bridge.counters.pending == 0
 
 
+async def test_leaving_waits_as_long_as_the_bridge_was_told() -> None:
+    """A call that neither ends nor takes its cancellation holds the bridge's end up no longer than the two times."""
+    released = asyncio.Event()
+
+    async def stubborn() -> None:
+        while not released.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await released.wait()
+
+    with capture_logs() as logs:
+        async with (
+            asyncio.timeout(LONG_S),
+            SafeAsyncBridge(asyncio.get_running_loop(), drain_s=0.02, cancel_s=0.02) as bridge,
+        ):
+            future = bridge.submit(stubborn)
+            await asyncio.sleep(0)
+        released.set()
+        await asyncio.sleep(0)
+
+    with pytest.raises(BridgeClosed):
+        future.result(0)
+    assert [line["event"] for line in logs] == [
+        "the bridge was closed over calls that had not ended",
+        "cancelled calls did not end",
+    ]
+
+
 async def test_closing_twice_is_harmless() -> None:
     """The second close finds nothing to do."""
     bridge = await run_on(asyncio.get_running_loop())
@@ -660,7 +691,7 @@ def unresolved_futures(new_loop: LoopFactory, rounds: int) -> int:
 
 
 def test_no_future_stays_unresolved_when_threads_hammer_during_shutdown(new_loop: LoopFactory) -> None:
-    """Fault row 20 in short: 8 threads, 40 shutdowns, no future left open."""
+    """8 threads that submit through 40 shutdowns are left with no future open."""
     with capture_logs():
         assert unresolved_futures(new_loop, 40) == 0
 
@@ -668,7 +699,7 @@ def test_no_future_stays_unresolved_when_threads_hammer_during_shutdown(new_loop
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_no_future_stays_unresolved_in_200_shutdowns(new_loop: LoopFactory) -> None:
-    """Fault row 20 in full: 8 threads, 200 shutdowns, no future left open."""
+    """8 threads that submit through 200 shutdowns are left with no future open."""
     with capture_logs():
         assert unresolved_futures(new_loop, 200) == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine import files
-from app.engine.files import sweep_temporaries, write_atomic
+from app.engine.files import sweep_temporaries, sync_file, sync_folder, write_atomic
 
 ROOT = Path(__file__).parents[2]
 
@@ -158,3 +159,26 @@ def test_an_old_temporary_goes_even_when_its_number_is_in_use_again(tmp_path: Pa
 def test_a_folder_that_is_not_there_is_swept(tmp_path: Path) -> None:
     """The first start of all has nothing to sweep, and says nothing."""
     assert sweep_temporaries(tmp_path / "absent") == 0
+
+
+def _refuse(descriptor: int) -> None:
+    raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), descriptor)
+
+
+def test_a_file_system_that_cannot_sync_a_folder_is_forgiven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some network file systems refuse to sync a folder: the new name is there all the same."""
+    monkeypatch.setattr(os, "fsync", _refuse)
+
+    sync_folder(tmp_path)
+
+
+def test_a_file_that_cannot_be_made_durable_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to survive a power cut and does not is an error."""
+    path = tmp_path / "state"
+    path.write_bytes(b"content")
+    sync_file(path)
+    monkeypatch.setattr(os, "fsync", _refuse)
+
+    with pytest.raises(OSError, match=os.strerror(errno.EINVAL)):
+        sync_file(path)
+    assert path.read_bytes() == b"content"

@@ -203,7 +203,7 @@ asyncio.run(main())
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP is POSIX")
 def test_a_process_that_was_stopped_reports_no_lag() -> None:
-    """Fault row 15: SIGSTOP, a while, SIGCONT: no lag, no stall."""
+    """A process that SIGSTOP holds for a while and SIGCONT lets go has neither lag nor a stall."""
     command = [sys.executable, "-c", textwrap.dedent(STOPPED_PROGRAM)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdin is not None

@@ -109,13 +109,12 @@ def test_no_registered_value_survives(secret: str, before: str, after: str) -> N
     assert secret not in text.replace(REDACTED, "\0")
 
 
-def test_a_forgotten_or_short_value_is_not_looked_for() -> None:
-    """A value that is no longer in use, or that is in every other word, changes no text."""
+def test_a_short_value_is_not_looked_for() -> None:
+    """A value that is in every other word changes no text."""
     redactor = Redactor()
-    redactor.register("canary-value", "abc")
-    redactor.forget("canary-value")
+    redactor.register("abc")
 
-    assert redactor.redact("abc canary-value") == "abc canary-value"
+    assert redactor.redact("abc and abcdef") == "abc and abcdef"
 
 
 @given(st.text(max_size=300))

@@ -15,6 +15,7 @@ import pytest
 
 from app.domain.errors import StoreError
 from app.domain.verdicts import Outcome, TestResult
+from app.store.faults import of_sqlite
 from app.store.location import sqlite_url
 
 if TYPE_CHECKING:
@@ -278,7 +279,7 @@ async def test_what_cannot_be_written_at_the_end_is_given_up_in_time(
     sqlite_file: Path, new_history: Callable[..., History], story: Story
 ) -> None:
     """A history that is locked for good ends after its deadline and counts what it lost."""
-    async with new_history(sqlite_url(sqlite_file), close_s=0.3) as history:
+    async with new_history(sqlite_url(sqlite_file), close_s=2.0) as history:
         await history.runs()
         with closing(sqlite3.connect(sqlite_file, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
@@ -330,7 +331,7 @@ async def main(url, backups, first):
             history.record(TestsRan(results=results, **run))
             history.record(RunFinished(verdict=Verdict.RED, duration_s=1.0, **run))
             await history.flush()
-            print('acknowledged', number, flush=True)
+            print(f'acknowledged {number}', flush=True)  # one write, which a kill cannot cut
             number += 1
 
 asyncio.run(main(*sys.argv[1:]))
@@ -371,3 +372,22 @@ async def test_a_writer_that_is_killed_loses_nothing_it_acknowledged(
     assert {run.verdict for run in kept} == {"red"}
     assert recoveries == 0
     assert not list(sqlite_file.parent.glob("*.damaged-*"))
+
+
+CODES = sorted(
+    value
+    for name, value in vars(sqlite3).items()
+    if name.startswith("SQLITE_") and isinstance(value, int) and 0 < value < 0xFF
+)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_fault_says_what_to_do_next(code: int) -> None:
+    """Whatever SQLite reports, a person is told what to do about it."""
+    error = sqlite3.DatabaseError("whatever it says")
+    error.sqlite_errorcode = code
+
+    fault = of_sqlite(error, "history.sqlite3")
+
+    assert "history.sqlite3" in fault.message
+    assert fault.hint

@@ -62,7 +62,7 @@ async def test_no_failure_to_open_shows_the_password(
     url = addresses(closed_port)[kind]
 
     with structlog.testing.capture_logs() as logged:
-        async with new_history(url, close_s=0.1) as history:
+        async with new_history(url, close_s=1.5) as history:
             story.record(history, story.run("r1"))
             with pytest.raises(StoreError) as raised:
                 await history.runs()
@@ -97,7 +97,7 @@ async def test_a_missing_driver_is_named_with_the_command_that_brings_it(
             await history.runs()
 
     assert "pip install" in raised.value.hint
-    assert "watchkeeper[postgres]" in raised.value.hint
+    assert "psycopg" in raised.value.hint
     assert not shows(WRITTEN, troubles, raised.value)
 
 
@@ -117,7 +117,7 @@ if POSTGRES:
         server = urlsplit(POSTGRES)
         url = f"postgresql://watchkeeper:{WRITTEN}@{server.hostname}:{server.port}/postgres"
 
-        async with new_history(url, close_s=0.1) as history:
+        async with new_history(url, close_s=1.5) as history:
             with pytest.raises(StoreError, match="password authentication failed") as raised:
                 await history.runs()
 

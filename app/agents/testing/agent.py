@@ -283,6 +283,11 @@ class TestWatcher:
         if found is None or found.configured != configured or not await asyncio.to_thread(self._still_right, found):
             found = await asyncio.to_thread(find_interpreter, self.root, configured=configured, environ=self._environ)
             self._interpreter = found
+            from_path = f"{self._title} has no environment of its own, so its tests run with {found.path}."
+            hint = (
+                f"If that is not meant, make one: python3 -m venv {self.root / '.venv'}, or set `python` under [tests]."
+            )
+            self._notice("python", from_path if found.source == "PATH" else "", hint)
             now, source = self._clock.wall(), found.source
             pulse.publish(InterpreterFound(at=now, project=self._project, interpreter=found.path, source=source))
         return found

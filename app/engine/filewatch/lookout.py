@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
-CLOSE_S = 2.0
+CLOSE_S = 1.0
 """How long the thread may take to end; a hung file system keeps it for ever."""
 
 _WATCHES_USED_UP = (
@@ -126,7 +126,7 @@ class Lookout:
             self._trouble("root", _ROOT_GONE)
 
     async def close(self) -> None:
-        """Give back everything, in 2 s or not at all."""
+        """Give back everything, in 1 s or not at all."""
         self._pace.stop()
         try:
             async with asyncio.timeout(CLOSE_S):

@@ -153,8 +153,7 @@ class FileWatch:
         Raises:
             ProjectError: The root is missing, no folder, or cannot be read.
         """
-        with contextlib.suppress(ValueError):  # another watch has opened it
-            self._bridge.channel(CHANNEL, Coalesce(key=id))
+        self._bridge.channel(CHANNEL, Coalesce(key=id))
         try:
             await self._lookout.attach(first=True)
         except BaseException as error:

@@ -1,4 +1,4 @@
-"""FileWatch on a real folder, and what may befall one (the fault catalogue's rows 21 to 28)."""
+"""FileWatch on a real folder, and what may befall one."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ for number in range(4_000):
 
 
 async def test_a_storm_ends_in_the_right_state(project: Path, watching: Any) -> None:
-    """4,000 writes from another process (row 21) become a few batches that name each file."""
+    """4,000 writes from another process become a few batches that name each file."""
     async with watching(project) as watched:
         await asyncio.to_thread(subprocess.run, [sys.executable, "-c", STORM, str(project)], check=True)
 
@@ -151,7 +151,7 @@ async def test_a_storm_ends_in_the_right_state(project: Path, watching: Any) -> 
 
 
 async def test_an_overflow_of_the_kernels_queue_is_repaired(project: Path, watching: Any) -> None:
-    """When the kernel drops events (row 22) the loss is noticed and counted, and what was missed is told."""
+    """When the kernel drops events the loss is noticed and counted, and what was missed is told."""
     limit = kernel_queue()
     (project / "a.py").touch()
     (project / "b.py").touch()
@@ -201,7 +201,7 @@ class Limited:
     ids=["watches", "instances"],
 )
 async def test_without_watches_the_tree_is_polled(project: Path, watching: Any, limit: Limited, word: str) -> None:
-    """At the system's limits (row 23) changes are found by polling, with a message; watches return with the room."""
+    """At the system's limits changes are found by polling, with a message; watches return with the room."""
     limit.lifted = False
     async with watching(project, observe=limit, times=EAGER) as watched:
         assert word in watched.troubles[0][1]
@@ -252,7 +252,7 @@ async def back(watched: Any) -> None:
 
 
 async def test_a_root_that_is_renamed_and_comes_back_is_watched_again(project: Path, watching: Any) -> None:
-    """Renaming the root and back (row 24) is said, tells of no deletions, and loses no change made meanwhile."""
+    """Renaming the root and back is said, tells of no deletions, and loses no change made meanwhile."""
     async with watching(project) as watched:
         moved = project.with_name("moved")
         shutil.move(project, moved)
@@ -266,7 +266,7 @@ async def test_a_root_that_is_renamed_and_comes_back_is_watched_again(project: P
 
 
 async def test_a_root_that_is_deleted_and_made_anew_tells_of_no_deletions(project: Path, watching: Any) -> None:
-    """A root that is deleted and filled again (row 24) tells only what differs, and is watched again."""
+    """A root that is deleted and filled again tells only what differs, and is watched again."""
     for number in range(200):
         (project / f"x{number}.py").touch()
     copy = project.with_name("copy")
@@ -305,7 +305,7 @@ async def test_a_root_that_is_replaced_at_once_is_noticed(
 
 
 async def test_a_root_that_moves_with_a_folder_above_it_is_missed(project: Path, watching: Any) -> None:
-    """No event tells when a folder above the root is renamed: the root is looked for now and then (row 24)."""
+    """No event tells when a folder above the root is renamed: the root is looked for now and then."""
     above = project.parent
     async with watching(project, times=EAGER) as watched:
         above.rename(above.with_name("above"))
@@ -330,7 +330,7 @@ class FailingClock(SystemClock):
 
 
 async def test_an_exception_while_hearing_an_event_does_not_end_the_watch(project: Path) -> None:
-    """What is raised in watchdog's thread (row 25) is logged there, and the next event is heard."""
+    """What is raised in watchdog's thread is logged there, and the next event is heard."""
     clock = FailingClock()
     async with (
         SafeAsyncBridge(asyncio.get_running_loop()) as bridge,
@@ -386,7 +386,7 @@ async def test_a_dead_observer_is_replaced(project: Path, watching: Any) -> None
 
 
 async def test_odd_names_are_told(project: Path, watching: Any) -> None:
-    """Names that are no UTF-8, hold a newline or an emoji, or are 255 bytes long (row 26) come through."""
+    """Names that are no UTF-8, hold a newline or an emoji, or are 255 bytes long come through."""
     names = [b"not\xffutf8.py", b"new\nline.py", "\U0001f600.py".encode(), b"x" * 252 + b".py"]
     async with watching(project) as watched:
         for name in names:
@@ -398,7 +398,7 @@ async def test_odd_names_are_told(project: Path, watching: Any) -> None:
 
 
 async def test_links_pipes_and_sockets_do_no_harm(project: Path, watching: Any) -> None:
-    """A loop of links, a dangling one, a FIFO and a socket (row 27) hold nothing up."""
+    """A loop of links, a dangling one, a FIFO and a socket hold nothing up."""
     async with watching(project) as watched:
         (project / "pkg" / "loop").symlink_to(project, target_is_directory=True)
         (project / "dangling.py").symlink_to("nowhere")
@@ -413,7 +413,7 @@ async def test_links_pipes_and_sockets_do_no_harm(project: Path, watching: Any) 
 
 
 async def test_deeply_nested_folders_are_all_seen(project: Path, watching: Any) -> None:
-    """300 folders in each other, made at once (row 28), are watched down to the last."""
+    """300 folders in each other, made at once, are watched down to the last."""
     deepest = project.joinpath(*(["d"] * 300))
     async with watching(project) as watched:
         deepest.mkdir(parents=True)
