@@ -26,6 +26,8 @@ ROW_ROLE = int(Qt.ItemDataRole.UserRole) + 2
 """Gives the app.ui.now_view.RedRow of a row."""
 _LEFT = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
 _RIGHT = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight)
+_TITLE_SHARE = 0.7
+"""Of a row's width: a name gets so much of it before a count gets any."""
 _MIDDLE, _END = Qt.TextElideMode.ElideMiddle, Qt.TextElideMode.ElideRight
 
 
@@ -101,12 +103,22 @@ class TestDelegate(_Rows):
             dim = node.outcome in (Outcome.SKIPPED, Outcome.XFAILED)
             self.text(painter, box, node.title, self.theme.muted if dim else self.theme.text)
             return
-        badge = f"{node.red:,} of {node.total:,}" if node.red else f"{node.total:,}"
-        room = painter.fontMetrics().horizontalAdvance(badge) + 12
+        badge = _badge(painter.fontMetrics(), node, box.width())
+        room = painter.fontMetrics().horizontalAdvance(badge) + 12 if badge else 0
         used = self.text(painter, box.adjusted(0, 0, -room, 0), node.title, self.theme.text)
         painter.setFont(font)
         color = self.theme.red if node.red else self.theme.muted
         self.text(painter, box.adjusted(used + 10, 0, 0, 0), badge, color)
+
+
+def _badge(metrics: QFontMetrics, node: Node, width: int) -> str:
+    """Return the longest count that leaves its room to the name, which says more."""
+    title = min(metrics.horizontalAdvance(node.title), int(width * _TITLE_SHARE))
+    total = f"{node.total:,}"
+    for badge in (f"{node.red:,} of {total}", f"{node.red:,}") if node.red else (total,):
+        if metrics.horizontalAdvance(badge) + 12 + title <= width:
+            return badge
+    return ""
 
 
 class RedDelegate(_Rows):
