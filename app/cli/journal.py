@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from app.cli.exits import EXIT_RED
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from app.domain.history import RunRecord, TestTrait
     from app.domain.snapshot import TestState
     from app.store.history import History
+
+    Outputs = dict[tuple[str, str], str]
 
 _MOST_LINES = 10_000
 _RUNS_LOOKED_AT = 20
@@ -50,15 +53,26 @@ async def _last(context: Context, history: History, project: str | None) -> int:
     for run in await history.runs(project, 1 if project else _RUNS_LOOKED_THROUGH):
         newest.setdefault(run.project, run)
     red = {root: [t for t in await history.known_tests(root) if t.outcome.is_red] for root in newest}
+    shown = [(root, test.nodeid) for root in newest for test in red[root][: context.words.limit]]
+    outputs = {key: (await history.test(*key)).output for key in shown} if context.words.output else {}
     if context.as_json:
-        runs = [{"run": run, "red": red[root]} for root, run in newest.items()]
+        runs = [
+            {"run": run, "red": [_with_output(t, root, outputs) for t in red[root]]} for root, run in newest.items()
+        ]
         context.terminal.document({"projects": runs})
     else:
-        _write_last(context, newest, red)
+        _write_last(context, newest, red, outputs)
     return EXIT_RED if any(red.values()) or any(r.verdict and r.verdict.is_bad for r in newest.values()) else 0
 
 
-def _write_last(context: Context, newest: dict[str, RunRecord], red: dict[str, list[TestState]]) -> None:
+def _with_output(test: TestState, root: str, outputs: Outputs) -> dict[str, object]:
+    told: dict[str, object] = {field.name: getattr(test, field.name) for field in fields(test)}
+    return told | ({"output": outputs[root, test.nodeid]} if (root, test.nodeid) in outputs else {})
+
+
+def _write_last(
+    context: Context, newest: dict[str, RunRecord], red: dict[str, list[TestState]], outputs: Outputs
+) -> None:
     terminal, now = context.terminal, time.time()
     if not newest:
         terminal.say("No run is known yet.")
@@ -69,6 +83,11 @@ def _write_last(context: Context, newest: dict[str, RunRecord], red: dict[str, l
             terminal.say(f"  {line}")
         for test in red[root][: context.words.limit]:
             terminal.say(f"  {terminal.paint(test.outcome.value, 'red')}  {plain(test.nodeid)}")
+            for line in plain(outputs.get((root, test.nodeid), "")).splitlines():
+                terminal.say(f"      {line}")
+        more = len(red[root]) - context.words.limit
+        if more > 0:
+            terminal.say(f"  ... and {more} more (--limit {len(red[root])} shows all)")
 
 
 async def _history(context: Context, history: History, project: str | None) -> int:

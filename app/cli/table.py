@@ -111,6 +111,7 @@ def _tests_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("what", choices=("last", "history", "flaky", "slow"), help="what to tell")
     parser.add_argument("path", metavar="PATH", nargs="?", help="the project's folder; default: all projects")
     parser.add_argument("--limit", metavar="N", type=int, default=20, help="how many lines; default: 20")
+    parser.add_argument("--output", action="store_true", help="with `last`: what each red test said and printed too")
 
 
 def _tests(context: Context) -> int:
@@ -233,7 +234,7 @@ COMMANDS = (
     CommandLine(
         "tests",
         "what the history knows: last, history, flaky, slow",
-        ("watchkeeper tests last", "watchkeeper tests slow . --limit 5", "watchkeeper tests flaky --json"),
+        ("watchkeeper tests last --output", "watchkeeper tests slow . --limit 5", "watchkeeper tests flaky --json"),
         _tests_arguments,
         _tests,
     ),

@@ -31,7 +31,10 @@ async def record(places: Places, root: str) -> None:
         for number, outcome in enumerate((Outcome.PASSED, Outcome.FAILED, Outcome.PASSED, Outcome.FAILED)):
             run = {"project": root, "run_id": f"r{number}", "at": 1_700_000_000.0 + number}
             verdict = Verdict.RED if outcome is Outcome.FAILED else Verdict.GREEN
-            results = (TestResult("t.py::flaky", outcome, 0.1), TestResult("t.py::slow\x1b[0m", Outcome.PASSED, 5.0))
+            results = (
+                TestResult("t.py::flaky", outcome, 0.1, "assert 1 == 2" if outcome.is_red else ""),
+                TestResult("t.py::slow\x1b[0m", Outcome.PASSED, 5.0),
+            )
             history.record(RunStarted(**run, cause=Cause(CauseKind.REQUEST)))
             history.record(TestsRan(**run, results=results))
             history.record(RunFinished(**run, verdict=verdict, duration_s=5.1))
@@ -54,6 +57,16 @@ def test_last_tells_the_newest_run_and_what_is_red(cli: CommandLine, root: str) 
     (project,) = json.loads(as_json.out)["projects"]
     assert (project["run"]["run_id"], project["run"]["verdict"]) == ("r3", "red")
     assert [test["nodeid"] for test in project["red"]] == ["t.py::flaky"]
+
+
+def test_last_tells_why_where_it_is_asked(cli: CommandLine, root: str) -> None:
+    """What a red test said stands behind its name, in words and in JSON."""
+    in_words = cli("tests", "last", root, "--output")
+    as_json = cli("tests", "last", root, "--output", "--json")
+
+    assert "      assert 1 == 2" in in_words.out
+    (project,) = json.loads(as_json.out)["projects"]
+    assert [test["output"] for test in project["red"]] == ["assert 1 == 2"]
 
 
 def test_history_tells_runs_newest_first(cli: CommandLine, root: str) -> None:
