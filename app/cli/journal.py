@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from app.cli.context import Context
     from app.domain.history import RunRecord, TestTrait
-    from app.domain.snapshot import TestState
+    from app.domain.verdicts import TestState
     from app.store.history import History
 
     Outputs = dict[tuple[str, str], str]

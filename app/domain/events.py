@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.domain.agents import AgentState
-    from app.domain.snapshot import TestState
-    from app.domain.verdicts import Cause, TestResult, Verdict
+    from app.domain.verdicts import Cause, TestResult, TestState, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

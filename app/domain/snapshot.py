@@ -10,36 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from app.domain import events
 from app.domain.agents import AgentState
-from app.domain.verdicts import Cause, Counts, Outcome, Verdict
+from app.domain.verdicts import Cause, Counts, TestState, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-
-@dataclass(frozen=True, slots=True)
-class TestState:
-    """The last known state of one test.
-
-    Attributes:
-        nodeid: pytest's node id.
-        outcome: How it ended last.
-        duration_s: Seconds it took last.
-        since: Wall-clock time at which it went from red to not red or back.
-        cause: What caused the run in which that happened.
-        run_id: The run that it ended in last.
-    """
-
-    __test__ = False
-
-    nodeid: str
-    outcome: Outcome
-    duration_s: float
-    since: float
-    cause: Cause
-    run_id: str
 
 
 @dataclass(frozen=True, slots=True)

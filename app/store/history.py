@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from app.domain.events import Event
     from app.domain.history import RunRecord, TestDetail, TestTrait
-    from app.domain.snapshot import TestState
+    from app.domain.verdicts import TestState
     from app.engine.clock import Clock
     from app.store.opening import Opened
     from app.store.queries import Queries

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Integer, case, cast, func, select
 
 from app.domain.history import RunRecord, TestDetail, TestMoment, TestTrait
-from app.domain.snapshot import TestState
-from app.domain.verdicts import Cause, CauseKind, Counts, Outcome, Verdict
+from app.domain.verdicts import Cause, CauseKind, Counts, Outcome, TestState, Verdict
 from app.store.recording import storable
 from app.store.schema import outputs, projects, results, runs, tests
 

@@ -10,8 +10,8 @@ from app.ui.headline import ended_at, project_state
 
 if TYPE_CHECKING:
     from app.domain.history import TestDetail
-    from app.domain.snapshot import ProjectView, TestState
-    from app.domain.verdicts import Outcome
+    from app.domain.snapshot import ProjectView
+    from app.domain.verdicts import Outcome, TestState
 
 _PATHS = 6
 

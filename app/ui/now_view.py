@@ -21,8 +21,8 @@ from app.ui.headline import (
 )
 
 if TYPE_CHECKING:
-    from app.domain.snapshot import AgentView, Notice, ProjectView, Snapshot, TestState
-    from app.domain.verdicts import Counts
+    from app.domain.snapshot import AgentView, Notice, ProjectView, Snapshot
+    from app.domain.verdicts import Counts, TestState
 
 RED_ROWS = 100
 """More red tests than anyone reads through: the Tests page has them all."""

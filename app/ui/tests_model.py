@@ -20,7 +20,8 @@ from app.ui.tests_tree import Level, Node, differences, path_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from app.domain.snapshot import ProjectView, TestState
+    from app.domain.snapshot import ProjectView
+    from app.domain.verdicts import TestState
     from app.ui.items import AnyIndex
 
 NODE_ROLE = int(Qt.ItemDataRole.UserRole) + 1

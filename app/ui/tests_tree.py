@@ -13,7 +13,7 @@ from app.domain.verdicts import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from app.domain.snapshot import TestState
+    from app.domain.verdicts import TestState
 
 
 class Level(IntEnum):

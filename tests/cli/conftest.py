@@ -19,8 +19,8 @@ from app.control.server import ControlServer
 from app.domain import commands
 from app.domain.agents import AgentState
 from app.domain.errors import CommandRefused
-from app.domain.snapshot import AgentView, Notice, ProjectView, RunView, Snapshot, TestState
-from app.domain.verdicts import Cause, CauseKind, Counts, Outcome, Verdict
+from app.domain.snapshot import AgentView, Notice, ProjectView, RunView, Snapshot
+from app.domain.verdicts import Cause, CauseKind, Counts, Outcome, TestState, Verdict
 from app.engine.logs import LogRing
 from app.engine.places import Places
 

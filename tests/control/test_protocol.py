@@ -17,8 +17,8 @@ from app.control import protocol
 from app.control.protocol import Refused, Request, decode_request, dump, encode_request
 from app.domain import commands, errors
 from app.domain.agents import AgentState
-from app.domain.snapshot import AgentView, ProjectView, Snapshot, TestState
-from app.domain.verdicts import Cause, CauseKind, Outcome
+from app.domain.snapshot import AgentView, ProjectView, Snapshot
+from app.domain.verdicts import Cause, CauseKind, Outcome, TestState
 
 ALL_COMMANDS = [
     getattr(commands, kind.__name__)

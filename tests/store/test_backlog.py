@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from app.domain.errors import StoreError
 from app.domain.events import AgentBeat, Event, ProjectWatched, RunFinished, RunStarted, TestsRan
-from app.domain.snapshot import TestState
-from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult, Verdict
+from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult, TestState, Verdict
 from app.store.backlog import BATCH_RESULTS, Backlog
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from app.domain import commands, events
 from app.domain.agents import AgentState
 from app.domain.history import LogLine, TestDetail, TestMoment
-from app.domain.snapshot import Snapshot, TestState, reduce
-from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult, Verdict
+from app.domain.snapshot import Snapshot, reduce
+from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult, TestState, Verdict
 from app.engine.bus import Bus
 from app.ui.icons import Icons
 

@@ -9,8 +9,8 @@ import pytest
 
 from app.domain import events
 from app.domain.agents import AgentState
-from app.domain.snapshot import ProjectView, RunView, Snapshot, TestState, reduce
-from app.domain.verdicts import Cause, CauseKind, Outcome
+from app.domain.snapshot import ProjectView, RunView, Snapshot, reduce
+from app.domain.verdicts import Cause, CauseKind, Outcome, TestState
 from app.ui.headline import ended_at
 from app.ui.now_view import RED_ROWS, now_view
 

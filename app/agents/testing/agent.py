@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from app.agents.testing.runs import RunOutcome
     from app.agents.testing.settings import TestSettings
     from app.domain.events import Event
-    from app.domain.snapshot import TestState
-    from app.domain.verdicts import Cause
+    from app.domain.verdicts import Cause, TestState
     from app.engine.bridge import SafeAsyncBridge
     from app.engine.clock import Clock
     from app.engine.heartbeat import Pulse

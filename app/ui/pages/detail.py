@@ -18,7 +18,8 @@ from app.ui.theme import SPACE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from app.domain.snapshot import ProjectView, TestState
+    from app.domain.snapshot import ProjectView
+    from app.domain.verdicts import TestState
     from app.ui.requests import PageContext
     from app.ui.theme import Theme
 
