@@ -54,7 +54,7 @@ def build_parser(line: CommandLine) -> argparse.ArgumentParser:
     )
     line.arguments(parser)
     if line.prints_data:
-        parser.add_argument("--json", action="store_true", help="print one JSON document, and nothing else, on stdout")
+        parser.add_argument("--json", action="store_true", help=line.json_help)
     return parser
 
 

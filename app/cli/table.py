@@ -21,6 +21,7 @@ class CommandLine:
         arguments: Declares what stands behind the name.
         function: Carries it out and returns the exit code; it imports what it needs.
         prints_data: True for a command that takes `--json`.
+        json_help: What `--json` does.
     """
 
     name: str
@@ -29,6 +30,7 @@ class CommandLine:
     arguments: Callable[[ArgumentParser], None]
     function: Callable[[Context], int]
     prints_data: bool = True
+    json_help: str = "print one JSON document, and nothing else, on stdout"
 
 
 def _start_arguments(parser: ArgumentParser) -> None:
@@ -201,6 +203,7 @@ COMMANDS = (
         ("watchkeeper run . --headless", "watchkeeper run ~/src/flask --headless --json"),
         _run_arguments,
         _run,
+        json_help="with --headless: print each event as a line of JSON, and nothing else, on stdout",
     ),
     CommandLine(
         "once",
