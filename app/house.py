@@ -11,7 +11,6 @@ import sys
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import structlog
@@ -19,7 +18,6 @@ import structlog
 from app.domain.commands import RaiseWindow
 from app.domain.errors import BridgeError, CommandRefused, ProjectError
 from app.domain.events import LoopLagged
-from app.domain.snapshot import Mood
 from app.domain.verdicts import Verdict
 from app.engine.workers import plain_loop
 
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from app.agents.settings_in_force import SettingsInForce
     from app.agents.testing.agent import Remembered
     from app.cli.launchers import TrayOptions
+    from app.domain.snapshot import Mood
     from app.engine.bridge import SafeAsyncBridge
     from app.engine.bus import Bus
     from app.engine.clock import Clock
@@ -74,12 +73,14 @@ def _ground(places: Places) -> Iterator[Ground]:
     from app.engine.clock import SystemClock
     from app.engine.limits import Limits
     from app.engine.shutdown import Shutdown
+    from app.store.location import secrets_of
 
     clock, ring, limits = SystemClock(), logs.LogRing(), Limits()
     bus = Bus(clock)
     with logs.configure(places, "info", ring=ring) as log:
-        log.redactor.register(os.environ.get("DATABASE_URL", ""))
-        log.redactor.register(urlsplit(os.environ.get("DATABASE_URL", "")).password or "")
+        url = os.environ.get("DATABASE_URL", "")
+        for secret in (url, *secrets_of(url)):
+            log.redactor.register(secret)
         shutdown = Shutdown(bus, clock, limits)
         try:
             yield Ground(places, clock, bus, ring, log, limits, shutdown)
@@ -264,24 +265,23 @@ async def _live_in_tray(ground: Ground, folders: tuple[Path, ...], options: Tray
 
 @asynccontextmanager
 async def _alerts(ground: Ground, settings: Settings, desk: Desk) -> AsyncIterator[None]:
-    from app.alerts.desktop import DesktopAlerts
+    from app.alerts.desktop import TOLD_MOODS, DesktopAlerts
     from app.engine.files import write_atomic
     from app.system.notifications import BalloonNotifier, DesktopNotifierAdapter
 
     if not settings.notifications.enabled:
         yield
         return
-    icons: dict[str, Path] = {}
-    for name, content in desk.icon_pngs().items():
-        path = ground.places.cache / f"icon-{name}.png"
+    icons: dict[Mood | None, Path] = {}
+    for mood in (None, *TOLD_MOODS):
+        path = ground.places.cache / f"icon-{mood or 'app'}.png"
         with suppress(OSError):  # a full disk: notifications go without
-            await asyncio.to_thread(write_atomic, path, content, sync=False)
-            icons[name] = path
-    notifiers = (DesktopNotifierAdapter(icons.get("app")), BalloonNotifier(desk.balloon))
+            await asyncio.to_thread(write_atomic, path, desk.icon_png(mood), sync=False)
+            icons[mood] = path
+    notifiers = (DesktopNotifierAdapter(icons.get(None)), BalloonNotifier(desk.balloon))
     try:
         snooze_s = settings.notifications.snooze_minutes * 60
-        moods = {mood: icons[mood.value] for mood in Mood if mood.value in icons}
-        async with DesktopAlerts(ground.bus, notifiers, ground.clock, snooze_s=snooze_s, icons=moods):
+        async with DesktopAlerts(ground.bus, notifiers, ground.clock, snooze_s=snooze_s, icons=icons):
             yield
     finally:
         with suppress(TimeoutError):

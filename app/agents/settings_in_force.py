@@ -14,6 +14,7 @@ from app.engine.settings import SettingsFile
 from app.engine.statefile import StateFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from app.engine.places import Places
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 TRUST_SCHEMA = 1
+
+
+def overrides_of(places: Places, base: Callable[[], Settings]) -> ProjectOverrides[Settings]:
+    """Return what puts projects' own settings over the person's, and keeps the word on which of them are trusted.
+
+    Args:
+        places: Where that word lies.
+        base: Gives the person's own settings.
+    """
+    return ProjectOverrides(base, ProjectSettings, StateFile(places.trusted_projects, schema=TRUST_SCHEMA))
 
 
 class SettingsInForce:
@@ -32,8 +43,7 @@ class SettingsInForce:
 
     def __init__(self, places: Places) -> None:
         self._file = SettingsFile(Settings, places.settings_file, last_good=places.last_good_settings)
-        trusted = StateFile(places.trusted_projects, schema=TRUST_SCHEMA)
-        self._overrides = ProjectOverrides(lambda: self._file.current, ProjectSettings, trusted)
+        self._overrides = overrides_of(places, lambda: self._file.current)
         self._turn = threading.Lock()
         self._seen: tuple[int, int] | None = None
         with self._turn:

@@ -36,6 +36,9 @@ _log = structlog.get_logger(__name__)
 SNOOZE_S: Final = 30 * 60.0
 """What the Snooze button asks for."""
 
+TOLD_MOODS: Final = (Mood.RED, Mood.ATTENTION, Mood.GREEN)
+"""The moods that a notification can be about."""
+
 _WAITING: Final = 100
 """Notifications that may wait for a slow service; there is at most one of each cause."""
 
@@ -63,7 +66,7 @@ class DesktopAlerts:
         clock: Clock,
         *,
         snooze_s: float = SNOOZE_S,
-        icons: Mapping[Mood, Path] | None = None,
+        icons: Mapping[Mood | None, Path] | None = None,
     ) -> None:
         self._bus = bus
         self._icons = icons or {}

@@ -11,16 +11,15 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from app.agents.settings import ProjectSettings, Settings
-from app.agents.settings_in_force import TRUST_SCHEMA
+from app.agents.settings import Settings
+from app.agents.settings_in_force import overrides_of
 from app.cli.projects import project_root
 from app.cli.terminal import plain
 from app.domain.errors import CannotError, SettingsError, UsageError
 from app.engine.files import write_atomic
-from app.engine.overrides import ProjectOverrides, read_override
+from app.engine.overrides import read_override
 from app.engine.places import make_private
 from app.engine.settings import Section, SettingsFile, fields
-from app.engine.statefile import StateFile
 
 if TYPE_CHECKING:
     from app.cli.context import Context
@@ -109,9 +108,7 @@ def _editor(context: Context) -> list[str]:
 
 def _trust(context: Context) -> int:
     root = project_root(context.words.path, context.cwd)
-    overrides = ProjectOverrides(
-        Settings, ProjectSettings, StateFile(context.places.trusted_projects, schema=TRUST_SCHEMA)
-    )
+    overrides = overrides_of(context.places, Settings)
     if context.words.revoke:
         overrides.revoke(root)
         return _told(context, root, trusted=False, settings={}, text=f"The settings of {root} are no longer trusted.")

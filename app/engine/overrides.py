@@ -31,9 +31,8 @@ SHARED_TABLE = ("tool", "watchkeeper")
 
 @dataclass(frozen=True, slots=True)
 class SettingsNotice:
-    """What a person should know about a project's settings; the fields are those of a NoticeRaised event."""
+    """What a person should know about a project's settings, and what to do."""
 
-    key: str
     text: str
     hint: str
 
@@ -95,7 +94,6 @@ class ProjectOverrides(Generic[S]):
     def project_settings(self, root: Path) -> tuple[S, SettingsNotice | None]:
         """Return the settings for a project, and a notice when its own are not among them. Never fails."""
         settings = self._base()
-        key = f"settings:{root}"
         try:
             override = read_override(root)
             if override is None:
@@ -104,10 +102,10 @@ class ProjectOverrides(Generic[S]):
             if not trusted:
                 text = f"{override.path} has settings for Watchkeeper that you have not trusted, so they are not used."
                 hint = f"Look at them, then run: watchkeeper config trust {root}"
-                return settings, SettingsNotice(key, f"{text} {trouble}".rstrip(), hint)
+                return settings, SettingsNotice(f"{text} {trouble}".rstrip(), hint)
             return self._over(settings, self.checked(override)), None
         except SettingsError as error:
-            return settings, SettingsNotice(key, error.message, f"{error.hint} Your own settings hold until then.")
+            return settings, SettingsNotice(error.message, f"{error.hint} Your own settings hold until then.")
 
     def checked(self, override: Override) -> Section:
         """Return a project's settings as far as they are set, typed.

@@ -10,7 +10,6 @@ import structlog
 
 from app.domain.commands import RaiseWindow
 from app.domain.errors import WatchkeeperError
-from app.domain.snapshot import Mood
 from app.engine.notices import Notices
 from app.engine.tasks import spawn
 from app.ui.icons import Icons
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from app.domain.commands import Command
+    from app.domain.snapshot import Mood
     from app.engine.bus import Bus
     from app.engine.clock import Clock
     from app.ui.window import Window
@@ -75,10 +75,11 @@ class Desk:
         """Show a message at the tray's icon. Returns False when there is none."""
         return self._tray.balloon(title, text)
 
-    def icon_pngs(self) -> dict[str, bytes]:
-        """Return the pictures for notifications as PNG files: `app`, and each mood's by its name."""
-        moods = {mood.value: self._icons.mood_png(mood, NOTIFICATION_ICON_PX) for mood in Mood}
-        return {"app": self._icons.app_png(NOTIFICATION_ICON_PX), **moods}
+    def icon_png(self, mood: Mood | None) -> bytes:
+        """Return the picture of a mood, or without one the program's, as a PNG file for notifications."""
+        if mood is None:
+            return self._icons.app_png(NOTIFICATION_ICON_PX)
+        return self._icons.mood_png(mood, NOTIFICATION_ICON_PX)
 
     def open_window(self) -> None:
         """Show the window in front of others."""

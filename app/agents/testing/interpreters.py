@@ -123,7 +123,7 @@ def run_command(argv: Sequence[str], folder: Path, environ: Mapping[str, str], s
 class _Search:
     """One search: what is known of the project, and why what was looked at did not do."""
 
-    def __init__(self, root: Path, environ: Mapping[str, str], run: Run, own_prefix: Path, windows: bool) -> None:  # noqa: FBT001
+    def __init__(self, root: Path, environ: Mapping[str, str], run: Run, own_prefix: Path, windows: bool) -> None:  # noqa: FBT001 - one caller
         self.reasons: list[str] = []
         self._root = root
         self._environ = environ

@@ -11,7 +11,7 @@ from app.agents.testing.runs import TestRun, drop_bytecode
 from app.domain.verdicts import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from app.agents.testing.interpreters import Interpreter
@@ -46,7 +46,6 @@ async def run_once(
     runner: ProcessRunner,
     clock: Clock,
     environ: Mapping[str, str],
-    on_progress: Callable[[int, int, str], None] = lambda _done, _total, _running: None,
 ) -> Report:
     """Run all tests of a project, those in changed files first, so that a red one is seen early.
 
@@ -57,7 +56,6 @@ async def run_once(
         runner: Starts programs.
         clock: Time.
         environ: The environment in which the tests are run.
-        on_progress: Told how many tests have ended, how many there are (0 until known), and which one runs.
 
     Raises:
         InterpreterMissing: No Python was found for the project.
@@ -75,17 +73,11 @@ async def run_once(
         environ=environ,
     )
     tests: dict[str, TestResult] = {}
-    total = 0
 
-    def on_collected(count: int) -> None:
-        nonlocal total
-        total = count
-
-    def on_results(results: tuple[TestResult, ...], running: str) -> None:
+    def on_results(results: tuple[TestResult, ...], _running: str) -> None:
         for result in results:
             tests.pop(result.nodeid, None)
             tests[result.nodeid] = result
-        on_progress(len(tests), total, running)
 
-    outcome = await run.run(on_collected, on_results)
+    outcome = await run.run(lambda _count: None, on_results)
     return Report(str(root), interpreter, tuple(changed), outcome, tuple(tests.values()))
