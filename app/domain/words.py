@@ -220,7 +220,7 @@ def test_name(nodeid: str) -> str:
     """Return what a person calls a test: `TestA.test_x[1]`, or the file's name where there is no more."""
     file, *rest = node_parts(nodeid)
     name = ".".join(rest) if rest else file_name(file)
-    return name if name.strip() else "(no name)"
+    return name if one_line(name) else "(no name)"
 
 
 test_name.__test__ = False  # type: ignore[attr-defined] # pytest must not take the name for a test

@@ -155,3 +155,8 @@ def test_a_sentence_begins_with_a_capital_but_for_pytest() -> None:
     """The name of a program keeps its small letter."""
     assert words.sentence("the test run hung") == "The test run hung"
     assert words.sentence("pytest is not installed") == "pytest is not installed"
+
+
+def test_a_test_whose_name_cannot_be_printed_has_a_name_for_people() -> None:
+    """A menu entry must not be empty: U+D7FC is a letter that was never assigned."""
+    assert words.test_name("\ud7fc") == "(no name)"
