@@ -89,6 +89,14 @@ class ReadTest(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadWhy(Command):
+    """Answer: app.domain.history.Why of one test. Refused with UsageError when the test or project is not known."""
+
+    project: str
+    nodeid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadRuns(Command):
     """Answer: the last runs, newest first, as a tuple of app.domain.history.RunRecord."""
 

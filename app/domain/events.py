@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.domain.agents import AgentState
-    from app.domain.verdicts import Cause, TestResult, TestState, Verdict
+    from app.domain.coverage import ChangedLines, Coverage
+    from app.domain.verdicts import Cause, Check, Stage, TestResult, TestState, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,23 @@ class RunCollected(Event):
     project: str
     run_id: str
     total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStaged(Event):
+    """A run that chose its tests enters a stage.
+
+    Attributes:
+        stage: IMPACTED first, then REST.
+        tests: How many tests the stage has, as far as that is known before it runs; None when it is not.
+        verdict: For REST, what the impacted tests said, GREEN or RED; else None.
+    """
+
+    project: str
+    run_id: str
+    stage: Stage
+    tests: int | None = None
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +134,34 @@ class VerdictChanged(Event):
     message: str = ""
     still_red: int = 0
     complete: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestChecked(Event):
+    """A red test had its second look, after the run in which it went red."""
+
+    __test__ = False
+
+    project: str
+    nodeid: str
+    check: Check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeCovered(Event):
+    """A run's tests tell how much of its change they execute."""
+
+    project: str
+    run_id: str
+    lines: ChangedLines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageMeasured(Event):
+    """coverage.py measured a whole run of a project's tests."""
+
+    project: str
+    coverage: Coverage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

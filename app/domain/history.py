@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.domain.verdicts import Cause, Counts, Outcome, Verdict
+    from app.domain.verdicts import Cause, Counts, Outcome, Stage, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,29 @@ class TestDetail:
     nodeid: str
     output: str
     moments: tuple[TestMoment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why a test was run when it was, or was not.
+
+    Attributes:
+        stage: In which part of the last run that chose tests it stood; None when it stood in none.
+        ran: Whether it has ended in that run.
+        cause: What caused that run; None when none chose tests yet.
+        reasons: Sentences for people, the strongest first: which changed function it executes, which file it reads.
+        depends_on: Files of the project that it executes or reads, sorted.
+        functions: How many functions of the project it executes.
+    """
+
+    project: str
+    nodeid: str
+    stage: Stage | None
+    ran: bool
+    cause: Cause | None
+    reasons: tuple[str, ...]
+    depends_on: tuple[str, ...]
+    functions: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from app.domain import events
 from app.domain.agents import AgentState
-from app.domain.verdicts import Cause, Counts, TestState, Verdict
+from app.domain.verdicts import Cause, Counts, Stage, TestState, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from app.domain.coverage import ChangedLines, Coverage
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -27,6 +29,10 @@ class RunView:
         expected: How many tests were collected; None until known.
         running: The test that runs now, or empty.
         verdict: None while it goes on.
+        stage: Which part goes on, of a run that chose its tests; None for one that did not.
+        impacted: How many tests the change touches, as far as known; None when nothing was chosen.
+        impacted_verdict: What those said, GREEN or RED, once they have ended; the rest runs on.
+        changed_lines: How much of the change the tests execute; None until known.
     """
 
     run_id: str
@@ -40,6 +46,10 @@ class RunView:
     message: str = ""
     output: str = ""
     duration_s: float = 0.0
+    stage: Stage | None = None
+    impacted: int | None = None
+    impacted_verdict: Verdict | None = None
+    changed_lines: ChangedLines | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,7 @@ class ProjectView:
         current: The run that goes on, or None.
         last: The last run that ended with a verdict of its own (a cancelled run has none), or None.
         tests: The last known state of each test, by node id.
+        coverage: What coverage.py measured last, or None.
     """
 
     root: str
@@ -59,6 +70,7 @@ class ProjectView:
     current: RunView | None = None
     last: RunView | None = None
     tests: Mapping[str, TestState] = field(default_factory=lambda: MappingProxyType({}))
+    coverage: Coverage | None = None
 
     @property
     def red(self) -> tuple[TestState, ...]:
@@ -200,6 +212,43 @@ def _(event: events.RunCollected, s: Snapshot) -> Snapshot:
 
 
 @_reduce.register
+def _(event: events.RunStaged, s: Snapshot) -> Snapshot:
+    view, run = _run_of(s, event.project, event.run_id)
+    if view is None or run is None:
+        return s
+    if event.stage is Stage.IMPACTED:
+        return _project(s, replace(view, current=replace(run, stage=event.stage, impacted=event.tests)))
+    return _project(s, replace(view, current=replace(run, stage=event.stage, impacted_verdict=event.verdict)))
+
+
+@_reduce.register
+def _(event: events.ChangeCovered, s: Snapshot) -> Snapshot:
+    view = s.projects.get(event.project)
+    if view is None:
+        return s
+    if view.current is not None and view.current.run_id == event.run_id:
+        return _project(s, replace(view, current=replace(view.current, changed_lines=event.lines)))
+    if view.last is not None and view.last.run_id == event.run_id:
+        return _project(s, replace(view, last=replace(view.last, changed_lines=event.lines)))
+    return s
+
+
+@_reduce.register
+def _(event: events.CoverageMeasured, s: Snapshot) -> Snapshot:
+    view = s.projects.get(event.project)
+    return s if view is None else _project(s, replace(view, coverage=event.coverage))
+
+
+@_reduce.register
+def _(event: events.TestChecked, s: Snapshot) -> Snapshot:
+    view = s.projects.get(event.project)
+    test = view.tests.get(event.nodeid) if view is not None else None
+    if view is None or test is None or not test.outcome.is_red:
+        return s
+    return _project(s, replace(view, tests=_with(view.tests, event.nodeid, replace(test, check=event.check))))
+
+
+@_reduce.register
 def _(event: events.TestsRan, s: Snapshot) -> Snapshot:
     view, run = _run_of(s, event.project, event.run_id)
     if view is None or run is None:
@@ -215,6 +264,7 @@ def _(event: events.TestsRan, s: Snapshot) -> Snapshot:
             event.at if before is None or turned else before.since,
             run.cause if before is None or turned else before.cause,
             run.run_id,
+            None if before is None or turned else before.check,
         )
     counts = run.counts.plus(Counts.of([result.outcome for result in event.results]))
     run = replace(run, counts=counts, running=event.running)

@@ -108,6 +108,46 @@ class TestResult:
     output: str = ""
 
 
+class Stage(StrEnum):
+    """Which part of a run goes on: what the change touches comes first, then everything else."""
+
+    IMPACTED = "impacted"
+    REST = "rest"
+
+
+class Blame(StrEnum):
+    """What a red test's second look says of the change that came before it."""
+
+    CHANGE = "change"
+    """It is green on the last source that was green: the change did it."""
+    ELSEWHERE = "elsewhere"
+    """It is red there too: something else did, a clock, a network, an installed package."""
+    FLAKY = "flaky"
+    """On the same source it is green when it runs once more, alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A second look at a test that went red.
+
+    Attributes:
+        alone: How it ended when it ran once more, alone, on the same source; None when that was not tried.
+        before: How it ended on the last source that was green; None when there is none, or it could not be run there.
+    """
+
+    alone: Outcome | None = None
+    before: Outcome | None = None
+
+    @property
+    def blame(self) -> Blame | None:
+        """What both looks say together; None when they say nothing."""
+        if self.alone is not None and not self.alone.is_red:
+            return Blame.FLAKY
+        if self.before is None:
+            return None
+        return Blame.ELSEWHERE if self.before.is_red else Blame.CHANGE
+
+
 @dataclass(frozen=True, slots=True)
 class TestState:
     """The last known state of one test.
@@ -119,6 +159,7 @@ class TestState:
         since: Wall-clock time at which it went from red to not red or back.
         cause: What caused the run in which that happened.
         run_id: The run that it ended in last.
+        check: The second look, for a red one that had it; else None.
     """
 
     __test__ = False
@@ -129,6 +170,7 @@ class TestState:
     since: float
     cause: Cause
     run_id: str
+    check: Check | None = None
 
 
 @dataclass(frozen=True, slots=True)

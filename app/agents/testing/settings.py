@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -22,3 +22,25 @@ class TestSettings(Section):
         default=300.0, ge=1, le=86_400, description="A run that gives no sign of life for so long is ended"
     )
     run_at_start: bool = Field(default=True, description="Run all tests once when the watch begins")
+    runner: Literal["auto", "pytest", "unittest", "command"] = Field(
+        default="auto", description="What runs the tests; auto: looked for in the project's files"
+    )
+    command: str = Field(
+        default="", description='The command that runs the tests, where `runner` is "command": "npx vitest run"'
+    )
+    report: str = Field(
+        default="", description="The JUnit XML file that `command` writes, in the project's folder; empty: none"
+    )
+    impact: bool = Field(default=True, description="Run the tests that a change touches first, then the rest")
+    warm_workers: int = Field(
+        default=2, ge=0, le=4, description="Interpreters kept ready, so that tests start at once; 0: none"
+    )
+    warm_mb: int = Field(
+        default=400, ge=50, le=100_000, description="A ready interpreter that grows beyond this is not kept"
+    )
+    recheck: bool = Field(
+        default=True, description="Run a test that went red once more, alone and on the last green source"
+    )
+    coverage: Literal["idle", "off"] = Field(
+        default="idle", description="Measure the whole project's coverage when nothing else goes on"
+    )
