@@ -1,0 +1,272 @@
+"""Keeps one project's impact map: reads the files, chooses in a thread, learns from runs, saves.
+
+One call at a time; each that takes long runs in a thread, and cancelled callers leave it to end there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from app.agents.testing.impact.impactmap import CONFTEST, ImpactMap
+from app.agents.testing.impact.mapfile import MapFile
+from app.agents.testing.impact.select import Chunk, Selection, in_order
+from app.agents.testing.impact.source import LARGEST, imports_of, index_source
+from app.domain.history import Why
+from app.domain.verdicts import Stage
+from app.engine.regular import read_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from app.agents.testing.impact.source import Import, SourceIndex
+    from app.agents.testing.impact.trace import Trace
+    from app.domain.verdicts import Cause
+
+INDEX_SLICE = 20
+"""Files that are looked into at a time."""
+
+RECENT = 20
+"""Files edited last that a worker should not import ahead of the next save."""
+
+DATA_CAP = 16 * LARGEST
+"""Bytes of a data file that is read to see whether it changed; a larger one counts as changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is to run first, and why.
+
+    Attributes:
+        selection: The tests, with reasons.
+        chunks: Them, in the order in which they run; empty when nothing is chosen.
+        known: How many tests the whole has, as far as known.
+    """
+
+    selection: Selection = field(default_factory=Selection)
+    chunks: tuple[Chunk, ...] = ()
+    known: int = 0
+
+
+class ImpactKeeper:
+    """The impact map of one project.
+
+    Args:
+        root: The project's folder.
+        folder: Where maps are kept.
+    """
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self._root = root
+        self._path = folder / f"{blake2b(str(root).encode('utf-8', 'surrogateescape'), digest_size=12).hexdigest()}.db"
+        self._file: MapFile | None = None
+        self._settled_by = ""
+        self._map = ImpactMap()
+        self._turn = asyncio.Lock()
+        self._unsettled: dict[str, None] = {}
+        self._recent: dict[str, None] = {}
+        self._last: tuple[Cause, Choice, frozenset[str]] | None = None
+        self._may_load = False
+
+    @property
+    def may_load(self) -> bool:
+        """True when the project's conftests may be loaded ahead of a save: they import nothing that was edited of late.
+
+        Only to be asked for, never to be relied on: whoever loads ahead looks whether what was loaded has changed.
+        """
+        return self._may_load
+
+    @property
+    def trusts_preload(self) -> bool:
+        """True when a run with modules imported ahead was seen to say the same as one without."""
+        return self._map.preload_trusted is True
+
+    @property
+    def preload_tried(self) -> bool:
+        """True when it is known whether imports ahead may be trusted."""
+        return self._map.preload_trusted is not None
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """Modules of others that the last run loaded, in order."""
+        return self._map.thirdparty
+
+    async def open(self, settled_by: str) -> None:
+        """Load the map that was made under these circumstances (interpreter, arguments); another is not used."""
+        async with self._turn:
+            if self._file is not None and self._settled_by == settled_by:
+                return
+            self._settled_by = settled_by
+            self._file = MapFile(self._path, settled_by)
+            self._map = await asyncio.to_thread(self._file.load)
+
+    async def choose(self, cause: Cause, red: Collection[str]) -> Choice:
+        """Choose what the files of a cause, and those of causes before it that came to no verdict, touch."""
+        async with self._turn:
+            self._unsettled.update(dict.fromkeys(cause.paths))
+            for path in cause.paths:
+                self._recent.pop(path, None)
+                self._recent[path] = None
+            for path in list(self._recent)[:-RECENT]:
+                del self._recent[path]
+            choice = await asyncio.to_thread(self._choose, tuple(self._unsettled), tuple(red))
+            self._last = (cause, choice, frozenset())
+            return choice
+
+    async def conclude(
+        self, choice: Choice, trace: Trace, *, ran: Mapping[str, float], collected: Sequence[str] | None
+    ) -> None:
+        """Learn from a run that came to its verdict, and save. When it is cancelled, what it has yet to learn is lost.
+
+        Args:
+            choice: What was chosen for it.
+            trace: What its worker told.
+            ran: The tests that ended and seconds of each.
+            collected: All tests there are, in pytest's order, when the run was complete; else None.
+        """
+        async with self._turn:
+            self._map.learn_modules(trace)
+            if self._last is not None and self._last[1] is choice:
+                self._last = (self._last[0], choice, frozenset(ran))
+            if collected is None:
+                return
+            self._unsettled.clear()
+            await asyncio.to_thread(self._settle, choice, trace, dict(ran), collected)
+        await self._index_unknown({*trace.modules.values()})
+        async with self._turn:
+            await asyncio.to_thread(self._map.learn_trace, trace)
+            await self._save()
+
+    async def _index_unknown(self, paths: set[str]) -> None:
+        """Look into files that are not known yet, a few at a time, so that a save need not wait."""
+        known = self._map
+        for folder in {path.rpartition("/")[0] for path in known.files}:
+            paths.update(_conftests_above(folder))
+        wanted = sorted(({*paths, *known.files}) - known.sources.keys())
+        for place in range(0, len(wanted), INDEX_SLICE):
+            async with self._turn:
+                await asyncio.to_thread(self._index, wanted[place : place + INDEX_SLICE], {})
+
+    async def learn(self, trace: Trace) -> None:
+        """Learn from a run whose only purpose it was to be traced."""
+        async with self._turn:
+            self._map.learn_modules(trace)
+        await self._index_unknown({*trace.modules.values()})
+        async with self._turn:
+            await asyncio.to_thread(self._map.learn_trace, trace)
+            await self._save()
+
+    async def trust(self, *, trusted: bool) -> None:
+        """Note whether imports ahead change what tests say."""
+        async with self._turn:
+            self._map.preload_trusted = trusted
+            await self._save()
+
+    async def untraced(self) -> list[str]:
+        """Return the tests whose traces are missing or old, in pytest's order."""
+        async with self._turn:
+            return self._map.untraced()
+
+    def seconds_of(self, nodeids: Iterable[str]) -> float:
+        """Return how long tests took when they ran last; those that never did count nothing."""
+        return sum(self._map.durations.get(nodeid, 0.0) for nodeid in nodeids)
+
+    @property
+    def files(self) -> Mapping[str, list[str]]:
+        """The known tests of each file, in pytest's order."""
+        return self._map.files
+
+    def changed_units(self, choice: Choice) -> Mapping[str, SourceIndex | None]:
+        """Return the changed files of a choice as they were when it was made."""
+        return choice.selection.indexes
+
+    def source(self, path: str) -> SourceIndex | None:
+        """Return a file as it was at the last verdict."""
+        return self._map.sources.get(path)
+
+    def executed(self, path: str, names: Iterable[str]) -> frozenset[str]:
+        """Return those of a file's functions that a test executes."""
+        return frozenset(name for name in names if self._map.users_of(path, [name]))
+
+    def why(self, project: str, nodeid: str) -> Why | None:
+        """Return why a test ran when it did, or None for one that is not known."""
+        known = self._map
+        traced = known.tests.get(nodeid)
+        is_known = any(nodeid in ids for ids in known.files.values())
+        if self._last is None or not (is_known or traced is not None or nodeid in self._last[2]):
+            return None
+        cause, choice, ran = self._last
+        reason = choice.selection.impacted.get(nodeid)
+        texts: tuple[str, ...]
+        is_new = nodeid.partition("::")[0] in choice.selection.new_files
+        if reason is not None or is_new:
+            stage, texts = Stage.IMPACTED, (reason.text if reason is not None else "Its file is new.",)
+        elif choice.selection.whole:
+            stage, texts = None, (f"Nothing was chosen, all tests ran: {choice.selection.whole}",)
+        else:
+            stage, texts = Stage.REST, ("Nothing that it is known to execute, import or read has changed.",)
+        units = known.units_of(nodeid)
+        files = {path for path, _ in units} | (traced.read if traced is not None else frozenset())
+        if traced is None:
+            texts = (*texts, "What it executes is not known yet.")
+        elif traced.stale:
+            texts = (*texts, "What it executes was last looked at before the latest change that touched it.")
+        functions = len({unit for unit in units if unit[1]})
+        return Why(project, nodeid, stage, nodeid in ran, cause, texts, tuple(sorted(files)), functions)
+
+    # In a thread.
+
+    def _choose(self, paths: tuple[str, ...], red: tuple[str, ...]) -> Choice:
+        known = self._map
+        changes = {path: _content(self._root / path) for path in paths}
+        selection = known.select(changes, red)
+        count = sum(len(ids) for ids in known.files.values())
+        self._may_load = bool(known.files) and not known.loads_any(
+            [path for path in known.sources if path.rpartition("/")[2] == CONFTEST], self._recent
+        )
+        if not selection.is_chosen:
+            return Choice(selection, (), count)
+        return Choice(selection, in_order(selection, known.files, known.durations), count)
+
+    def _settle(self, choice: Choice, trace: Trace, ran: Mapping[str, float], collected: Sequence[str]) -> None:
+        known = self._map
+        known.learn_order(collected, ran)
+        if trace.thirdparty:
+            known.thirdparty = trace.thirdparty
+        self._index((), dict(choice.selection.indexes))
+        known.grow_stale(choice.selection.impacted)
+
+    def _index(self, paths: Iterable[str], indexes: dict[str, SourceIndex | None]) -> None:
+        """Learn files as they are, and those in `indexes` as they were when they were read."""
+        imports: dict[str, tuple[Import, ...]] = {}
+        for path in (*paths, *indexes):
+            content = _content(self._root / path) if path.endswith(".py") else None
+            if content is not None:
+                imports[path] = imports_of(content)
+                if path not in indexes:
+                    indexes[path] = index_source(content)
+        self._map.learn_sources({path: index for path, index in indexes.items() if path.endswith(".py")}, imports)
+
+    async def _save(self) -> None:
+        if self._file is not None:
+            await asyncio.to_thread(self._file.save, self._map)
+
+
+def _content(path: Path) -> bytes | None:
+    """Return a file's bytes; of one that is very large, what tells one version from another."""
+    try:
+        content = read_regular(path, DATA_CAP)
+        if len(content) <= DATA_CAP:
+            return content
+        stat = path.stat()
+    except (OSError, ValueError):
+        return None
+    return f"{stat.st_size} {stat.st_mtime_ns}".encode()
+
+
+def _conftests_above(folder: str) -> set[str]:
+    parts = folder.split("/") if folder else []
+    return {"/".join([*parts[:count], CONFTEST]) for count in range(len(parts) + 1)}
