@@ -1,4 +1,4 @@
-"""Programs that end when Watchkeeper does: each is started through a guard (`app/engine/guard.py`) of its own.
+"""Programs that end when Watchkeeper does: each is started through a guard (`app/engine/guard`) of its own.
 
     async with runner.start([python, "-c", code], cwd=folder, env=environment) as process:
         async for line in process.lines():
@@ -6,7 +6,8 @@
         ended = await process.wait()
 
 Leaving the block ends what still runs. The program's stdout and stderr are one stream, of which the last part is kept;
-what it writes into the descriptor that WATCHKEEPER_RESULTS_FD names comes out of `lines`. Works on asyncio's own loop
+what it writes into the descriptor that WATCHKEEPER_RESULTS_FD names comes out of `lines`. Started with `orders=True`,
+it reads what `send` was given from the descriptor that WATCHKEEPER_ORDERS_FD names. Works on asyncio's own loop
 and on any that runs asyncio's subprocess transports, Qt's among them. Timers and the guard itself drive every end, no
 task does, so that a cancelled caller leaves nothing half done.
 """
@@ -14,69 +15,36 @@ task does, so that a cancelled caller leaves nothing half done.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import signal
 import sys
-from collections import deque
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-
-import structlog
+from typing import TYPE_CHECKING, Any
 
 from app.domain.errors import CannotError, ProjectError
+from app.engine.guarded import OUTPUT_CAP, Ended, GuardChannel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from app.engine.clock import Clock
 
-_log = structlog.get_logger(__name__)
-
-OUTPUT_CAP = 1 << 20
-"""Bytes of output that are kept, the last ones."""
-LONGEST_LINE = 8 << 20
-"""A longer line in the results channel is no line of ours and is dropped."""
-WAITING_LINES_CAP = 4 << 20
-"""Bytes of lines that may wait to be read; beyond that the program is made to wait."""
-FORCE_AFTER_S = 2.2
-"""A guard needs about 1.5 s at most to end everything (a grace, then SIGKILL again and again); then it is killed."""
-GIVE_UP_AFTER_S = 0.5
-DRAIN_S = 0.25
-"""How long to read on after the guard's end, and again while something comes: what got away may hold the pipe."""
-DRAIN_AT_MOST = 8
-
-_GUARD_MARK = b'{"guard":'
-_OUR_END_S = 1.0
+__all__ = ["OUTPUT_CAP", "Ended", "GuardedProcess", "ProcessRunner"]
 
 # Imported, its bytecode is at hand: run by path it would be compiled each time, which doubles what it costs.
-_GUARD = "import sys; sys.path.append(sys.argv[1]); import guard; guard.stand_guard(sys.argv[2], sys.argv[3:])"
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a program ended.
-
-    Attributes:
-        code: Its exit code; None when a signal ended it, or when nobody could see how it ended.
-        signal: The number of the signal that ended it, or None.
-        output: The last part of what it wrote to stdout and stderr.
-        killed: True when it was ended from here.
-    """
-
-    code: int | None
-    signal: int | None
-    output: bytes
-    killed: bool
+_GUARD = """\
+import sys
+sys.path.append(sys.argv[1])
+import guard
+guard.stand_guard(sys.argv[3], sys.argv[4:], with_orders=sys.argv[2] == "orders")"""
 
 
 class GuardedProcess:
     """One running program. Made by `ProcessRunner.start`; belongs to the loop's own thread."""
 
-    def __init__(self, channel: _Channel) -> None:
+    def __init__(self, channel: GuardChannel, *, takes_orders: bool) -> None:
         self._channel = channel
+        self._takes_orders = takes_orders
 
     @property
     def pid(self) -> int:
@@ -102,6 +70,19 @@ class GuardedProcess:
             channel.line_came.clear()
             await channel.line_came.wait()
 
+    def send(self, content: bytes) -> None:
+        """Queue bytes for the program's orders channel, and return at once.
+
+        What a program does not read waits in memory until it ends. To a program that has ended, or that closed the
+        channel, nothing is sent.
+
+        Raises:
+            ValueError: The program was started without an orders channel.
+        """
+        if not self._takes_orders:
+            raise ValueError("This program was started without an orders channel.")
+        self._channel.send(content)
+
     async def wait(self) -> Ended:
         """Return when the program has ended and everything that it left behind is dead."""
         return await asyncio.shield(self._channel.ended)
@@ -126,26 +107,35 @@ class ProcessRunner:
 
     @asynccontextmanager
     async def start(
-        self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], output_cap: int = OUTPUT_CAP
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        output_cap: int = OUTPUT_CAP,
+        orders: bool = False,
     ) -> AsyncIterator[GuardedProcess]:
         """Start a program, and end it on leaving if it still runs.
 
         Args:
             argv: The program (a path, or a name to be found on `env`'s PATH) and its arguments.
             cwd: Its working folder.
-            env: Its whole environment; WATCHKEEPER_RESULTS_FD is added.
+            env: Its whole environment; the variables that name its channels are added.
             output_cap: How many bytes of its output are kept.
+            orders: Whether it gets an orders channel: a pipe that carries what `GuardedProcess.send` is given, and that
+                ends when the program is to end, or when Watchkeeper does.
 
         Raises:
             ProjectError: The working folder cannot be entered.
             CannotError: The program cannot be started.
         """
         loop = asyncio.get_running_loop()
-        channel = _Channel(loop, self._clock, output_cap)
+        channel = GuardChannel(loop, self._clock, output_cap)
         pipe = asyncio.subprocess.PIPE
         guard = loop.subprocess_exec(
             lambda: channel,
             *self._guard,
+            "orders" if orders else "",
             str(cwd),
             *argv,
             env=dict(env),
@@ -162,7 +152,7 @@ class ProcessRunner:
                 raise CannotError(f"{argv[0]} could not be started: {error}.") from error
             await channel.started()
             _refuse(channel, argv[0], cwd)
-            yield GuardedProcess(channel)
+            yield GuardedProcess(channel, takes_orders=orders)
         finally:
             if channel.connected:
                 channel.end_program()
@@ -194,7 +184,7 @@ else:
     _APART = {"start_new_session": True}
 
 
-def _refuse(channel: _Channel, program: str, cwd: Path) -> None:
+def _refuse(channel: GuardChannel, program: str, cwd: Path) -> None:
     """Raise what kept the program from being started, if anything did."""
     if channel.pid:
         return
@@ -206,202 +196,3 @@ def _refuse(channel: _Channel, program: str, cwd: Path) -> None:
     if failure.what == "folder":
         raise ProjectError(f"{cwd} cannot be entered: {reason}.", "Look whether the folder still exists.")
     raise CannotError(f"{program} cannot be run: {reason}.", "Look whether it still exists and may be executed.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    what: str
-    errno: int
-
-
-class _Channel(asyncio.SubprocessProtocol):
-    """The near end of a guard: its three streams, its end, and the timers that see to it that there is one."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, output_cap: int) -> None:
-        self.ended: asyncio.Future[Ended] = loop.create_future()
-        self.lines: deque[bytes] = deque()
-        self.line_came = asyncio.Event()
-        self.no_more_lines = False
-        self.output = bytearray()
-        self.last_output_at = clock.monotonic()
-        self.pid = 0
-        self.failure: _Failure | None = None
-        self._loop = loop
-        self._clock = clock
-        self._cap = output_cap
-        self._transport: asyncio.SubprocessTransport | None = None
-        self._partial = bytearray()
-        self._overlong = False
-        self._waiting = 0
-        self._paused = False
-        self._start_seen = asyncio.Event()
-        self._code: int | None = None
-        self._signal: int | None = None
-        self._told_end = False
-        self._killed = False
-        self._exited = False
-        self._came = 0
-        self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def connected(self) -> bool:
-        """True once there is a guard."""
-        return self._transport is not None
-
-    async def started(self) -> None:
-        """Wait until the guard has started the program, or could not."""
-        await self._start_seen.wait()
-
-    def take_line(self) -> bytes:
-        """Return the oldest waiting line, and let the program go on when it was made to wait."""
-        line = self.lines.popleft()
-        self._waiting -= len(line)
-        if self._paused and self._waiting < WAITING_LINES_CAP // 4:
-            self._resume()
-        return line
-
-    def end_program(self) -> None:
-        """Have the guard end everything; if it does not, do it from here. Returns at once."""
-        if self.ended.done() or self._killed or self._exited:
-            return
-        self._killed = not self._told_end
-        self._resume()
-        self._close_stdin()
-        self._arm(FORCE_AFTER_S, self._force)
-
-    # What asyncio calls.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.SubprocessTransport", transport)
-        if self._killed:  # asked for while the guard was being started
-            self._close_stdin()
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        self._came += 1
-        if fd == 1:
-            self._take_results(data)
-            return
-        self.last_output_at = self._clock.monotonic()
-        self.output += data
-        if len(self.output) > 2 * self._cap:
-            del self.output[: -self._cap]
-
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        if fd == 1:
-            self._end_lines()
-
-    def process_exited(self) -> None:
-        self._exited = True
-        self._resume()
-        self._end_group()
-        self._close_stdin()
-        self._arm(DRAIN_S, lambda: self._drain(self._came, DRAIN_AT_MOST))
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        self._finish()
-
-    # Results.
-
-    def _take_results(self, data: bytes) -> None:
-        self._partial += data
-        if b"\n" not in data:
-            if len(self._partial) > LONGEST_LINE:
-                self._overlong = True
-                self._partial.clear()
-            return
-        *lines, rest = self._partial.split(b"\n")
-        if self._overlong:
-            self._overlong = False
-            del lines[0]
-        self._partial = rest
-        for line in lines:
-            if line.startswith(_GUARD_MARK):
-                self._take_guard_line(bytes(line))
-            elif line and not (self._killed and self._waiting > WAITING_LINES_CAP):
-                self.lines.append(bytes(line))
-                self._waiting += len(line)
-        if self.lines:
-            self.line_came.set()
-        if self._waiting > WAITING_LINES_CAP and not self._paused and not self._killed and not self._exited:
-            self._paused = True
-            self._results_pipe().pause_reading()
-
-    def _take_guard_line(self, line: bytes) -> None:
-        try:
-            said = json.loads(line)
-            match said["guard"]:
-                case "started":
-                    self.pid = int(said["pid"])
-                    self._start_seen.set()
-                case "failed":
-                    self.failure = _Failure(str(said["what"]), int(said["errno"]))
-                    self._start_seen.set()
-                case "ended":
-                    self._code, self._signal, self._told_end = said["code"], said["signal"], True
-                    self._end_lines()
-                    self._arm(_OUR_END_S, self._force)
-        except (ValueError, KeyError, TypeError):
-            _log.warning("a line of the guard is not understood", line=line[:200])
-
-    def _end_lines(self) -> None:
-        self.no_more_lines = True
-        self.line_came.set()
-
-    def _resume(self) -> None:
-        if self._paused:
-            self._paused = False
-            self._results_pipe().resume_reading()
-
-    def _results_pipe(self) -> asyncio.ReadTransport:
-        assert self._transport is not None  # noqa: S101 - data came, so there is one
-        return cast("asyncio.ReadTransport", self._transport.get_pipe_transport(1))
-
-    # The end.
-
-    def _close_stdin(self) -> None:
-        pipe = self._transport.get_pipe_transport(0) if self._transport is not None else None
-        if pipe is not None:
-            pipe.close()
-
-    def _force(self) -> None:
-        """The guard does not end: end the program's group and the guard from here."""
-        _log.warning("a guard did not end in time and is killed", pid=self.pid)
-        self._end_group()
-        if self._transport is not None:
-            with suppress(ProcessLookupError):
-                self._transport.kill()
-        self._arm(GIVE_UP_AFTER_S, self._give_up)
-
-    def _end_group(self) -> None:
-        """Kill the program's group when the guard ended without having told that it is gone."""
-        if self.pid and not self._told_end and sys.platform != "win32":
-            with suppress(OSError):
-                os.killpg(self.pid, signal.SIGKILL)
-
-    def _drain(self, came: int, left: int) -> None:
-        if self._came != came and left:
-            self._arm(DRAIN_S, lambda: self._drain(self._came, left - 1))
-        else:
-            self._give_up()
-
-    def _give_up(self) -> None:
-        """Close the pipes, whoever still holds their other ends."""
-        if self._transport is not None:
-            self._transport.close()
-        self._arm(DRAIN_S, self._finish)
-
-    def _finish(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._transport is not None:
-            self._transport.close()
-        self._end_lines()
-        self._start_seen.set()
-        if not self.ended.done():
-            output = bytes(self.output[-self._cap :]) if self._cap else b""
-            self.ended.set_result(Ended(self._code, self._signal, output, self._killed))
-
-    def _arm(self, seconds: float, action: Callable[[], None]) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, action)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from app.domain.errors import CannotError, ProjectError
-from app.engine import processes
+from app.engine import guarded
 from app.engine.clock import SystemClock
 from app.engine.processes import ProcessRunner
 
@@ -56,7 +56,7 @@ def runner() -> ProcessRunner:
 
 
 def python(
-    runner: ProcessRunner, code: str, *arguments: str, cwd: Path = ROOT, output_cap: int = processes.OUTPUT_CAP
+    runner: ProcessRunner, code: str, *arguments: str, cwd: Path = ROOT, output_cap: int = guarded.OUTPUT_CAP
 ) -> AbstractAsyncContextManager[GuardedProcess]:
     """Start a Python program of a few lines."""
     argv = [sys.executable, "-S", "-c", textwrap.dedent(code), *arguments]
@@ -178,7 +178,7 @@ async def test_a_gigabyte_of_output_is_bounded(runner: ProcessRunner) -> None:
         ended = await process.wait()
     ticking.cancel()
 
-    assert len(ended.output) == processes.OUTPUT_CAP
+    assert len(ended.output) == guarded.OUTPUT_CAP
     assert ended.output.endswith(b"\x00last")
     assert psutil.Process().memory_info().rss - before < 32 << 20
     assert turns > 10
@@ -186,7 +186,7 @@ async def test_a_gigabyte_of_output_is_bounded(runner: ProcessRunner) -> None:
 
 async def test_a_slow_reader_loses_nothing(runner: ProcessRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond a bound the program waits for its reader; each line arrives, in order."""
-    monkeypatch.setattr(processes, "WAITING_LINES_CAP", 10_000)
+    monkeypatch.setattr(guarded, "WAITING_LINES_CAP", 10_000)
     code = """
     import os
     with os.fdopen(int(os.environ["WATCHKEEPER_RESULTS_FD"]), "w") as results:
@@ -210,7 +210,7 @@ async def test_a_slow_reader_loses_nothing(runner: ProcessRunner, monkeypatch: p
 
 async def test_a_line_without_end_is_dropped(runner: ProcessRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is no line of ours does not fill the memory, and what comes after it is read."""
-    monkeypatch.setattr(processes, "LONGEST_LINE", 100_000)
+    monkeypatch.setattr(guarded, "LONGEST_LINE", 100_000)
 
     lines, _ = await run(
         runner,
@@ -350,7 +350,7 @@ async def test_a_killed_guard_takes_the_program_along(runner: ProcessRunner) -> 
 
 async def test_a_stopped_guard_does_not_hold_us(runner: ProcessRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     """A guard that does not act is ended from here, and the program with it."""
-    monkeypatch.setattr(processes, "FORCE_AFTER_S", 0.1)
+    monkeypatch.setattr(guarded, "FORCE_AFTER_S", 0.1)
     async with python(runner, "import time; time.sleep(600)") as process:
         guard = psutil.Process(process.pid).parent()
         assert guard is not None
