@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.cli.launchers import TrayOptions
+    from app.cli.launchers import OnceOptions, TrayOptions
     from app.engine.places import Places
 
 
@@ -73,7 +73,7 @@ def _headless(folder: Path, as_json: bool) -> int:  # noqa: FBT001 - as the comm
         return watch_in_terminal(places, checked, as_json=as_json)
 
 
-def _once(folder: Path, changed: tuple[str, ...], as_json: bool) -> int:  # noqa: FBT001 - likewise
+def _once(folder: Path, changed: tuple[str, ...], options: OnceOptions) -> int:
     import asyncio
 
     from app.agents.settings_in_force import SettingsInForce
@@ -87,17 +87,27 @@ def _once(folder: Path, changed: tuple[str, ...], as_json: bool) -> int:  # noqa
 
     (root,) = _checked((folder,))
     terminal = Terminal(sys.stdout, sys.stderr, os.environ)
-    in_force = SettingsInForce(Places.find(os.environ))
+    places = Places.find(os.environ)
+    in_force = SettingsInForce(places)
     _, general = in_force.general()
     settings, own = in_force.of_project(root)
     for text, hint in (general, own):
         if text:
             terminal.note(plain(f"{text} {hint}"))
     clock = SystemClock()
-    run = run_once(root, changed, settings.tests, runner=ProcessRunner(clock=clock), clock=clock, environ=os.environ)
+    run = run_once(
+        root,
+        changed,
+        settings.tests,
+        runner=ProcessRunner(clock=clock),
+        clock=clock,
+        environ=os.environ,
+        maps=places.cache / "impact",
+        coverage=options.coverage,
+    )
     with asyncio.Runner(loop_factory=plain_loop) as runner:
         report = runner.run(run)
-    return report_once(report, terminal, as_json=as_json)
+    return report_once(report, terminal, as_json=options.as_json)
 
 
 def _checked(folders: tuple[Path, ...]) -> tuple[Path, ...]:

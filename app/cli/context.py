@@ -51,11 +51,11 @@ class Context:
 
         return Places.find(self.environ)
 
-    def client(self) -> ControlClient:
-        """Return a connection to the running instance, to be used as a context manager."""
+    def client(self, timeout_s: float | None = None) -> ControlClient:
+        """Return a connection to the running instance, to be used as a context manager; answers within `timeout_s`."""
         from app.control.client import ControlClient
 
-        return ControlClient(self.places)
+        return ControlClient(self.places) if timeout_s is None else ControlClient(self.places, timeout_s=timeout_s)
 
     def logging(self) -> Logging:
         """Begin to log into the command line's own file, until the returned context manager is left.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from app.cli.exits import EXIT_RED
 from app.cli.projects import project_root
 from app.cli.terminal import plain
 from app.domain import words
-from app.domain.errors import UsageError
+from app.domain.errors import CannotError, UsageError
 from app.domain.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Outputs = dict[tuple[str, str], str]
 
 _MOST_LINES = 10_000
+_INSTANCE_S = 2.0
+"""How long an instance may take to tell what only it knows; the history is told without it then."""
 _RUNS_LOOKED_AT = 20
 _RUNS_LOOKED_THROUGH = 500
 """For `last` of all projects: runs among which the last one of each is looked for."""
@@ -53,6 +55,8 @@ async def _last(context: Context, history: History, project: str | None) -> int:
     for run in await history.runs(project, 1 if project else _RUNS_LOOKED_THROUGH):
         newest.setdefault(run.project, run)
     red = {root: [t for t in await history.known_tests(root) if t.outcome.is_red] for root in newest}
+    if any(red.values()):
+        red = _with_second_looks(context, red)
     shown = [(root, test.nodeid) for root in newest for test in red[root][: context.words.limit]]
     outputs = {key: (await history.test(*key)).output for key in shown} if context.words.output else {}
     if context.as_json:
@@ -63,6 +67,25 @@ async def _last(context: Context, history: History, project: str | None) -> int:
     else:
         _write_last(context, newest, red, outputs)
     return EXIT_RED if any(red.values()) or any(r.verdict and r.verdict.is_bad for r in newest.values()) else 0
+
+
+def _with_second_looks(context: Context, red: dict[str, list[TestState]]) -> dict[str, list[TestState]]:
+    """Add what a second look said of red tests. Only an instance that runs knows it: the history does not keep it."""
+    from app.cli.status import check_of
+    from app.domain.commands import ReadStatus
+
+    try:
+        with context.client(timeout_s=_INSTANCE_S) as client:
+            projects = client.send(ReadStatus())["projects"]
+    except CannotError:
+        return red
+    return {
+        root: [
+            replace(test, check=check_of(projects.get(root, {}).get("tests", {}).get(test.nodeid, {}).get("check")))
+            for test in tests
+        ]
+        for root, tests in red.items()
+    }
 
 
 def _with_output(test: TestState, root: str, outputs: Outputs) -> dict[str, object]:
@@ -82,7 +105,9 @@ def _write_last(
         for line in plain(run.message).splitlines():
             terminal.say(f"  {line}")
         for test in red[root][: context.words.limit]:
-            terminal.say(f"  {terminal.paint(test.outcome.value, 'red')}  {plain(test.nodeid)}")
+            second = words.check(test.check)
+            looked = f"  {terminal.paint(second, 'yellow')}" if second else ""
+            terminal.say(f"  {terminal.paint(test.outcome.value, 'red')}  {plain(test.nodeid)}{looked}")
             for line in plain(outputs.get((root, test.nodeid), "")).splitlines():
                 terminal.say(f"      {line}")
         more = len(red[root]) - context.words.limit

@@ -18,6 +18,14 @@ class TrayOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class OnceOptions:
+    """How `once` is to run and to tell: `as_json` prints one document, `coverage` measures with coverage.py too."""
+
+    as_json: bool = False
+    coverage: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Launchers:
     """Each returns the exit code; paths are absolute and exist. A WatchkeeperError from one is told to the person.
 
@@ -25,9 +33,9 @@ class Launchers:
         tray: Tray and agents for these projects (none named: those of the settings), or raise the one that runs.
         headless: Agents without a tray for one project, until told to stop; the bool asks for JSON lines.
         once: One cycle for one project: select, run, report. The changed files are relative to the project's root,
-            with forward slashes; none named means all tests. The bool asks for one JSON document.
+            with forward slashes; none named means all tests.
     """
 
     tray: Callable[[tuple[Path, ...], TrayOptions], int]
     headless: Callable[[Path, bool], int]
-    once: Callable[[Path, tuple[str, ...], bool], int]
+    once: Callable[[Path, tuple[str, ...], OnceOptions], int]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.cli.terminal import plain
 from app.domain import events, words
-from app.domain.verdicts import Verdict
+from app.domain.verdicts import Stage, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 NAMES_SHOWN = 10
 OUTPUT_SHOWN = 15
 """Last lines of what pytest printed, when the run went wrong as a whole."""
+FILES_SHOWN = 5
+"""Files with changed lines that no test executes."""
 _INDENT = " " * 10
 
 
@@ -32,6 +34,7 @@ class LiveReport:
     def __init__(self, terminal: Terminal, *, as_json: bool) -> None:
         self._terminal = terminal
         self._as_json = as_json
+        self._coverage: dict[str, str] = {}
 
     def __call__(self, event: events.Event, snapshot: Snapshot) -> None:
         """Tell an event."""
@@ -55,8 +58,14 @@ class LiveReport:
             view = snapshot.projects.get(event.project)
             if view is not None:
                 self._tell_run(event, view)
+        elif isinstance(event, events.RunStaged):
+            view = snapshot.projects.get(event.project)
+            if view is not None and view.current is not None and event.stage is Stage.REST:
+                self._tell_stage(event, view.current, view.name)
         elif isinstance(event, events.VerdictChanged):
             self._changes(event)
+        elif isinstance(event, (events.TestChecked, events.ChangeCovered, events.CoverageMeasured)):
+            self._tell_finding(event)
         else:
             text = self._words(event)
             if text:
@@ -69,6 +78,33 @@ class LiveReport:
         elif event.verdict is not Verdict.CANCELLED:
             self._say(event, self._verdict(event, view.last, view.name))
             self._list("red", "red", [state.nodeid for state in view.red])
+
+    def _tell_stage(self, event: events.RunStaged, run: RunView, name: str) -> None:
+        """Tell what the tests of the change say: on a terminal the moving line does, until the whole is known."""
+        if run.is_confirming and self._terminal.moving:
+            self._show_progress(run)
+        elif run.is_confirming:
+            self._say(event, f"green so far  {plain(name)}  {', '.join(words.so_far(run.impacted, run.expected))}")
+        elif event.verdict is Verdict.RED:
+            word = self._terminal.paint("RED so far", "red")
+            self._say(event, f"{word}  {plain(name)}  {run.counts}, the others are being run")
+
+    def _tell_finding(self, event: events.TestChecked | events.ChangeCovered | events.CoverageMeasured) -> None:
+        paint = self._terminal.paint
+        match event:
+            case events.TestChecked():
+                text = words.check(event.check)
+                if text:
+                    self._terminal.say(f"{_INDENT}{plain(event.nodeid)}  {paint(text, 'yellow')}")
+            case events.ChangeCovered():
+                if event.lines.uncovered:
+                    where = plain(words.places(event.lines.uncovered, FILES_SHOWN))
+                    self._terminal.say(paint(f"{_INDENT}{words.changed_lines(event.lines)}, not {where}", "dim"))
+            case events.CoverageMeasured():
+                text = words.percent(event.coverage.percent)
+                if self._coverage.get(event.project) != text:
+                    self._coverage[event.project] = text
+                    self._terminal.say(paint(f"{_INDENT}coverage {text}", "dim"))
 
     def _words(self, event: events.Event) -> str:
         paint = self._terminal.paint
@@ -111,7 +147,10 @@ class LiveReport:
     def _show_progress(self, run: RunView) -> None:
         of = f" of {run.expected}" if run.expected else ""
         red = f", {run.counts.red} red" if run.counts.red else ""
-        self._terminal.pass_by(f"{_INDENT}{run.counts.total}{of}{red}  {words.one_line(plain(run.running))}")
+        if run.stage is Stage.IMPACTED:
+            of = f" of {words.of_the_change(run.impacted)}"
+        so_far = f", {words.so_far(run.impacted, run.expected)[0]}" if run.is_confirming else ""
+        self._terminal.pass_by(f"{_INDENT}{run.counts.total}{of}{red}{so_far}  {words.one_line(plain(run.running))}")
 
     def _say(self, event: events.Event, text: str) -> None:
         self._terminal.say(f"{words.time_of_day(event.at)}  {text}")

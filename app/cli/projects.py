@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.launchers import TrayOptions
+from app.cli.launchers import OnceOptions, TrayOptions
 from app.domain.errors import ProjectError, UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def once(context: Context) -> int:
     root = project_root(context.words.path, context.cwd)
     changed = tuple(_inside(each, root, context.cwd) for each in context.words.changed)
     with context.logging():
-        return context.launchers.once(root, changed, context.as_json)
+        options = OnceOptions(as_json=context.as_json, coverage=context.words.coverage)
+        return context.launchers.once(root, changed, options)
 
 
 def project_root(named: str, cwd: Path, commands: Sequence[str] = ()) -> Path:

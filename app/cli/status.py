@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from app.cli.terminal import plain
 from app.domain import words
 from app.domain.agents import AgentState
+from app.domain.coverage import ChangedLines
 from app.domain.snapshot import AgentView
-from app.domain.verdicts import Counts, Outcome, Verdict
+from app.domain.verdicts import Check, Counts, Outcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
     from app.cli.terminal import Terminal
 
 _RED_TESTS_SHOWN = 10
+_FILES_SHOWN = 5
+"""Files with changed lines that no test executes."""
 
 _HEADLINES = {
     "red": ("red", "RED"),
     "attention": ("red", "NEEDS A LOOK"),
     "paused": ("yellow", "PAUSED"),
     "running": ("blue", "RUNNING"),
+    "confirming": ("green", "GREEN SO FAR"),
     "degraded": ("yellow", "LIMPING"),
     "green": ("green", "GREEN"),
     "unknown": ("dim", "NOTHING RUN YET"),
@@ -66,6 +70,8 @@ def _project(project: Mapping[str, Any], terminal: Terminal, now: float) -> Iter
         done = Counts(**current["counts"]).total
         of = f" of {current['expected']}" if current["expected"] is not None else ""
         running = f", now {plain(current['running'])}" if current["running"] else ""
+        if current["is_confirming"]:
+            yield terminal.paint(", ".join(words.so_far(current["impacted"], current["expected"])), "green")
         yield f"running for {words.elapsed(now - current['started_at'])}: {done}{of} tests{running}"
     if last:
         yield _last_run(last, terminal, now)
@@ -73,6 +79,7 @@ def _project(project: Mapping[str, Any], terminal: Terminal, now: float) -> Iter
             yield from plain(last["message"]).splitlines()
     elif not current:
         yield "nothing was run yet"
+    yield from _covered(project)
     reds = sorted(
         (test for test in project["tests"].values() if Outcome(test["outcome"]).is_red),
         key=lambda test: (test["since"], test["nodeid"]),
@@ -82,9 +89,30 @@ def _project(project: Mapping[str, Any], terminal: Terminal, now: float) -> Iter
         why = f" (after {plain(cause)})" if cause else ""
         outcome = terminal.paint(test["outcome"], "red")
         since = terminal.paint(f"went red {words.ago(now - test['since'])}{why}", "dim")
-        yield f"{outcome}  {plain(test['nodeid'])}  {since}"
+        second = words.check(check_of(test["check"]))
+        looked = f"  {terminal.paint(second, 'yellow')}" if second else ""
+        yield f"{outcome}  {plain(test['nodeid'])}  {since}{looked}"
     if len(reds) > _RED_TESTS_SHOWN:
         yield f"... and {len(reds) - _RED_TESTS_SHOWN} more"
+
+
+def check_of(told: Mapping[str, Any] | None) -> Check | None:
+    """Return a test's second look from its JSON document."""
+    if told is None:
+        return None
+    alone, before = (Outcome(told[each]) if told[each] is not None else None for each in ("alone", "before"))
+    return Check(alone, before)
+
+
+def _covered(project: Mapping[str, Any]) -> Iterator[str]:
+    runs = (project["current"], project["last"])
+    told = next((run["changed_lines"] for run in runs if run and run["changed_lines"]), None)
+    if told is not None and told["total"]:
+        lines = ChangedLines(told["total"], told["covered"], tuple((path, tuple(n)) for path, n in told["uncovered"]))
+        where = f", not {plain(words.places(lines.uncovered, _FILES_SHOWN))}" if lines.uncovered else ""
+        yield f"{words.changed_lines(lines)}{where}"
+    if project["coverage"] is not None:
+        yield f"coverage {words.percent(project['coverage']['percent'])}"
 
 
 def _last_run(last: Mapping[str, Any], terminal: Terminal, now: float) -> str:

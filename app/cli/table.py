@@ -60,6 +60,9 @@ def _once_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--changed", metavar="FILE", nargs="+", default=[], help="files that changed: their tests run first"
     )
+    parser.add_argument(
+        "--coverage", action="store_true", help="measure with coverage.py too, where the project's environment has it"
+    )
 
 
 def _once(context: Context) -> int:
@@ -110,13 +113,23 @@ def _stop(context: Context) -> int:
 
 
 def _tests_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("what", choices=("last", "history", "flaky", "slow"), help="what to tell")
-    parser.add_argument("path", metavar="PATH", nargs="?", help="the project's folder; default: all projects")
+    parser.add_argument("what", choices=("last", "history", "flaky", "slow", "why"), help="what to tell")
+    parser.add_argument(
+        "path",
+        metavar="PATH|TEST",
+        nargs="?",
+        help="the project's folder, default: all projects; with `why`: a test's id, or enough of it to tell it apart",
+    )
+    parser.add_argument("--project", metavar="PATH", help="with `why`: the folder of the project whose test it is")
     parser.add_argument("--limit", metavar="N", type=int, default=20, help="how many lines; default: 20")
     parser.add_argument("--output", action="store_true", help="with `last`: what each red test said and printed too")
 
 
 def _tests(context: Context) -> int:
+    if context.words.what == "why":
+        from app.cli.why import why
+
+        return why(context)
     from app.cli.journal import tests
 
     return tests(context)
@@ -208,7 +221,7 @@ COMMANDS = (
     CommandLine(
         "once",
         "run a project's tests once, report, and exit with 0 or 1",
-        ("watchkeeper once .", "watchkeeper once . --changed src/app.py src/db.py", "watchkeeper once . --json"),
+        ("watchkeeper once .", "watchkeeper once . --changed src/app.py", "watchkeeper once . --coverage --json"),
         _once_arguments,
         _once,
     ),
@@ -236,8 +249,14 @@ COMMANDS = (
     CommandLine("stop", "end the running instance in an orderly way", ("watchkeeper stop",), _no_arguments, _stop),
     CommandLine(
         "tests",
-        "what the history knows: last, history, flaky, slow",
-        ("watchkeeper tests last --output", "watchkeeper tests slow . --limit 5", "watchkeeper tests flaky --json"),
+        "what is known of tests: last, history, flaky, slow; `tests why` tells why one was run",
+        (
+            "watchkeeper tests last --output",
+            "watchkeeper tests slow . --limit 5",
+            "watchkeeper tests flaky --json",
+            "watchkeeper tests why test_login",
+            "watchkeeper tests why tests/test_shop.py::test_total --project ~/src/shop --json",
+        ),
         _tests_arguments,
         _tests,
     ),

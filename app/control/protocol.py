@@ -44,7 +44,13 @@ CLOSE_TIMEOUT_S = 0.5
 OTHER_RELEASE = "Stop the running Watchkeeper and start it again, so that both sides are of one release."
 _ONE_OBJECT = f'A request is one line: {{"v": {VERSION}, "id": 1, "command": "ReadStatus", "args": {{}}}}.'
 
-DERIVED: Mapping[str, tuple[str, ...]] = {"Snapshot": ("mood", "red_count")}
+DERIVED: Mapping[str, tuple[str, ...]] = {
+    "Snapshot": ("mood", "red_count"),
+    "RunView": ("is_confirming",),
+    "Check": ("blame",),
+    "Coverage": ("percent",),
+    "FileCoverage": ("percent",),
+}
 """Properties that are told with a value of this type, so that no client has to know how they follow from the rest."""
 
 

@@ -30,7 +30,7 @@ class RunView:
         running: The test that runs now, or empty.
         verdict: None while it goes on.
         stage: Which part goes on, of a run that chose its tests; None for one that did not.
-        impacted: How many tests the change touches, as far as known; None when nothing was chosen.
+        impacted: How many tests the change touches; for a run that did not know it before, how many ended by then.
         impacted_verdict: What those said, GREEN or RED, once they have ended; the rest runs on.
         changed_lines: How much of the change the tests execute; None until known.
     """
@@ -50,6 +50,16 @@ class RunView:
     impacted: int | None = None
     impacted_verdict: Verdict | None = None
     changed_lines: ChangedLines | None = None
+
+    @property
+    def is_confirming(self) -> bool:
+        """True while the rest runs after tests of the change that are all green, and nothing of the rest is red yet."""
+        return (
+            self.verdict is None
+            and self.stage is Stage.REST
+            and self.impacted_verdict is Verdict.GREEN
+            and not self.counts.red
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,13 @@ class ProjectView:
     def trouble(self) -> RunView | None:
         """The last run, when it went wrong as a whole; else None."""
         return self.last if self.last is not None and self.last.verdict and self.last.verdict.is_trouble else None
+
+    @property
+    def changed_lines(self) -> ChangedLines | None:
+        """How much of the newest change the tests execute; None until known."""
+        if self.current is not None and self.current.changed_lines is not None:
+            return self.current.changed_lines
+        return self.last.changed_lines if self.last is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +132,8 @@ class Mood(StrEnum):
     """A run went wrong as a whole (cannot collect, no pytest, crash, hang), or an agent failed."""
     PAUSED = "paused"
     RUNNING = "running"
+    CONFIRMING = "confirming"
+    """What the change touches is green, and the rest of the tests runs on: green so far, and not yet for the whole."""
     DEGRADED = "degraded"
     GREEN = "green"
     UNKNOWN = "unknown"
@@ -160,7 +179,8 @@ class Snapshot:
             Mood.RED: self.red_count > 0,
             Mood.ATTENTION: any(p.trouble for p in projects) or any(a.state in broken for a in agents),
             Mood.PAUSED: bool(agents) and all(a.paused or a.state is AgentState.STOPPED for a in agents),
-            Mood.RUNNING: any(p.current for p in projects),
+            Mood.RUNNING: any(p.current and not p.current.is_confirming for p in projects),
+            Mood.CONFIRMING: any(p.current for p in projects),
             Mood.DEGRADED: any(not a.state.is_alive or a.state is AgentState.DEGRADED for a in agents),
             Mood.GREEN: bool(projects) and all(p.last for p in projects),
         }
@@ -218,7 +238,9 @@ def _(event: events.RunStaged, s: Snapshot) -> Snapshot:
         return s
     if event.stage is Stage.IMPACTED:
         return _project(s, replace(view, current=replace(run, stage=event.stage, impacted=event.tests)))
-    return _project(s, replace(view, current=replace(run, stage=event.stage, impacted_verdict=event.verdict)))
+    impacted = run.counts.total if run.impacted is None else run.impacted
+    rest = replace(run, stage=event.stage, impacted=impacted, impacted_verdict=event.verdict)
+    return _project(s, replace(view, current=rest))
 
 
 @_reduce.register

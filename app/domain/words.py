@@ -9,11 +9,15 @@ import time
 from typing import TYPE_CHECKING
 
 from app.domain.agents import AgentState
-from app.domain.verdicts import CauseKind, Outcome, Verdict
+from app.domain.verdicts import Blame, CauseKind, Outcome, Stage, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.domain.coverage import ChangedLines
+    from app.domain.history import Why
     from app.domain.snapshot import AgentView
-    from app.domain.verdicts import Cause
+    from app.domain.verdicts import Cause, Check
 
 ELLIPSIS = "\u2026"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -200,6 +204,113 @@ _OUTCOMES = {
     Outcome.CRASHED: "crashed",
     Outcome.HUNG: "hung",
 }
+
+
+def check(check: Check | None) -> str:
+    """Return what a red test's second look says: `flaky: green when run again alone`; empty when it says nothing."""
+    if check is None:
+        return ""
+    if check.blame is not None:
+        return _BLAMES[check.blame]
+    return "red again when run alone" if check.alone is not None else ""
+
+
+def doubt(check: Check | None) -> str:
+    """Return in a word or two why a red test may not be the change's fault; empty when nothing speaks for that."""
+    return _DOUBTS.get(check.blame, "") if check is not None and check.blame is not None else ""
+
+
+_BLAMES = {
+    Blame.FLAKY: "flaky: green when run again alone",
+    Blame.CHANGE: "the change did it: green on the last green source",
+    Blame.ELSEWHERE: "red on the last green source too, so not this change",
+}
+_DOUBTS = {Blame.FLAKY: "flaky", Blame.ELSEWHERE: "not this change"}
+
+
+def of_the_change(count: int | None) -> str:
+    """Return what the tests that a change touches are called: `7 tests of the change`, `the tests of the change`."""
+    return "the tests of the change" if count is None else f"{tests(count)} of the change"
+
+
+def so_far(impacted: int | None, expected: int | None) -> tuple[str, str]:
+    """Return how things stand while the rest runs after green tests of the change, as two halves of a sentence.
+
+    Args:
+        impacted: How many tests the change touches; None when that is not known.
+        expected: How many tests the run has in all; None when that is not known.
+
+    Returns:
+        `7 tests of the change are green` and `483 more are being confirmed`.
+    """
+    rest = expected - (impacted or 0) if expected is not None else None
+    verb = "is" if rest == 1 else "are"
+    if not impacted:
+        return "the change touches no test", (
+            f"{tests(rest)} {verb} being confirmed" if rest else "all tests are being confirmed"
+        )
+    first = f"{of_the_change(impacted)} {'is' if impacted == 1 else 'are'} green"
+    return first, f"{rest:,} more {verb} being confirmed" if rest and rest > 0 else "the others are being confirmed"
+
+
+def place_in_run(why: Why) -> str:
+    """Return where a test stood in the last run that chose its tests, as a sentence with its full stop."""
+    if why.cause is None:
+        return "No run has chosen its tests yet."
+    if why.stage is None:
+        return f"It was no part of the last run that chose its tests, {cause(why.cause)}."
+    where = "among the first" if why.stage is Stage.IMPACTED else "with the rest"
+    if why.ran:
+        return f"It ran {where}, {cause(why.cause)}."
+    return f"It was to run {where}, {cause(why.cause)}, and has not ended."
+
+
+def depends(why: Why) -> str:
+    """Return on how much of the project a test depends: `Depends on 5 files, executes 12 functions`."""
+    if not why.depends_on and not why.functions:
+        return "What it depends on is not known yet"
+    return f"Depends on {plural(len(why.depends_on), 'file')}, executes {plural(why.functions, 'function')}"
+
+
+def percent(share: float) -> str:
+    """Return a share of 0 to 100 with one decimal: `87.4 %`. Only all is `100 %`, and only nothing is `0 %`."""
+    if share <= 0 or share >= 100:  # noqa: PLR2004 - a share of a hundred
+        return "100 %" if share > 0 else "0 %"
+    return f"{min(max(share, 0.1), 99.9):.1f} %"
+
+
+def changed_lines(lines: ChangedLines) -> str:
+    """Return how much of a change the tests execute: `5 of 7 changed lines are covered`; empty when no code changed."""
+    total = lines.total
+    if total <= 1:
+        return "" if not total else f"the changed line is {'covered' if lines.covered else 'not covered'}"
+    if lines.covered >= total:
+        return f"all {total:,} changed lines are covered"
+    return (
+        f"{lines.covered:,} of {total:,} changed lines are covered"
+        if lines.covered
+        else (f"none of {total:,} changed lines is covered")
+    )
+
+
+def line_ranges(numbers: Sequence[int], limit: int | None = None) -> str:
+    """Return ascending line numbers as ranges: `3, 7-9, 12`; with `limit`, no more ranges than that: `3 and 2 more`."""
+    ranges: list[tuple[int, int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    shown = [str(low) if low == high else f"{low}-{high}" for low, high in ranges[:limit]]
+    more = len(ranges) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
+
+
+def places(uncovered: Sequence[tuple[str, Sequence[int]]], limit: int | None = None) -> str:
+    """Return files with their lines: `src/a.py:3, 7-9; b.py:1`; with `limit`, no more files than that."""
+    shown = "; ".join(f"{path}:{line_ranges(numbers)}" for path, numbers in uncovered[:limit])
+    more = len(uncovered) - limit if limit is not None else 0
+    return f"{shown} and {plural(more, 'more file')}" if more > 0 else shown
 
 
 def node_parts(nodeid: str) -> tuple[str, ...]:

@@ -1,21 +1,23 @@
-"""How rows of tests, of red tests and of the log are painted."""
+"""How rows of tests, of red tests, of covered files and of the log are painted."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QRect, QSize, Qt
+from PySide6.QtCore import QObject, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from app.domain import words
 from app.domain.verdicts import Outcome
 from app.ui.log_model import LEVELS, LINE_ROLE
+from app.ui.painted import draw_share
 from app.ui.tests_model import NODE_ROLE
 from app.ui.tests_tree import Level
 
 if TYPE_CHECKING:
     from app.domain.history import LogLine
+    from app.ui.coverage_view import FileRow
     from app.ui.icons import Icons
     from app.ui.items import AnyIndex
     from app.ui.now_view import RedRow
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
     from app.ui.theme import Theme
 
 ROW_ROLE = int(Qt.ItemDataRole.UserRole) + 2
-"""Gives the app.ui.now_view.RedRow of a row."""
+"""Gives what a row is painted from: an app.ui.now_view.RedRow, an app.ui.coverage_view.FileRow."""
 _LEFT = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
 _RIGHT = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight)
 _TITLE_SHARE = 0.7
 """Of a row's width: a name gets so much of it before a count gets any."""
+_PILL_PADDING = 7
+_SHARE_WIDTH, _SHARE_HEIGHT = 56, 6
 _MIDDLE, _END = Qt.TextElideMode.ElideMiddle, Qt.TextElideMode.ElideRight
 
 
@@ -63,6 +67,21 @@ class _Rows(QStyledItemDelegate):
         painter.setPen(QColor(color))
         painter.drawText(box, flags, shown)
         return metrics.horizontalAdvance(shown)
+
+    def pill(self, painter: QPainter, box: QRect, text: str) -> None:
+        """Draw a word that casts doubt on a red test at the left of the box, where a name has left room for it."""
+        metrics = painter.fontMetrics()
+        width = metrics.horizontalAdvance(text) + 2 * _PILL_PADDING
+        if not text or width > box.width():
+            return
+        height = metrics.height() + 1
+        shape = QRectF(box.left(), box.top() + (box.height() - height) / 2, width, height)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(self.theme.amber_wash))
+        painter.drawRoundedRect(shape, height / 2, height / 2)
+        painter.setPen(QColor(self.theme.amber))
+        painter.drawText(shape, int(Qt.AlignmentFlag.AlignCenter), text)
 
     def symbol(self, painter: QPainter, box: QRect, outcome: Outcome, size: int) -> None:
         pixmap = self.icons.symbol(
@@ -101,7 +120,9 @@ class TestDelegate(_Rows):
         painter.setFont(bold)
         if node.level is Level.TEST:
             dim = node.outcome in (Outcome.SKIPPED, Outcome.XFAILED)
-            self.text(painter, box, node.title, self.theme.muted if dim else self.theme.text)
+            doubt = words.doubt(node.state.check) if node.state is not None else ""
+            used = self.text(painter, box, node.title, self.theme.muted if dim else self.theme.text)
+            self.pill(painter, box.adjusted(used + 8, 0, 0, 0), doubt)
             return
         badge = _badge(painter.fontMetrics(), node, box.width())
         room = painter.fontMetrics().horizontalAdvance(badge) + 12 if badge else 0
@@ -144,11 +165,38 @@ class RedDelegate(_Rows):
         font = QFont(option.font)
         font.setBold(True)
         painter.setFont(font)
-        self.text(painter, top.adjusted(0, 0, -age, 0), row.name, self.theme.text)
+        used = self.text(painter, top.adjusted(0, 0, -age, 0), row.name, self.theme.text)
         painter.setFont(option.font)
+        self.pill(painter, top.adjusted(used + 8, 0, -age, 0), row.doubt)
         cause = min(painter.fontMetrics().horizontalAdvance(row.cause) + 2, low.width() // 2)
         self.text(painter, low.adjusted(low.width() - cause, 0, 0, 0), row.cause, self.theme.muted, flags=_RIGHT)
         self.text(painter, low.adjusted(0, 0, -cause - 12, 0), row.where, self.theme.muted)
+        painter.restore()
+
+
+class CoverageDelegate(_Rows):
+    """A file and its coverage: two lines."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: AnyIndex) -> QSize:
+        """Return the height of two lines."""
+        del index
+        return QSize(120, 2 * QFontMetrics(option.font).height() + 12)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: AnyIndex) -> None:
+        """Draw a file: its path and its share above, the lines that are not covered below."""
+        row: FileRow = index.data(ROW_ROLE)
+        self.ground(painter, option)
+        painter.save()
+        box = option.rect.adjusted(10, 4, -10, -4)
+        half = box.height() // 2
+        top = QRect(box.left(), box.top(), box.width(), half)
+        self.text(painter, top, row.percent, self.theme.text, flags=_RIGHT)
+        figures = painter.fontMetrics().horizontalAdvance("100.0 %") + 10
+        bar = QRectF(top.right() - figures - _SHARE_WIDTH, 0, _SHARE_WIDTH, _SHARE_HEIGHT)
+        bar.moveTop(top.top() + (top.height() - _SHARE_HEIGHT) / 2)
+        draw_share(painter, bar, row.share, self.theme)
+        self.text(painter, top.adjusted(0, 0, -figures - _SHARE_WIDTH - 12, 0), row.path, self.theme.text)
+        self.text(painter, top.translated(0, half), row.missing, self.theme.muted, elide=_END)
         painter.restore()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from app.domain import words
 from app.domain.agents import AgentState
 from app.domain.snapshot import Mood
-from app.domain.verdicts import Verdict
+from app.domain.verdicts import Stage, Verdict
 
 if TYPE_CHECKING:
     from app.domain.snapshot import AgentView, ProjectView, RunView, Snapshot
@@ -19,11 +19,21 @@ ADD_PROJECT = "Start Watchkeeper with a folder: watchkeeper PATH"
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """How things stand: the mood, a sentence, and one more that explains it or says what to do."""
+    """How things stand: the mood, a sentence, and one more that explains it or says what to do.
+
+    Attributes:
+        sentence: All that must be said where there is no room for `detail`, when that is more than `title`; else empty.
+    """
 
     mood: Mood
     title: str
     detail: str = ""
+    sentence: str = ""
+
+    @property
+    def line(self) -> str:
+        """All that must be said, in one line."""
+        return self.sentence or self.title
 
 
 def headline(snapshot: Snapshot, now: float) -> Headline:
@@ -31,6 +41,8 @@ def headline(snapshot: Snapshot, now: float) -> Headline:
     mood = snapshot.mood
     if snapshot.stopping:
         return Headline(mood, "Watchkeeper is stopping", snapshot.stopping)
+    if mood is Mood.CONFIRMING:
+        return _confirming(snapshot)
     return Headline(mood, *_SENTENCES[mood](snapshot, now))
 
 
@@ -56,6 +68,8 @@ def project_state(project: ProjectView) -> str:
         return words.verdict(project.trouble.verdict)
     if red:
         return f"{words.tests(red)} red"
+    if project.current and project.current.is_confirming:
+        return "green so far"
     return words.verdict(Verdict.GREEN) if project.last else "not run yet"
 
 
@@ -102,9 +116,24 @@ def _running(snapshot: Snapshot, now: float) -> tuple[str, str]:
     if run is None or len(running) > 1:
         return f"Tests run in {words.plural(len(running), 'project', 'projects')}", ""
     detail = f"In {project.name}, {words.cause(run.cause)}"
+    if run.stage is Stage.IMPACTED:
+        detail = f"Those of the change first, in {project.name}, {words.cause(run.cause)}"
+        return f"Running {words.tests(run.impacted)}" if run.impacted else "Running tests", detail
     if run.expected is None:
         return "Finding the tests", detail
     return f"Running {words.tests(run.expected)}", detail
+
+
+def _confirming(snapshot: Snapshot) -> Headline:
+    running = [(p, p.current) for p in snapshot.projects.values() if p.current]
+    project, run = running[0]
+    if len(running) > 1:
+        title = f"Green so far in {words.plural(len(running), 'project', 'projects')}"
+        return Headline(Mood.CONFIRMING, title, sentence=f"{title}, the others are being confirmed")
+    first, rest = words.so_far(run.impacted, run.expected)
+    title = f"Green so far, {words.tests(run.impacted)}" if run.impacted else "Green so far"
+    detail = f"{words.sentence(rest)} in {project.name}, {words.cause(run.cause)}"
+    return Headline(Mood.CONFIRMING, title, detail, words.sentence(f"{first}, {rest}"))
 
 
 def _degraded(snapshot: Snapshot, now: float) -> tuple[str, str]:

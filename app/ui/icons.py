@@ -55,6 +55,7 @@ _ON_LIGHT = {
     Mood.ATTENTION: "#d17f00",
     Mood.PAUSED: "#6b7684",
     Mood.RUNNING: "#2f6fed",
+    Mood.CONFIRMING: "#0f8077",
     Mood.DEGRADED: "#7d55d6",
     Mood.UNKNOWN: "#7d8998",
 }
@@ -64,6 +65,7 @@ _ON_DARK = {
     Mood.ATTENTION: "#ffb73d",
     Mood.PAUSED: "#aab4c2",
     Mood.RUNNING: "#6ba3ff",
+    Mood.CONFIRMING: "#45d6c8",
     Mood.DEGRADED: "#b598ff",
     Mood.UNKNOWN: "#97a2b1",
 }

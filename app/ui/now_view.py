@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from app.domain import words
 from app.domain.agents import AgentState
 from app.domain.snapshot import Mood
+from app.domain.verdicts import Stage
 from app.ui.headline import (
     ADD_PROJECT,
     NO_PROJECT,
@@ -30,7 +31,11 @@ RED_ROWS = 100
 
 @dataclass(frozen=True, slots=True)
 class RunPanel:
-    """The run that goes on in one project; `expected` is None until the tests are collected."""
+    """The run that goes on in one project.
+
+    Attributes:
+        expected: How many tests it has; those known from before until that is said, and None where there are none.
+    """
 
     project: str
     name: str
@@ -43,7 +48,7 @@ class RunPanel:
 
 @dataclass(frozen=True, slots=True)
 class RedRow:
-    """One red test."""
+    """One red test; `doubt` says in a word why it may not be the change's fault, `check` in full what was found."""
 
     project: str
     nodeid: str
@@ -52,11 +57,19 @@ class RedRow:
     cause: str
     since: str
     outcome: str
+    doubt: str = ""
+    check: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectRow:
-    """One project; `trouble` says what happened when its last run went wrong as a whole, else it is empty."""
+    """One project.
+
+    Attributes:
+        trouble: What happened when its last run went wrong as a whole; else empty.
+        coverage: How much of it the tests execute, in words; empty when that is not known.
+        change: How much of its newest change they execute, in words; empty when that is not known.
+    """
 
     root: str
     name: str
@@ -65,6 +78,8 @@ class ProjectRow:
     detail: str
     trouble: str
     has_output: bool
+    coverage: str = ""
+    change: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +150,24 @@ def _run(project: ProjectView, now: float) -> RunPanel:
     run = project.current
     if run is None:
         raise ValueError(f"{project.name} has no run")
-    done = run.counts.total
-    if run.expected is None:
-        progress = "Finding the tests"
+    done = f"{run.counts.total:,}"
+    expected = run.expected
+    if run.stage is not None and expected is None:
+        # The bar counts out of all tests from the beginning, so that it does not jump back when the rest begins.
+        expected = len(project.tests) or None
+    if run.stage is Stage.IMPACTED:
+        progress = f"{done} of {words.of_the_change(run.impacted)}"
+    elif run.expected is None:
+        progress = f"{words.tests(run.counts.total)}, finding the others" if run.stage else "Finding the tests"
     else:
-        progress = f"{done:,} of {words.tests(run.expected)}"
-        if run.counts.red:
-            progress += f" \u00b7 {run.counts.red:,} red"
+        progress = f"{done} of {words.tests(run.expected)}"
+    if run.counts.red:
+        progress += f" \u00b7 {run.counts.red:,} red"
     return RunPanel(
         project.root,
         project.name,
         run.counts,
-        run.expected,
+        expected,
         run.running,
         progress,
         words.elapsed(now - run.started_at),
@@ -170,6 +191,8 @@ def _red(project: ProjectView, test: TestState, now: float, *, several: bool) ->
         words.cause(test.cause),
         words.lasting(now - test.since),
         test.outcome.value,
+        words.doubt(test.check),
+        words.check(test.check),
     )
 
 
@@ -189,6 +212,8 @@ def _project(project: ProjectView, now: float) -> ProjectRow:
         detail,
         trouble.message if trouble else "",
         bool(trouble and trouble.output),
+        f"Coverage {words.percent(project.coverage.percent)}" if project.coverage else "",
+        words.sentence(words.changed_lines(project.changed_lines)) if project.changed_lines else "",
     )
 
 
@@ -198,7 +223,7 @@ def _mood(project: ProjectView) -> Mood:
     if project.trouble:
         return Mood.ATTENTION
     if project.current:
-        return Mood.RUNNING
+        return Mood.CONFIRMING if project.current.is_confirming else Mood.RUNNING
     return Mood.GREEN if project.last else Mood.UNKNOWN
 
 

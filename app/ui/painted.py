@@ -1,4 +1,4 @@
-"""Small pictures: an agent's heartbeats, the progress of a run, the history of a test."""
+"""Small pictures: an agent's heartbeats, the progress of a run, a share, the history of a test."""
 
 from __future__ import annotations
 
@@ -105,6 +105,43 @@ class RunBar(QWidget):
                 width = max(width, 3.0)
                 painter.fillRect(QRectF(left, 0, width, box.height()), QColor(color))
             left += width
+        painter.end()
+
+
+def draw_share(painter: QPainter, box: QRectF, share: float, theme: Theme) -> None:
+    """Draw a share of 0 to 100 as a bar that is filled so far."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    shape = QPainterPath()
+    shape.addRoundedRect(box, box.height() / 2, box.height() / 2)
+    painter.setClipPath(shape)
+    painter.fillRect(box, QColor(theme.grid))
+    filled = QRectF(box.left(), box.top(), box.width() * min(max(share, 0.0), 100.0) / 100, box.height())
+    painter.fillRect(filled, QColor(theme.green))
+    painter.restore()
+
+
+class ShareBar(QWidget):
+    """A share of 0 to 100 as a bar."""
+
+    def __init__(self, theme: Theme, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._share = 0.0
+        self.setFixedHeight(8)
+        self.setAccessibleName(name)
+
+    def show_share(self, share: float, theme: Theme) -> None:
+        """Show this share."""
+        self._share, self._theme = share, theme
+        self.setAccessibleDescription(words.percent(share))
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the bar."""
+        del event
+        painter = QPainter(self)
+        draw_share(painter, QRectF(self.rect()), self._share, self._theme)
         painter.end()
 
 

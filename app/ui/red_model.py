@@ -53,6 +53,7 @@ class RedModel(QAbstractListModel):
             case Qt.ItemDataRole.ToolTipRole:
                 return row.nodeid
             case Qt.ItemDataRole.AccessibleTextRole:
-                return f"{row.name} in {row.where}, red for {row.since}, {row.cause}"
+                said = (f"{row.name} in {row.where}", f"red for {row.since}", row.cause, row.check)
+                return ", ".join(part for part in said if part)
             case _:
                 return None

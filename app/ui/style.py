@@ -51,6 +51,7 @@ QPushButton#link:focus { border: 1px solid $accent; border-radius: 4px; padding:
 QPushButton#segment { border-radius: 0; padding: 6px 12px; }
 QPushButton#segment[edge="left"] { border-top-left-radius: 8px; border-bottom-left-radius: 8px; border-right: none; }
 QPushButton#segment[edge="right"] { border-top-right-radius: 8px; border-bottom-right-radius: 8px; }
+QPushButton#segment[edge="middle"] { border-right: none; }
 QPushButton#segment:checked { background: $selection; }
 QPushButton#segment:focus { border: 2px solid $accent; padding: 5px 11px; }
 

@@ -167,7 +167,9 @@ class TestsModel(QAbstractItemModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return node.key
         if node.level is Level.TEST:
-            return f"{node.title}: {words.outcome(node.outcome)}, {words.duration(node.duration_s)}"
+            second = words.check(node.state.check) if node.state is not None else ""
+            said = (words.outcome(node.outcome), words.duration(node.duration_s), second)
+            return f"{node.title}: {', '.join(part for part in said if part)}"
         return f"{node.title}: {words.tests(node.total)}, {node.red} red"
 
     def _node_of(self, index: AnyIndex | None) -> Node:

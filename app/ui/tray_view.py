@@ -73,7 +73,7 @@ def is_busy(snapshot: Snapshot) -> bool:
 
 def _tooltip(snapshot: Snapshot, now: float) -> str:
     agents = agents_on_duty(snapshot)
-    parts = [headline(snapshot, now).title]
+    parts = [headline(snapshot, now).line]
     if len(snapshot.projects) > 1:
         parts += [f"{p.name}: {project_state(p)}" for p in snapshot.projects.values()]
     ended = [p.last.finished_at for p in snapshot.projects.values() if p.last and p.last.finished_at is not None]
@@ -86,7 +86,7 @@ def _tooltip(snapshot: Snapshot, now: float) -> str:
 
 def _entries(snapshot: Snapshot, now: float) -> tuple[MenuEntry, ...]:
     agents = agents_on_duty(snapshot)
-    entries = [_entry("headline", "verdict", headline(snapshot, now).title, RaiseWindow())]
+    entries = [_entry("headline", "verdict", headline(snapshot, now).line, RaiseWindow())]
     entries += _red_entries(snapshot)
     entries += [
         _entry(

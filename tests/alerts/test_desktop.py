@@ -13,18 +13,23 @@ from hypothesis import strategies as st
 from app.alerts.desktop import DesktopAlerts, notification_for, notification_for_agent
 from app.domain.agents import AgentState
 from app.domain.commands import RaiseWindow, Snooze
+from app.domain.coverage import ChangedLines, Coverage, FileCoverage
 from app.domain.errors import UsageError
 from app.domain.events import (
     AgentChanged,
     AgentPaused,
     AgentResumed,
+    ChangeCovered,
+    CoverageMeasured,
     ProjectWatched,
+    RunStaged,
     RunStarted,
     StopBegan,
+    TestChecked,
     TestsRan,
     VerdictChanged,
 )
-from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult, Verdict
+from app.domain.verdicts import Cause, CauseKind, Check, Outcome, Stage, TestResult, Verdict
 from app.engine.bus import Bus
 
 if TYPE_CHECKING:
@@ -296,6 +301,25 @@ async def test_a_run_that_was_told_early_is_told_once(alerts: Alerted) -> None:
 
     assert [each.title for each in screen.shown] == ["test_logout went red"]
     assert "still run" in screen.shown[0].body
+
+
+async def test_stages_second_looks_and_coverage_are_no_news(alerts: Alerted) -> None:
+    """What was told as red is not told again when a second look finds it flaky, and green so far is not green."""
+    screen = Screen()
+    of: dict[str, Any] = {"at": 1.0, "project": ROOT, "run_id": "r1"}
+
+    async with alerts(screen) as bus:
+        bus.publish(RunStarted(**of, cause=SAVE))
+        bus.publish(RunStaged(**of, stage=Stage.IMPACTED, tests=1))
+        bus.publish(TestsRan(**of, results=(TestResult(LOGIN, Outcome.FAILED),)))
+        bus.publish(RunStaged(**of, stage=Stage.REST, verdict=Verdict.RED))
+        bus.publish(_change(broke=(LOGIN,), still_red=1, complete=False))
+        bus.publish(TestChecked(at=2, project=ROOT, nodeid=LOGIN, check=Check(Outcome.PASSED)))
+        bus.publish(ChangeCovered(**of, lines=ChangedLines(1, 0, (("a.py", (1,)),))))
+        bus.publish(CoverageMeasured(at=3, project=ROOT, coverage=Coverage((FileCoverage("a.py", 1, ()),))))
+        titles = await screen.titles(1)
+
+    assert titles == ["test_login[admin-::] went red"]
 
 
 async def test_a_run_that_was_told_early_and_ends_in_trouble_is_told_again(alerts: Alerted) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.cli import run
-from app.cli.launchers import Launchers, TrayOptions
+from app.cli.launchers import Launchers, OnceOptions, TrayOptions
 from app.control.server import ControlServer
 from app.domain import commands
 from app.domain.agents import AgentState
@@ -26,6 +26,8 @@ from app.engine.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from app.domain.history import Why
 
 NOW = 1_800_000_000.0
 
@@ -79,8 +81,8 @@ class CommandLine:
     def _headless(self, path: Path, as_json: bool) -> int:  # noqa: FBT001 - as Launchers has it
         return self._note("headless", path, as_json)
 
-    def _once(self, path: Path, changed: tuple[str, ...], as_json: bool) -> int:  # noqa: FBT001 - as Launchers has it
-        return self._note("once", path, changed, as_json)
+    def _once(self, path: Path, changed: tuple[str, ...], options: OnceOptions) -> int:
+        return self._note("once", path, changed, options)
 
     def _note(self, *call: object) -> int:
         if self.fault is not None:
@@ -104,6 +106,7 @@ class Instance:
     seen: list[commands.Command] = field(default_factory=list)
     stop: Callable[[], None] = lambda: None
     on_logs: Callable[[], None] = lambda: None
+    why: Why | None = None
 
     async def answer(self, command: commands.Command) -> object:
         """Answer as the bus's handlers do."""
@@ -115,6 +118,8 @@ class Instance:
                 lines = self.ring.after(command.after, command.limit)
                 self.on_logs()
                 return lines
+            case commands.ReadWhy():
+                return self.why and replace(self.why, project=command.project, nodeid=command.nodeid)
             case commands.Pause(agent="nobody"):
                 raise CommandRefused("There is no agent 'nobody'.", "There is: tests.")
             case commands.Pause() | commands.Resume():

@@ -13,7 +13,7 @@ import pytest
 
 import app
 from app.cli.entry import build_parser
-from app.cli.launchers import TrayOptions
+from app.cli.launchers import OnceOptions, TrayOptions
 from app.cli.table import COMMANDS, START
 from app.domain.errors import InterpreterMissing
 
@@ -55,11 +55,11 @@ def test_the_version_is_told_whatever_stands_behind(cli: CommandLine, words: tup
     assert (ran.code, ran.out) == (0, f"watchkeeper {app.__version__}\n")
 
 
-@pytest.mark.parametrize("command", ["status", "pause", "resume", "stop", "logs"])
+@pytest.mark.parametrize("command", ["status", "pause", "resume", "stop", "logs", "tests why test_a"])
 def test_a_command_to_the_instance_imports_no_more_than_it_needs(command: str, home: Path) -> None:
     """Whatever speaks over the socket imports no asyncio, structlog, pydantic, SQLAlchemy or Qt."""
     ran = python(
-        f"import sys; from app.cli import run; code = run([{command!r}], None);"
+        f"import sys; from app.cli import run; code = run({command.split()!r}, None);"
         "slow = {'asyncio', 'structlog', 'pydantic', 'sqlalchemy', 'PySide6', 'alembic', 'tomlkit'} & set(sys.modules);"
         "print(code, sorted(slow))",
         WATCHKEEPER_HOME=str(home),
@@ -179,6 +179,7 @@ def test_run_and_once_hand_over_what_was_said(cli: CommandLine, tmp_path: Path) 
         ("run", root),
         ("once", root),
         ("once", root, "--json", "--changed", "src/a.py", str(tmp_path / "src" / "a.py"), "src/deleted.py"),
+        ("once", root, "--coverage"),
     ):
         assert cli(*words).code == 0
 
@@ -186,8 +187,9 @@ def test_run_and_once_hand_over_what_was_said(cli: CommandLine, tmp_path: Path) 
         ("headless", tmp_path, False),
         ("headless", tmp_path, True),
         ("tray", (tmp_path,), TrayOptions()),
-        ("once", tmp_path, (), False),
-        ("once", tmp_path, ("src/a.py", "src/a.py", "src/deleted.py"), True),
+        ("once", tmp_path, (), OnceOptions()),
+        ("once", tmp_path, ("src/a.py", "src/a.py", "src/deleted.py"), OnceOptions(as_json=True)),
+        ("once", tmp_path, (), OnceOptions(coverage=True)),
     ]
 
 
@@ -202,7 +204,7 @@ def test_changed_files_may_be_named_from_where_one_stands(
     cli("once", "..", "--changed", "a.py")
     outside = cli("once", "..", "--changed", "../../b.py")
 
-    assert cli.started == [("once", tmp_path, ("src/a.py",), False)]
+    assert cli.started == [("once", tmp_path, ("src/a.py",), OnceOptions())]
     assert outside.code == 2
 
 

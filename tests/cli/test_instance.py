@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
 
 from app.domain import commands
-from app.domain.snapshot import Snapshot
+from app.domain.coverage import ChangedLines, Coverage, FileCoverage
+from app.domain.snapshot import ProjectView, RunView, Snapshot
+from app.domain.verdicts import Cause, CauseKind, Check, Counts, Outcome, Stage, Verdict
 from app.system.instance import SingleInstance
 
 if TYPE_CHECKING:
@@ -199,3 +203,52 @@ def test_a_log_that_cannot_be_read_is_no_wrong_use(cli: CommandLine, home: Path)
 
     assert ran.code == 3
     assert "cannot be read" in ran.err
+
+
+def test_status_tells_green_so_far_while_the_rest_is_confirmed(cli: CommandLine, instance: Instance) -> None:
+    """With coverage, and the changed lines that no test executes; it is good news, but not yet for the whole."""
+    run = RunView(
+        "r2",
+        Cause(CauseKind.SAVE, ("src/app.py",)),
+        0.0,
+        expected=490,
+        counts=Counts(passed=9),
+        stage=Stage.REST,
+        impacted=7,
+        impacted_verdict=Verdict.GREEN,
+        changed_lines=ChangedLines(4, 3, (("src/app.py", (12,)),)),
+    )
+    view = ProjectView("/src/demo", "demo", current=run, coverage=Coverage((FileCoverage("src/app.py", 8, (12,)),)))
+    instance.snapshot = Snapshot(0.0, projects=MappingProxyType({view.root: view}))
+
+    ran = cli("status")
+    as_json = json.loads(cli("status", "--json").out)
+
+    assert ran.code == 0
+    assert ran.out.startswith("GREEN SO FAR\n")
+    for words in (
+        "7 tests of the change are green, 483 more are being confirmed",
+        "9 of 490 tests",
+        "3 of 4 changed lines are covered, not src/app.py:12",
+        "coverage 87.5 %",
+    ):
+        assert words in ran.out
+    told = as_json["projects"]["/src/demo"]
+    assert (as_json["mood"], told["current"]["is_confirming"], told["coverage"]["percent"]) == (
+        "confirming",
+        True,
+        87.5,
+    )
+
+
+def test_status_tells_what_a_second_look_said(cli: CommandLine, instance: Instance) -> None:
+    """Behind the red test."""
+    view = instance.snapshot.projects["/src/demo"]
+    tests = {
+        nodeid: replace(test, check=Check(Outcome.PASSED)) if test.outcome.is_red else test
+        for nodeid, test in view.tests.items()
+    }
+    changed = replace(view, tests=MappingProxyType(tests))
+    instance.snapshot = replace(instance.snapshot, projects=MappingProxyType({view.root: changed}))
+
+    assert "flaky: green when run again alone" in cli("status").out

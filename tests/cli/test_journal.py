@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from app.cli import journal
 from app.domain.events import ProjectWatched, RunFinished, RunStarted, TestsRan
 from app.domain.history import RunRecord
-from app.domain.verdicts import Cause, CauseKind, Counts, Outcome, TestResult, Verdict
+from app.domain.snapshot import ProjectView, Snapshot
+from app.domain.verdicts import Cause, CauseKind, Check, Counts, Outcome, TestResult, TestState, Verdict
 from app.engine.clock import SystemClock
 from app.store.history import History
 from app.store.location import history_url
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.engine.places import Places
-    from tests.cli.conftest import CommandLine
+    from tests.cli.conftest import CommandLine, Instance
 
 
 async def record(places: Places, root: str) -> None:
@@ -57,6 +59,20 @@ def test_last_tells_the_newest_run_and_what_is_red(cli: CommandLine, root: str) 
     (project,) = json.loads(as_json.out)["projects"]
     assert (project["run"]["run_id"], project["run"]["verdict"]) == ("r3", "red")
     assert [test["nodeid"] for test in project["red"]] == ["t.py::flaky"]
+
+
+def test_last_tells_what_the_running_instance_found_out(cli: CommandLine, root: str, instance: Instance) -> None:
+    """A second look is no history: the instance that took it is asked, and its word stands behind the red test."""
+    test = TestState("t.py::flaky", Outcome.FAILED, 0.1, 1.0, Cause(CauseKind.REQUEST), "r3", Check(Outcome.PASSED))
+    view = ProjectView(root, "demo", tests=MappingProxyType({test.nodeid: test}))
+    instance.snapshot = Snapshot(0.0, projects=MappingProxyType({root: view}))
+
+    in_words = cli("tests", "last", root)
+    as_json = cli("tests", "last", root, "--json")
+
+    assert "failed  t.py::flaky  flaky: green when run again alone" in in_words.out
+    (project,) = json.loads(as_json.out)["projects"]
+    assert project["red"][0]["check"] == {"alone": "passed", "before": None, "blame": "flaky"}
 
 
 def test_last_tells_why_where_it_is_asked(cli: CommandLine, root: str) -> None:

@@ -11,8 +11,9 @@ from app.cli.live import LiveReport
 from app.cli.terminal import Terminal
 from app.domain import events
 from app.domain.agents import AgentState
+from app.domain.coverage import ChangedLines, Coverage, FileCoverage
 from app.domain.snapshot import Snapshot, reduce
-from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult, Verdict
+from app.domain.verdicts import Cause, CauseKind, Check, Outcome, Stage, TestResult, Verdict
 
 ROOT = "/p/flask"
 HAPPENED: list[events.Event] = [
@@ -134,3 +135,80 @@ def test_agents_have_their_name_for_people() -> None:
 
     assert "Tests of shop: not answering (no beat for 30 s)" in told(happened)
     assert json.loads(told(happened, as_json=True))["agent"] == "tests:shop"
+
+
+def staged(verdict: Verdict, outcome: Outcome) -> list[events.Event]:
+    """A run of which one test of the change has ended, and whose rest begins."""
+    run = {"project": ROOT, "run_id": "1"}
+    return [
+        *HAPPENED[:1],
+        events.RunStarted(at=1, **run, cause=Cause(CauseKind.SAVE, ("app.py",))),
+        events.RunStaged(at=1, **run, stage=Stage.IMPACTED, tests=1),
+        events.TestsRan(at=2, **run, results=(TestResult("t.py::a", outcome, 0.1),), running=""),
+        events.RunStaged(at=2, **run, stage=Stage.REST, verdict=verdict),
+        events.RunCollected(at=2, **run, total=8),
+        events.TestsRan(at=3, **run, results=(TestResult("t.py::b", Outcome.PASSED, 0.1),), running="t.py::c"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcome", "line"),
+    [
+        (
+            Verdict.GREEN,
+            Outcome.PASSED,
+            "green so far  flask  1 test of the change is green, the others are being confirmed",
+        ),
+        (Verdict.RED, Outcome.FAILED, "RED so far  flask  1 failed, the others are being run"),
+    ],
+)
+def test_a_pipe_is_told_what_the_tests_of_the_change_say(verdict: Verdict, outcome: Outcome, line: str) -> None:
+    """At once, and without a claim about the others."""
+    text = told(staged(verdict, outcome))
+
+    assert line in text
+    assert "GREEN" not in text
+
+
+def test_a_terminal_shows_it_in_the_line_that_moves() -> None:
+    """The first stage counts out of the tests of the change, the second out of all, and no line is left behind."""
+    text = told(staged(Verdict.GREEN, Outcome.PASSED), tty=True, NO_COLOR="1")
+
+    assert "1 of 1 test of the change  " in text
+    assert "2 of 8, 1 test of the change is green  t.py::c" in text
+    assert "so far" not in text
+    assert text.count("\n") == 1
+
+
+def test_what_comes_after_a_run_is_told_once() -> None:
+    """A second look, changed lines that no test executes, and a coverage that is another than before."""
+    coverage = Coverage((FileCoverage("a.py", 8, (3,)),))
+    run = {"project": ROOT, "run_id": "1"}
+    text = told(
+        [
+            *HAPPENED,
+            events.TestChecked(at=4, project=ROOT, nodeid=f"t.py::a{OSC}", check=Check(Outcome.PASSED)),
+            events.TestChecked(at=4, project=ROOT, nodeid="t.py::b", check=Check()),
+            events.ChangeCovered(at=4, **run, lines=ChangedLines(4, 2, ((f"a{OSC}.py", (7, 8)),))),
+            events.ChangeCovered(at=4, **run, lines=ChangedLines(2, 2)),
+            events.CoverageMeasured(at=5, project=ROOT, coverage=coverage),
+            events.CoverageMeasured(at=6, project=ROOT, coverage=coverage),
+        ]
+    )
+
+    assert [line.strip() for line in text.splitlines()[-3:]] == [
+        "t.py::a\\x1b]0;owned\\x07  flaky: green when run again alone",
+        "2 of 4 changed lines are covered, not a\\x1b]0;owned\\x07.py:7-8",
+        "coverage 87.5 %",
+    ]
+
+
+def test_json_tells_a_second_look_with_what_it_means() -> None:
+    """A program need not know how the blame follows from the two outcomes."""
+    event = events.TestChecked(at=4, project=ROOT, nodeid="t", check=Check(Outcome.FAILED, Outcome.FAILED))
+
+    assert json.loads(told([event], as_json=True))["check"] == {
+        "alone": "failed",
+        "before": "failed",
+        "blame": "elsewhere",
+    }

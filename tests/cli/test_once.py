@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -12,13 +13,16 @@ from app.agents.testing.once import Report
 from app.agents.testing.runs import RunOutcome
 from app.cli.once import report_once
 from app.cli.terminal import Terminal
-from app.domain.verdicts import Outcome, TestResult, Verdict
+from app.domain.coverage import ChangedLines, Coverage, FileCoverage
+from app.domain.verdicts import Counts, Outcome, TestResult, Verdict
 
+LINES = ChangedLines(7, 5, (("src/a.py", (3, 4, 9)),))
+COVERAGE = Coverage((FileCoverage("src/a.py", 10, (3, 4, 9)), FileCoverage("src/b.py", 0, ())))
 OSC = "\x1b]0;owned\x07"
 
 
 def report(verdict: Verdict, *tests: TestResult, message: str = "", output: str = "") -> Report:
-    nodeids = frozenset(test.nodeid for test in tests)
+    nodeids = tuple(test.nodeid for test in tests)
     outcome = RunOutcome(verdict, message, output, 1.5, nodeids, complete=True)
     return Report("/p/shop", Interpreter(f"/bin/python{OSC}", ".venv"), (), outcome, tests)
 
@@ -69,3 +73,55 @@ def test_no_control_sequence_from_outside_gets_through(found: Report, *, as_json
     assert "\x1b" not in text
     assert "\x07" not in text
     assert text.isascii()
+
+
+def test_the_document_tells_what_the_change_touches_and_what_is_covered() -> None:
+    """Counts of the tests that ran first, the changed lines by file, and coverage file by file."""
+    found = replace(report(Verdict.GREEN), impacted=Counts(passed=6, failed=1), changed_lines=LINES, coverage=COVERAGE)
+
+    document = json.loads(told(found, as_json=True)[1])
+
+    assert (document["impacted"]["total"], document["impacted"]["red"], document["impacted"]["passed"]) == (7, 1, 6)
+    assert document["changed_lines"] == {"total": 7, "covered": 5, "uncovered": {"src/a.py": [3, 4, 9]}}
+    assert document["coverage"] == {
+        "percent": 70.0,
+        "files": [
+            {"path": "src/a.py", "percent": 70.0, "statements": 10, "missing": [3, 4, 9]},
+            {"path": "src/b.py", "percent": 100.0, "statements": 0, "missing": []},
+        ],
+    }
+
+
+def test_what_is_not_known_is_null() -> None:
+    """The keys are there for scripts, whatever was measured."""
+    document = json.loads(told(report(Verdict.GREEN), as_json=True)[1])
+
+    assert [document[key] for key in ("impacted", "changed_lines", "coverage")] == [None, None, None]
+
+
+def test_coverage_that_cannot_be_measured_says_why() -> None:
+    """In words and in JSON; the verdict stands all the same."""
+    found = replace(report(Verdict.GREEN), coverage=f"coverage.py is not installed there{OSC}")
+
+    code, text = told(found)
+    document = json.loads(told(found, as_json=True)[1])
+
+    assert code == 0
+    assert "coverage was not measured: coverage.py is not installed there\\x1b" in text
+    assert document["coverage"] == {"error": found.coverage}
+
+
+def test_the_change_and_the_coverage_come_behind_the_verdict() -> None:
+    """A line for the tests of the change, one for its lines, and a table of files with the lines that are missing."""
+    found = replace(report(Verdict.GREEN), impacted=Counts(passed=7), changed_lines=LINES, coverage=COVERAGE)
+
+    _, text = told(found)
+
+    assert text.splitlines()[1:] == [
+        "7 tests of the change ran first: 7 passed",
+        "5 of 7 changed lines are covered, not: src/a.py:3-4, 9",
+        "",
+        "coverage 70.0 %",
+        "  70.0 %  src/a.py  3-4, 9",
+        "   100 %  src/b.py",
+    ]

@@ -17,8 +17,10 @@ from app.control import protocol
 from app.control.protocol import Refused, Request, decode_request, dump, encode_request
 from app.domain import commands, errors
 from app.domain.agents import AgentState
-from app.domain.snapshot import AgentView, ProjectView, Snapshot
-from app.domain.verdicts import Cause, CauseKind, Outcome, TestState
+from app.domain.coverage import ChangedLines, Coverage, FileCoverage
+from app.domain.history import Why
+from app.domain.snapshot import AgentView, ProjectView, RunView, Snapshot
+from app.domain.verdicts import Cause, CauseKind, Check, Outcome, Stage, TestState, Verdict
 
 ALL_COMMANDS = [
     getattr(commands, kind.__name__)
@@ -157,6 +159,37 @@ def test_a_snapshot_is_told_with_what_follows_from_it() -> None:
     assert (told["mood"], told["red_count"], told["loop_lag_s"]) == ("red", 1, None)
     assert told["projects"]["/p"]["tests"]["a.py::t"]["cause"] == {"kind": "save", "paths": ["a.py"]}
     assert told["agents"]["tests"]["state"] == "running"
+
+
+def test_answers_about_impact_and_coverage_travel() -> None:
+    """With the enums by value, tuples as lists, and what follows from the rest beside it."""
+    check = Check(Outcome.PASSED, Outcome.FAILED)
+    test = TestState("a.py::t", Outcome.FAILED, 0.5, 1.0, Cause(CauseKind.START), "r1", check)
+    run = RunView(
+        "r1",
+        Cause(CauseKind.START),
+        1.0,
+        stage=Stage.REST,
+        impacted=2,
+        impacted_verdict=Verdict.GREEN,
+        changed_lines=ChangedLines(2, 1, (("a.py", (3,)),)),
+    )
+    coverage = Coverage((FileCoverage("a.py", 4, (3,)),))
+    view = ProjectView("/p", "p", current=run, tests=MappingProxyType({test.nodeid: test}), coverage=coverage)
+    why = Why("/p", "a.py::t", Stage.IMPACTED, True, Cause(CauseKind.SAVE, ("a.py",)), ("it reads it",), ("a.py",), 1)  # noqa: FBT003 - in the order of its fields
+
+    told = json.loads(dump(view))
+    reasons = json.loads(dump(why))
+
+    current = told["current"]
+    assert (current["stage"], current["impacted_verdict"], current["is_confirming"]) == ("rest", "green", True)
+    assert current["changed_lines"] == {"total": 2, "covered": 1, "uncovered": [["a.py", [3]]]}
+    assert told["tests"]["a.py::t"]["check"] == {"alone": "passed", "before": "failed", "blame": "flaky"}
+    assert told["coverage"] == {
+        "files": [{"path": "a.py", "statements": 4, "missing": [3], "percent": 75.0}],
+        "percent": 75.0,
+    }
+    assert (reasons["stage"], reasons["ran"], reasons["depends_on"]) == ("impacted", True, ["a.py"])
 
 
 @given(

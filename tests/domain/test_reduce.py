@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 from app.domain import events
 from app.domain.agents import AgentState
-from app.domain.snapshot import Mood, Snapshot, reduce
-from app.domain.verdicts import Cause, CauseKind, Counts, Outcome, TestResult, Verdict
+from app.domain.coverage import ChangedLines, Coverage, FileCoverage
+from app.domain.snapshot import Mood, RunView, Snapshot, reduce
+from app.domain.verdicts import Cause, CauseKind, Check, Counts, Outcome, Stage, TestResult, Verdict
 
 ROOT = "/p"
 START = Cause(CauseKind.START)
+LINES = ChangedLines(3, 2, (("a.py", (7,)),))
+COVERAGE = Coverage((FileCoverage("a.py", 4, (7,)),))
 SAVE = Cause(CauseKind.SAVE, ("a.py",))
 
 
@@ -99,6 +102,129 @@ def test_results_of_another_run_are_not_taken() -> None:
     assert snapshot.red_count == 0
 
 
+def staged(verdict: Verdict | None, *rest: TestResult, tests: int | None = 1) -> list[events.Event]:
+    """A run of which one green test of the change has ended, and whose rest has begun."""
+    of = {"at": 2.0, "project": ROOT, "run_id": "2"}
+    return [
+        events.RunStarted(**of, cause=SAVE),
+        events.RunStaged(**of, stage=Stage.IMPACTED, tests=tests),
+        events.TestsRan(**of, results=(TestResult("t.py::a", Outcome.PASSED),)),
+        events.RunStaged(**of, stage=Stage.REST, tests=9, verdict=verdict),
+        *([events.TestsRan(**of, results=rest)] if rest else []),
+    ]
+
+
+def current(snapshot: Snapshot) -> RunView:
+    run = snapshot.projects[ROOT].current
+    assert run is not None
+    return run
+
+
+def test_a_run_tells_its_stage_and_what_the_tests_of_the_change_said() -> None:
+    """The first stage has a number of tests, the second knows the verdict of the first, and neither is an end."""
+    happened = staged(Verdict.GREEN)
+
+    first = current(after(watched(), *happened[:2]))
+    second = current(after(watched(), *happened))
+
+    assert (first.stage, first.impacted, first.impacted_verdict) == (Stage.IMPACTED, 1, None)
+    assert (second.stage, second.impacted, second.impacted_verdict) == (Stage.REST, 1, Verdict.GREEN)
+    assert second.verdict is None
+
+
+def test_tests_of_the_change_are_counted_where_their_number_was_not_known() -> None:
+    """When the rest begins, those that have ended are the tests of the change."""
+    assert current(after(watched(), *staged(Verdict.GREEN, tests=None))).impacted == 1
+
+
+@pytest.mark.parametrize(
+    ("verdict", "rest", "confirming"),
+    [
+        (Verdict.GREEN, (), True),
+        (Verdict.GREEN, (TestResult("t.py::b", Outcome.PASSED),), True),
+        (Verdict.GREEN, (TestResult("t.py::b", Outcome.FAILED),), False),
+        (Verdict.RED, (), False),
+        (None, (), False),
+    ],
+)
+def test_a_run_confirms_for_as_long_as_nothing_of_it_is_red(
+    verdict: Verdict | None, rest: tuple[TestResult, ...], *, confirming: bool
+) -> None:
+    """Green tests of the change, and no red one among the rest so far."""
+    assert current(after(watched(), *staged(verdict, *rest))).is_confirming is confirming
+
+
+def test_an_ended_run_confirms_no_more() -> None:
+    """Its own verdict says all, and the stage is kept for those who look back."""
+    end = events.RunFinished(at=3, project=ROOT, run_id="2", verdict=Verdict.GREEN, duration_s=1)
+
+    snapshot = after(watched(), *staged(Verdict.GREEN), end)
+
+    last = snapshot.projects[ROOT].last
+    assert last is not None
+    assert (last.is_confirming, last.stage, last.impacted_verdict) == (False, Stage.REST, Verdict.GREEN)
+    assert snapshot.mood is Mood.GREEN
+
+
+def test_a_stage_of_another_run_changes_nothing() -> None:
+    """Late words of a run that was cancelled are not taken for the next one's."""
+    late = events.RunStaged(at=9, project=ROOT, run_id="old", stage=Stage.REST, verdict=Verdict.GREEN)
+
+    assert current(after(watched(), run("1", at=1)[0], late)).stage is None
+
+
+def test_a_second_look_stays_with_a_red_test_until_it_turns() -> None:
+    """A run that finds it red again keeps the look; one that finds it green, or red anew, has none."""
+    red, green = TestResult("t.py::a", Outcome.FAILED), TestResult("t.py::a", Outcome.PASSED)
+    check = Check(Outcome.PASSED)
+    looked = events.TestChecked(at=2, project=ROOT, nodeid="t.py::a", check=check)
+    checked = after(watched(), *run("1", red, at=1, verdict=Verdict.RED), looked)
+
+    still = after(*run("2", red, at=3, verdict=Verdict.RED), start=checked)
+    mended = after(*run("3", green, at=4), start=still)
+    anew = after(*run("4", red, at=5, verdict=Verdict.RED), start=mended)
+
+    assert [s.projects[ROOT].tests["t.py::a"].check for s in (checked, still, mended, anew)] == [
+        check,
+        check,
+        None,
+        None,
+    ]
+
+
+def test_a_look_at_a_test_that_is_not_red_is_not_kept() -> None:
+    """It came too late: the test is green again, or nobody knows it."""
+    mended = after(watched(), *run("1", TestResult("t.py::a", Outcome.PASSED), at=1))
+
+    late = [events.TestChecked(at=2, project=ROOT, nodeid=each, check=Check()) for each in ("t.py::a", "t.py::x")]
+
+    assert after(*late, start=mended).projects == mended.projects
+
+
+def test_changed_lines_belong_to_their_run_whether_it_goes_on_or_has_ended() -> None:
+    """The newest that is known is the project's; a run that nobody remembers changes nothing."""
+
+    def covered(run_id: str) -> events.Event:
+        return events.ChangeCovered(at=2, project=ROOT, run_id=run_id, lines=LINES)
+
+    going = after(watched(), run("1", at=1)[0], covered("1"))
+    ended = after(watched(), *run("1", at=1), covered("1"))
+    next_one = after(run("2", at=3)[0], covered("0"), start=ended)
+
+    assert [s.projects[ROOT].changed_lines for s in (going, ended, next_one)] == [LINES] * 3
+    assert current(next_one).changed_lines is None
+    assert after(watched(), covered("1")).projects[ROOT].changed_lines is None
+
+
+def test_coverage_is_the_projects_until_it_is_measured_again() -> None:
+    """Runs come and go without it."""
+    measured = events.CoverageMeasured(at=2, project=ROOT, coverage=COVERAGE)
+
+    snapshot = after(watched(), *run("1", at=1), measured, *run("2", at=3))
+
+    assert snapshot.projects[ROOT].coverage == COVERAGE
+
+
 @pytest.mark.parametrize(
     ("happened", "mood"),
     [
@@ -106,6 +232,21 @@ def test_results_of_another_run_are_not_taken() -> None:
         ([watched()], Mood.UNKNOWN),
         ([watched(), run("1", at=1)[0]], Mood.RUNNING),
         ([watched(), *run("1", at=1)], Mood.GREEN),
+        ([watched(), *run("1", at=1), *staged(None)[:3]], Mood.RUNNING),
+        ([watched(), *run("1", at=1), *staged(Verdict.GREEN)], Mood.CONFIRMING),
+        ([watched(), *staged(Verdict.GREEN)], Mood.CONFIRMING),
+        ([watched(), *staged(Verdict.GREEN, TestResult("t.py::b", Outcome.FAILED))], Mood.RED),
+        ([watched(), *run("1", TestResult("x", Outcome.FAILED), at=1), *staged(Verdict.GREEN)], Mood.RED),
+        ([watched(), *run("1", at=1, verdict=Verdict.NO_PYTEST), *staged(Verdict.GREEN)], Mood.ATTENTION),
+        (
+            [
+                watched(),
+                *staged(Verdict.GREEN),
+                events.ProjectWatched(at=1, project="/q", name="q"),
+                events.RunStarted(at=1, project="/q", run_id="1", cause=START),
+            ],
+            Mood.RUNNING,
+        ),
         ([watched(), *run("1", at=1, verdict=Verdict.NO_PYTEST)], Mood.ATTENTION),
         ([watched(), *run("1", TestResult("a", Outcome.HUNG), at=1, verdict=Verdict.HUNG)], Mood.RED),
         ([watched(), *run("1", at=1), events.AgentChanged(at=1, agent="a", state=AgentState.FAILED)], Mood.ATTENTION),
@@ -122,7 +263,7 @@ def test_results_of_another_run_are_not_taken() -> None:
     ],
 )
 def test_the_mood_is_the_first_that_applies(happened: list[events.Event], mood: Mood) -> None:
-    """Red goes before trouble, trouble before a pause, a pause before work, work before green."""
+    """Red goes before trouble, then a pause, work, green so far, and green at last."""
     assert after(*happened).mood is mood
 
 
@@ -153,6 +294,18 @@ any_event = st.one_of(
         duration_s=st.just(1.0),
         gone=st.lists(names, max_size=2).map(tuple),
     ),
+    st.builds(
+        events.RunStaged,
+        at=st.just(1.0),
+        project=names,
+        run_id=names,
+        stage=st.sampled_from(Stage),
+        tests=st.none() | st.integers(0, 9),
+        verdict=st.sampled_from([None, Verdict.GREEN, Verdict.RED]),
+    ),
+    st.builds(events.TestChecked, at=st.just(1.0), project=names, nodeid=names, check=st.just(Check())),
+    st.builds(events.ChangeCovered, at=st.just(1.0), project=names, run_id=names, lines=st.just(LINES)),
+    st.builds(events.CoverageMeasured, at=st.just(1.0), project=names, coverage=st.just(COVERAGE)),
     st.builds(events.AgentChanged, at=st.just(1.0), agent=names, state=st.sampled_from(AgentState)),
     st.builds(events.AgentPaused, at=st.just(1.0), agent=names, until=st.none()),
     st.builds(events.AgentResumed, at=st.just(1.0), agent=names),
@@ -172,6 +325,7 @@ def test_any_events_in_any_order_give_a_consistent_snapshot(happened: list[event
     assert [snapshot.seq for snapshot in snapshots] == list(range(len(happened) + 1))
     assert last.red_count == sum(len(view.red) for view in last.projects.values())
     assert all(view.current is None or view.current.verdict is None for view in last.projects.values())
+    assert all(test.check is None or test.outcome.is_red for v in last.projects.values() for test in v.tests.values())
     assert all(view.last is None or view.last.verdict is not Verdict.CANCELLED for view in last.projects.values())
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.verdicts import Cause, CauseKind, Counts, Outcome, Verdict
+from app.domain.verdicts import Blame, Cause, CauseKind, Check, Counts, Outcome, Verdict
 
 
 @given(st.lists(st.sampled_from(Outcome)))
@@ -54,3 +54,20 @@ def test_a_cancelled_run_is_neither_good_nor_bad() -> None:
     """Cancelled says nothing; each other verdict is green, red or trouble."""
     assert not Verdict.CANCELLED.is_bad
     assert {verdict for verdict in Verdict if not verdict.is_bad} == {Verdict.GREEN, Verdict.CANCELLED}
+
+
+@pytest.mark.parametrize(
+    ("check", "blame"),
+    [
+        (Check(), None),
+        (Check(Outcome.FAILED), None),
+        (Check(Outcome.PASSED), Blame.FLAKY),
+        (Check(Outcome.PASSED, Outcome.FAILED), Blame.FLAKY),
+        (Check(Outcome.FAILED, Outcome.PASSED), Blame.CHANGE),
+        (Check(None, Outcome.SKIPPED), Blame.CHANGE),
+        (Check(Outcome.FAILED, Outcome.ERROR), Blame.ELSEWHERE),
+    ],
+)
+def test_two_looks_say_who_is_to_blame(check: Check, blame: Blame | None) -> None:
+    """Green alone is flaky whatever was before; else the last green source decides, where it could be asked."""
+    assert check.blame is blame

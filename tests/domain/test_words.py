@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from app.domain import words
 from app.domain.agents import AgentState
-from app.domain.verdicts import Cause, CauseKind, Outcome, Verdict
+from app.domain.coverage import ChangedLines
+from app.domain.history import Why
+from app.domain.verdicts import Cause, CauseKind, Check, Outcome, Stage, Verdict
 
 
 @pytest.mark.parametrize(
@@ -160,3 +162,104 @@ def test_a_sentence_begins_with_a_capital_but_for_pytest() -> None:
 def test_a_test_whose_name_cannot_be_printed_has_a_name_for_people() -> None:
     """A menu entry must not be empty: U+D7FC is a letter that was never assigned."""
     assert words.test_name("\ud7fc") == "(no name)"
+
+
+@pytest.mark.parametrize(
+    ("check", "said", "doubt"),
+    [
+        (None, "", ""),
+        (Check(), "", ""),
+        (Check(Outcome.FAILED), "red again when run alone", ""),
+        (Check(Outcome.PASSED), "flaky: green when run again alone", "flaky"),
+        (Check(Outcome.FAILED, Outcome.PASSED), "the change did it: green on the last green source", ""),
+        (Check(None, Outcome.FAILED), "red on the last green source too, so not this change", "not this change"),
+    ],
+)
+def test_a_second_look_is_told_in_full_and_where_it_casts_doubt_in_a_word(
+    check: Check | None, said: str, doubt: str
+) -> None:
+    """That the change did it is what everyone expects, so only the other findings are worth a word of their own."""
+    assert (words.check(check), words.doubt(check)) == (said, doubt)
+
+
+@pytest.mark.parametrize(
+    ("impacted", "expected", "sentence"),
+    [
+        (7, 490, "7 tests of the change are green, 483 more are being confirmed"),
+        (1, 2, "1 test of the change is green, 1 more is being confirmed"),
+        (7, None, "7 tests of the change are green, the others are being confirmed"),
+        (7, 7, "7 tests of the change are green, the others are being confirmed"),
+        (0, 1200, "the change touches no test, 1,200 tests are being confirmed"),
+        (None, None, "the change touches no test, all tests are being confirmed"),
+    ],
+)
+def test_green_so_far_claims_nothing_for_the_others(impacted: int | None, expected: int | None, sentence: str) -> None:
+    """What is green and what is still open are said in one breath."""
+    assert ", ".join(words.so_far(impacted, expected)) == sentence
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(0, "0 %"), (0.01, "0.1 %"), (50, "50.0 %"), (87.44, "87.4 %"), (99.99, "99.9 %"), (100, "100 %")],
+)
+def test_only_all_is_a_hundred_percent(share: float, said: str) -> None:
+    """Rounding never claims that everything, or nothing, is covered."""
+    assert words.percent(share) == said
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (ChangedLines(0, 0), ""),
+        (ChangedLines(1, 1), "the changed line is covered"),
+        (ChangedLines(1, 0), "the changed line is not covered"),
+        (ChangedLines(7, 7), "all 7 changed lines are covered"),
+        (ChangedLines(7, 5), "5 of 7 changed lines are covered"),
+        (ChangedLines(7, 0), "none of 7 changed lines is covered"),
+    ],
+)
+def test_changed_lines_are_counted_in_words(lines: ChangedLines, said: str) -> None:
+    """A change without code, a comment say, has nothing to tell."""
+    assert words.changed_lines(lines) == said
+
+
+@given(st.sets(st.integers(1, 60)))
+def test_ranges_name_each_line_and_no_other(numbers: set[int]) -> None:
+    """Read back, they are the very lines."""
+    told = words.line_ranges(sorted(numbers))
+
+    ends = [part.split("-") for part in told.split(", ") if part]
+    assert {line for end in ends for line in range(int(end[0]), int(end[-1]) + 1)} == numbers
+    assert len(ends) == sum(number - 1 not in numbers for number in numbers)
+
+
+def test_places_and_ranges_stop_where_there_is_no_room() -> None:
+    """And say how many are left out."""
+    assert words.line_ranges((1, 3, 5, 7), 2) == "1, 3 and 2 more"
+    assert words.places((("a.py", (1, 2)), ("b.py", (4,)))) == "a.py:1-2; b.py:4"
+    assert words.places((("a.py", (1,)), ("b.py", (2,)), ("c.py", (3,))), 1) == "a.py:1 and 2 more files"
+
+
+@pytest.mark.parametrize(
+    ("stage", "ran", "said"),
+    [
+        (Stage.IMPACTED, True, "It ran among the first, after a.py was saved."),
+        (Stage.REST, True, "It ran with the rest, after a.py was saved."),
+        (Stage.REST, False, "It was to run with the rest, after a.py was saved, and has not ended."),
+        (None, False, "It was no part of the last run that chose its tests, after a.py was saved."),
+    ],
+)
+def test_a_tests_place_in_the_last_run_is_a_sentence(stage: Stage | None, said: str, *, ran: bool) -> None:
+    """It tells when the test ran, after which change, and whether it has ended."""
+    why = Why("/p", "t", stage, ran, Cause(CauseKind.SAVE, ("src/a.py",)), (), ("src/a.py",), 1)
+
+    assert words.place_in_run(why) == said
+    assert words.depends(why) == "Depends on 1 file, executes 1 function"
+
+
+def test_before_any_run_has_chosen_its_tests_there_is_no_reason() -> None:
+    """That is said instead of an empty answer."""
+    why = Why("/p", "t", None, ran=False, cause=None, reasons=(), depends_on=(), functions=0)
+
+    assert words.place_in_run(why) == "No run has chosen its tests yet."
+    assert words.depends(why) == "What it depends on is not known yet"

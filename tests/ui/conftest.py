@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from app.domain import commands, events
 from app.domain.agents import AgentState
-from app.domain.history import LogLine, TestDetail, TestMoment
+from app.domain.coverage import ChangedLines, Coverage, FileCoverage
+from app.domain.history import LogLine, TestDetail, TestMoment, Why
 from app.domain.snapshot import Snapshot, reduce
-from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult, TestState, Verdict
+from app.domain.verdicts import Cause, CauseKind, Check, Outcome, Stage, TestResult, TestState, Verdict
 from app.engine.bus import Bus
 from app.ui.icons import Icons
 
@@ -24,6 +25,31 @@ if TYPE_CHECKING:
 NOW = 1_700_000_000.0
 FLASK, HTTPX = "/home/ada/src/flask", "/home/ada/src/httpx"
 SAVE = Cause(CauseKind.SAVE, ("src/flask/app.py",))
+
+
+COVERAGE = Coverage(
+    tuple(
+        FileCoverage(
+            f"src/flask/{name}.py", statements, tuple(range(40, 40 + missing)) + ((300, 417) if missing else ())
+        )
+        for name, statements, missing in (
+            ("__init__", 0, 0),
+            ("app", 411, 31),
+            ("blueprints", 216, 3),
+            ("cli", 395, 96),
+            ("config", 103, 0),
+            ("ctx", 170, 2),
+            ("debughelpers", 84, 20),
+            ("globals", 17, 0),
+            ("helpers", 124, 9),
+            ("json/provider", 74, 4),
+            ("logging", 25, 0),
+            ("scaffold", 254, 11),
+            ("sessions", 139, 6),
+            ("views", 41, 0),
+        )
+    )
+)
 
 
 def fold(snapshot: Snapshot, *happened: events.Event) -> Snapshot:
@@ -61,13 +87,15 @@ class Story:
     green: Snapshot
     red: Snapshot
     running: Snapshot
+    confirming: Snapshot
+    checked: Snapshot
     paused: Snapshot
     trouble: Snapshot
     failed: Snapshot
 
     def all(self) -> dict[str, Snapshot]:
         """Each snapshot by its name."""
-        names = ("empty", "waiting", "green", "red", "running", "paused", "trouble", "failed")
+        names = ("empty", "waiting", "green", "red", "running", "confirming", "checked", "paused", "trouble", "failed")
         return {name: getattr(self, name) for name in names}
 
 
@@ -121,6 +149,43 @@ def story() -> Story:
             hint="Raise it with: sudo sysctl fs.inotify.max_user_watches=524288",
         ),
     )
+    lines = ChangedLines(7, 5, (("src/flask/app.py", (812, 813)),))
+    covered = fold(
+        green,
+        events.CoverageMeasured(at=NOW - 200, project=FLASK, coverage=COVERAGE),
+        events.RunStarted(at=NOW - 3, project=FLASK, run_id="f3", cause=SAVE),
+        events.RunStaged(at=NOW - 3, project=FLASK, run_id="f3", stage=Stage.IMPACTED, tests=7),
+    )
+    confirming = fold(
+        covered,
+        events.TestsRan(at=NOW - 2, project=FLASK, run_id="f3", results=results()[:7]),
+        events.RunStaged(at=NOW - 2, project=FLASK, run_id="f3", stage=Stage.REST, verdict=Verdict.GREEN),
+        events.ChangeCovered(at=NOW - 2, project=FLASK, run_id="f3", lines=lines),
+        events.RunCollected(at=NOW - 2, project=FLASK, run_id="f3", total=484),
+        events.TestsRan(
+            at=NOW - 1,
+            project=FLASK,
+            run_id="f3",
+            results=results()[7:130],
+            running="tests/test_blueprints.py::test_url_for_131",
+        ),
+    )
+    nodeids = [test.nodeid for test in red.projects[FLASK].red]
+    checks = (
+        Check(Outcome.PASSED),
+        Check(Outcome.FAILED, Outcome.PASSED),
+        Check(Outcome.FAILED, Outcome.FAILED),
+        Check(Outcome.FAILED),
+    )
+    checked = fold(
+        red,
+        events.CoverageMeasured(at=NOW - 200, project=FLASK, coverage=COVERAGE),
+        events.ChangeCovered(at=NOW - 120, project=FLASK, run_id="f2", lines=lines),
+        *(
+            events.TestChecked(at=NOW - 100, project=FLASK, nodeid=nodeid, check=check)
+            for nodeid, check in zip(nodeids, checks, strict=False)
+        ),
+    )
     paused = fold(green, events.AgentPaused(at=NOW, agent="tests", until=NOW + 1500))
     trouble = fold(
         green,
@@ -148,7 +213,7 @@ def story() -> Story:
         ),
         events.LoopLagged(at=NOW - 10, lag_s=2.3, where="file.py:12 in slow"),
     )
-    return Story(NOW, FLASK, HTTPX, empty, waiting, green, red, running, paused, trouble, failed)
+    return Story(NOW, FLASK, HTTPX, empty, waiting, green, red, running, confirming, checked, paused, trouble, failed)
 
 
 @pytest.fixture(scope="session")
@@ -166,6 +231,15 @@ E        +  where 404 = <WrapperTestResponse streamed [404 NOT FOUND]>.status_co
 
 tests/test_basic.py:112: AssertionError
 """
+
+
+REASONS = (
+    "It executes Flask.full_dispatch_request in src/flask/app.py, which changed.",
+    "It executes Flask.finalize_request in src/flask/app.py, which changed.",
+    "It was red in the last run.",
+    "tests/conftest.py has a fixture that it uses.",
+)
+DEPENDS_ON = ("src/flask/app.py", "src/flask/ctx.py", "tests/conftest.py", "tests/templates/index.html")
 
 
 @dataclass
@@ -223,6 +297,11 @@ def desk(fake_clock: object) -> Desk:
                 for i in range(34)
             )
             return TestDetail(command.project, command.nodeid, OUTPUT, moments)
+        if isinstance(command, commands.ReadWhy):
+            of = {"project": command.project, "nodeid": command.nodeid}
+            return Why(
+                **of, stage=Stage.IMPACTED, ran=True, cause=SAVE, reasons=REASONS, depends_on=DEPENDS_ON, functions=41
+            )
         if isinstance(command, commands.ReadLogs):
             return tuple([line for line in made.lines if line.seq > command.after][: command.limit])
         return None
@@ -233,6 +312,7 @@ def desk(fake_clock: object) -> Desk:
         commands.Pause,
         commands.Resume,
         commands.ReadTest,
+        commands.ReadWhy,
         commands.ReadLogs,
     ):
         made.bus.handle(kind, note)
@@ -256,7 +336,38 @@ _nodeid = st.one_of(
 _cause = st.builds(Cause, st.sampled_from(CauseKind), st.lists(_text, max_size=3).map(tuple))
 _result = st.builds(TestResult, _nodeid, st.sampled_from(Outcome), st.floats(0, 5000), _text)
 _state = st.builds(TestState, _nodeid, st.sampled_from(Outcome), st.floats(0, 50), _at, _cause, _run_id)
+_outcome = st.none() | st.sampled_from(Outcome)
+_lines = st.lists(st.integers(1, 500), max_size=5, unique=True).map(sorted).map(tuple)
+_file = st.builds(FileCoverage, _text, st.integers(0, 500), _lines)
 _event = st.one_of(
+    st.builds(
+        events.RunStaged,
+        at=_at,
+        project=_project,
+        run_id=_run_id,
+        stage=st.sampled_from(Stage),
+        tests=st.none() | st.integers(0, 10**6),
+        verdict=st.sampled_from([None, Verdict.GREEN, Verdict.RED]),
+    ),
+    st.builds(events.TestChecked, at=_at, project=_project, nodeid=_nodeid, check=st.builds(Check, _outcome, _outcome)),
+    st.builds(
+        events.ChangeCovered,
+        at=_at,
+        project=_project,
+        run_id=_run_id,
+        lines=st.builds(
+            ChangedLines,
+            st.integers(0, 99),
+            st.integers(0, 99),
+            st.lists(st.tuples(_text, _lines), max_size=3).map(tuple),
+        ),
+    ),
+    st.builds(
+        events.CoverageMeasured,
+        at=_at,
+        project=_project,
+        coverage=st.builds(Coverage, st.lists(_file, max_size=4).map(tuple)),
+    ),
     st.builds(
         events.ProjectWatched, at=_at, project=_project, name=_text, known=st.lists(_state, max_size=6).map(tuple)
     ),

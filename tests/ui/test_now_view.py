@@ -6,13 +6,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
+from PySide6.QtCore import Qt
 
 from app.domain import events
 from app.domain.agents import AgentState
-from app.domain.snapshot import ProjectView, RunView, Snapshot, reduce
-from app.domain.verdicts import Cause, CauseKind, Outcome, TestState
-from app.ui.headline import ended_at
+from app.domain.snapshot import Mood, ProjectView, RunView, Snapshot, reduce
+from app.domain.verdicts import Cause, CauseKind, Outcome, Stage, TestState, Verdict
+from app.ui.headline import ended_at, headline
 from app.ui.now_view import RED_ROWS, now_view
+from app.ui.red_model import RedModel
 
 if TYPE_CHECKING:
     from tests.ui.conftest import Story
@@ -82,3 +84,73 @@ def test_when_all_agents_have_failed_all_can_be_resumed(story: Story) -> None:
 def test_a_run_without_an_end_counts_from_its_beginning(finished_at: float | None, ended: float) -> None:
     """An end at the very beginning of time is an end too."""
     assert ended_at(RunView("r", SAVE, 5.0, finished_at=finished_at)) == ended
+
+
+def test_a_run_counts_on_without_a_jump_when_the_rest_begins(story: Story) -> None:
+    """The bar counts out of the tests that were known before, until the run's own number is known."""
+    of = {"at": story.now, "project": story.flask, "run_id": "f3"}
+    panels = []
+    snapshot = story.green
+    for event in (
+        events.RunStarted(**of, cause=SAVE),
+        events.RunStaged(**of, stage=Stage.IMPACTED, tests=7),
+        events.RunStaged(**of, stage=Stage.REST, verdict=Verdict.GREEN),
+        events.RunCollected(**of, total=485),
+    ):
+        snapshot = reduce(snapshot, event)
+        panels.append(now_view(snapshot, story.now).runs[0])
+
+    assert [(panel.expected, panel.progress) for panel in panels] == [
+        (None, "Finding the tests"),
+        (484, "0 of 7 tests of the change"),
+        (484, "0 tests, finding the others"),
+        (485, "0 of 485 tests"),
+    ]
+
+
+def test_green_so_far_has_a_title_of_its_own(story: Story) -> None:
+    """The page says how many tests are green and what is still open, and the project's row says it too."""
+    view = now_view(story.confirming, story.now)
+
+    assert view.headline.title == "Green so far, 7 tests"
+    assert view.headline.detail == "477 more are being confirmed in flask, after app.py was saved"
+    assert [(row.mood, row.state) for row in view.projects] == [
+        (Mood.CONFIRMING, "green so far"),
+        (Mood.GREEN, "all green"),
+    ]
+
+
+def test_the_tests_of_the_change_are_announced(story: Story) -> None:
+    """While they run the headline counts them alone."""
+    of = {"at": story.now, "project": story.flask, "run_id": "f3"}
+    running = reduce(story.green, events.RunStarted(**of, cause=SAVE))
+
+    known, unknown = (
+        headline(reduce(running, events.RunStaged(**of, stage=Stage.IMPACTED, tests=tests)), story.now)
+        for tests in (7, None)
+    )
+
+    assert (known.title, unknown.title) == ("Running 7 tests", "Running tests")
+    assert known.detail == "Those of the change first, in flask, after core.py was saved"
+
+
+def test_a_project_tells_what_is_covered(story: Story) -> None:
+    """In all, and of its newest change; nothing is said where nothing is known."""
+    rows = now_view(story.checked, story.now).projects
+
+    assert [(row.coverage, row.change) for row in rows] == [
+        ("Coverage 90.3 %", "5 of 7 changed lines are covered"),
+        ("", ""),
+    ]
+
+
+def test_a_red_test_has_the_word_of_its_second_look(story: Story) -> None:
+    """Only what may not be the change's fault is marked, and a screen reader hears all of it."""
+    rows = now_view(story.checked, story.now).reds
+    model = RedModel()
+    model.show_rows(rows)
+
+    spoken = [model.data(model.index(place), Qt.ItemDataRole.AccessibleTextRole) for place in range(len(rows))]
+    assert sorted(row.doubt for row in rows) == ["", "", "", "", "flaky", "not this change"]
+    assert sum("the change did it" in str(each) for each in spoken) == 1
+    assert sum(str(each).endswith("flaky: green when run again alone") for each in spoken) == 1

@@ -30,11 +30,15 @@ SHOTS = [
     ("now", "green"),
     ("now", "red"),
     ("now", "running"),
+    ("now", "confirming"),
+    ("now", "checked"),
     ("now", "paused"),
     ("now", "trouble"),
     ("now", "failed"),
     ("tests", "empty"),
     ("tests", "red"),
+    ("tests", "checked"),
+    ("tests", "confirming"),
     ("tests", "trouble"),
     ("log", "red"),
 ]
@@ -95,6 +99,10 @@ def test_a_page_is_not_blank(
     window.show_page(page)
     if page == "tests" and state == "red":
         window.show_test(story.flask, story.red.projects[story.flask].red[1].nodeid)
+    elif page == "tests" and state == "checked":
+        window.show_test(story.flask, story.checked.projects[story.flask].red[0].nodeid)
+    elif page == "tests" and state == "confirming":
+        window.show_test(story.flask, None)
     elif page == "tests" and state == "trouble":
         window.show_test(story.httpx, None)
     _settle(qtbot)

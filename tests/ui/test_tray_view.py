@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.domain import commands, events
 from app.domain.snapshot import Mood, Snapshot, reduce
+from app.domain.verdicts import Cause, CauseKind, Outcome, Stage, TestResult, Verdict
 from app.ui.headline import headline
 from app.ui.tray_view import ENTRY_LIMIT, RED_ENTRIES, TOOLTIP_LIMIT, is_busy, tray_view
 
@@ -62,6 +63,45 @@ def test_the_tooltip_says_verdict_age_and_agents(story: Story) -> None:
     assert tooltip.startswith("6 tests are red in flask")
     assert "2 min ago" in tooltip
     assert tooltip.endswith("1 of 1 agent alive")
+
+
+def test_green_so_far_is_said_with_what_is_still_open(story: Story) -> None:
+    """One line of the tooltip and the menu claims the tests of the change alone, and the icon is not that of green."""
+    view = tray_view(story.confirming, story.now)
+
+    said = "7 tests of the change are green, 477 more are being confirmed"
+    assert view.mood is Mood.CONFIRMING
+    assert view.entries[0].text == said
+    assert view.tooltip.startswith(f"{said} \u00b7 flask: green so far")
+
+
+def test_red_shows_while_the_rest_runs_on(story: Story) -> None:
+    """Nothing waits for the end of the run: the first red test of the rest takes green so far back."""
+    red = events.TestsRan(
+        at=story.now,
+        project=story.flask,
+        run_id="f3",
+        results=(TestResult("tests/test_json.py::test_late", Outcome.FAILED),),
+    )
+
+    view = tray_view(reduce(story.confirming, red), story.now)
+
+    assert (view.mood, view.count) == (Mood.RED, 1)
+    assert view.entries[0].text == "1 test is red in flask"
+
+
+def test_several_projects_are_green_so_far_together(story: Story) -> None:
+    """With two runs whose tests of the change are green, both are told, and no number is made up."""
+    of = {"at": story.now, "project": story.httpx, "run_id": "h9"}
+    both = story.confirming
+    for event in (
+        events.RunStarted(**of, cause=Cause(CauseKind.SAVE)),
+        events.RunStaged(**of, stage=Stage.IMPACTED),
+        events.RunStaged(**of, stage=Stage.REST, verdict=Verdict.GREEN),
+    ):
+        both = reduce(both, event)
+
+    assert headline(both, story.now).line == "Green so far in 2 projects, the others are being confirmed"
 
 
 def test_a_pause_offers_to_resume(story: Story) -> None:

@@ -51,13 +51,24 @@ def _button(widget: QWidget, text: str) -> QPushButton:
     return next(b for b in widget.findChildren(QPushButton) if b.text() == text and b.isVisible())
 
 
+def _look_at(window: Window, story: Story, page: str) -> None:
+    """Look at a page while a run goes on; `project` is the page of tests at a project whose coverage is known."""
+    window.render(story.confirming if page in ("now", "project") else story.running)
+    window.show()
+    window.show_page("tests" if page == "project" else page)
+    if page == "project":
+        window.show_test(story.flask, None)
+
+
 def _tests_page(window: Window) -> TestsPage:
     page = window.page_widget("tests")
     assert isinstance(page, TestsPage)
     return page
 
 
-@pytest.mark.parametrize("name", ["empty", "waiting", "green", "red", "running", "paused", "trouble", "failed"])
+@pytest.mark.parametrize(
+    "name", ["empty", "waiting", "green", "red", "running", "confirming", "checked", "paused", "trouble", "failed"]
+)
 @pytest.mark.parametrize("page", ["now", "tests", "log"])
 def test_every_page_shows_every_state(window: Window, story: Story, name: str, page: str) -> None:
     """Each page can be looked at in each state, and says something."""
@@ -77,6 +88,10 @@ def test_every_page_shows_every_state(window: Window, story: Story, name: str, p
         ("green", ["All green, 604 tests", "Nothing is red"]),
         ("red", ["6 tests are red in flask", "2 min ago, after app.py was saved", "on watch"]),
         ("running", ["240 of 484 tests", "3 red", "test_dotted_name_not_allowed", "3 s", "sysctl"]),
+        (
+            "confirming",
+            ["Green so far, 7 tests", "477 more are being confirmed", "130 of 484 tests", "5 of 7 changed lines"],
+        ),
         ("paused", ["Paused for 25 min more"]),
         ("trouble", ["httpx: test files cannot be imported", "SyntaxError in httpx/_client.py, line 88."]),
         (
@@ -159,12 +174,10 @@ def test_the_keyboard_reaches_everything(qtbot: QtBot, window: Window, desk: Des
     assert desk.of(commands.RunTests) == [commands.RunTests()]
 
 
-@pytest.mark.parametrize("page", ["now", "tests", "log"])
+@pytest.mark.parametrize("page", ["now", "tests", "log", "project"])
 def test_tab_walks_over_all_that_can_be_used(qtbot: QtBot, window: Window, story: Story, page: str) -> None:
     """The tab key visits each usable thing of a page and comes round again."""
-    window.render(story.running)
-    window.show()
-    window.show_page(page)
+    _look_at(window, story, page)
     qtbot.waitExposed(window)
     usable = {
         each
@@ -181,12 +194,10 @@ def test_tab_walks_over_all_that_can_be_used(qtbot: QtBot, window: Window, story
     assert {each.objectName() or type(each).__name__ for each in usable - visited} == set()
 
 
-@pytest.mark.parametrize("page", ["now", "tests", "log"])
+@pytest.mark.parametrize("page", ["now", "tests", "log", "project"])
 def test_everything_usable_has_a_name(window: Window, story: Story, page: str) -> None:
     """A screen reader has a name for each button, field and list."""
-    window.render(story.running)
-    window.show()
-    window.show_page(page)
+    _look_at(window, story, page)
 
     nameless = [
         each
@@ -218,6 +229,75 @@ def test_a_red_test_opens_its_detail(qtbot: QtBot, window: Window, desk: Desk, s
     assert "it broke after app.py was saved" in seen
     assert "Changed then: src/flask/app.py" in seen
     assert "red in 3 of the last 34 runs" in seen
+
+
+def test_a_test_tells_why_it_ran(window: Window, desk: Desk, story: Story) -> None:
+    """The reasons are asked for when the detail opens, and the files that it depends on are in the tooltip."""
+    window.render(story.checked)
+    window.show()
+    red = story.checked.projects[story.flask].red[0]
+
+    window.show_test(story.flask, red.nodeid)
+
+    pane = _tests_page(window).pane
+    seen = _seen(pane)
+    assert desk.of(commands.ReadWhy) == [commands.ReadWhy(project=story.flask, nodeid=red.nodeid)]
+    assert "Why it ran" in seen
+    assert "It executes Flask.full_dispatch_request in src/flask/app.py, which changed." in seen
+    assert "Second look: flaky: green when run again alone" in seen
+    assert "tests/templates/index.html" in pane._why_part._text.toolTip()
+
+
+def test_a_reason_that_nobody_knows_leaves_no_gap(window: Window, desk: Desk, story: Story) -> None:
+    """An instance that cannot say why shows the rest of the detail, and no complaint."""
+    window.render(story.red)
+    window.show()
+    desk.refuse = CommandRefused("Nobody knows.", "Run it first.")
+
+    window.show_test(story.flask, story.red.projects[story.flask].red[0].nodeid)
+
+    assert not _tests_page(window).pane._why_part.isVisible()
+    assert not window._error.isVisible()
+
+
+def test_coverage_is_one_click_away(qtbot: QtBot, window: Window, story: Story) -> None:
+    """From the first page to the files, whose order the keyboard can change."""
+    window.render(story.checked)
+    with qtbot.waitActive(window):
+        window.open()
+
+    _button(window, "Coverage 90.3 %").click()
+
+    part = _tests_page(window).pane._coverage
+    files = part._list.model()
+    least = [files.data(files.index(place, 0)) for place in range(3)]
+    names = _button(part, "Name")
+    names.setFocus()
+    qtbot.keyClick(names, Qt.Key.Key_Space)
+    by_name = [files.data(files.index(place, 0)) for place in range(3)]
+    assert window.page == "tests"
+    assert "1,853 of 2,053 statements in 13 files" in _seen(part)
+    assert least == ["src/flask/debughelpers.py", "src/flask/cli.py", "src/flask/helpers.py"]
+    assert by_name == ["src/flask/app.py", "src/flask/blueprints.py", "src/flask/cli.py"]
+
+
+def test_coverage_goes_with_its_project(window: Window, story: Story) -> None:
+    """A project that was not measured, a test and a file of tests have none to show."""
+    window.render(story.checked)
+    window.show()
+    part = _tests_page(window).pane._coverage
+    shown = []
+
+    for project, nodeid in (
+        (story.flask, None),
+        (story.httpx, None),
+        (story.flask, None),
+        (story.flask, story.checked.projects[story.flask].red[0].nodeid),
+    ):
+        window.show_test(project, nodeid)
+        shown.append(part.isVisible())
+
+    assert shown == [True, False, True, False]
 
 
 def test_the_output_can_be_copied(window: Window, story: Story) -> None:

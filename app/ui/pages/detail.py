@@ -8,9 +8,11 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QVBoxLayout, QWidget
 
-from app.domain.commands import ReadTest
-from app.domain.history import TestDetail
+from app.domain.commands import ReadTest, ReadWhy
+from app.domain.history import TestDetail, Why
 from app.ui.detail_view import DetailView, detail_view, output_title, project_detail
+from app.ui.pages.coverage import CoveragePart
+from app.ui.pages.why import WhyPart
 from app.ui.painted import HistoryPlot
 from app.ui.parts import Card, ElidedLabel, button, label, row, set_text
 from app.ui.theme import SPACE
@@ -38,6 +40,7 @@ class DetailPane(Card):
         self.project = ""
         self.nodeid: str | None = None
         self._detail: TestDetail | None = None
+        self._why: Why | None = None
         self._seen: tuple[object, ...] = ()
         self._turn = 0
 
@@ -48,6 +51,8 @@ class DetailPane(Card):
         self._place = ElidedLabel()
         self._place.setObjectName("muted")
         self._facts = label("", wraps=True)
+        self._why_part = WhyPart()
+        self._coverage = CoveragePart(context, theme)
         self._plot_title = label("Last runs, the newest at the right", "section")
         self._plot = HistoryPlot(theme)
         self._output_title = label("Output", "section")
@@ -55,12 +60,7 @@ class DetailPane(Card):
         self._copy.clicked.connect(self._copy_output)
         self._copy_id = button("Copy test id", tooltip="Copy the id that pytest understands")
         self._copy_id.clicked.connect(self._copy_nodeid)
-        self._output = QPlainTextEdit()
-        self._output.setReadOnly(True)
-        self._output.setAccessibleName("Output")
-        self._output.setTabChangesFocus(True)
-        self._output.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        self._output.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self._output = _output_field()
         self._nothing = label(_NOTHING, "muted", wraps=True)
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
 
@@ -73,6 +73,8 @@ class DetailPane(Card):
         self.body.addLayout(top)
         self.body.addWidget(self._facts)
         self.body.addSpacing(4)
+        self.body.addWidget(self._why_part)
+        self.body.addWidget(self._coverage, 2)
         self.body.addWidget(self._plot_title)
         self.body.addWidget(self._plot)
         self.body.addLayout(row(self._output_title, 1, self._copy_id, self._copy))
@@ -97,7 +99,7 @@ class DetailPane(Card):
         """Show a test, or with no node id its project."""
         if (project, nodeid) == (self.project, self.nodeid):
             return
-        self.project, self.nodeid, self._detail = project, nodeid, None
+        self.project, self.nodeid, self._detail, self._why = project, nodeid, None, None
         self._seen = self._what_counts()
         self._output.clear()
         self._show_head()
@@ -105,7 +107,7 @@ class DetailPane(Card):
 
     def show_group(self, title: str, figures: str) -> None:
         """Show the figures of a file or a class."""
-        self.project, self.nodeid, self._detail, self._seen = "", None, None, ()
+        self.project, self.nodeid, self._detail, self._why, self._seen = "", None, None, None, ()
         self._turn += 1
         self._output.clear()
         self._lay_out(DetailView(title, figures, ()), is_test=False, has_output=False)
@@ -119,6 +121,7 @@ class DetailPane(Card):
         """Take on the colours of a theme."""
         self._theme = theme
         self._plot.show_moments(self._detail.moments if self._detail else (), self._context.clock.wall(), theme)
+        self._coverage.wear(theme)
         if self.project:
             self._show_head()
 
@@ -131,7 +134,7 @@ class DetailPane(Card):
         view, state = self._projects.get(self.project), self._state()
         last = view.last if view is not None else None
         if self.nodeid is None:
-            return (last,)
+            return last, view.coverage if view is not None else None, view.changed_lines if view is not None else None
         # The history is written a moment after the snapshot: when the run has ended, the answer is asked for once more.
         return state, last.run_id if last is not None and state is not None and last.run_id == state.run_id else ""
 
@@ -154,7 +157,16 @@ class DetailPane(Card):
             if turn == self._turn:
                 self._set_output(f"{text} {hint}".strip())
 
+        def reasoned(answer: object) -> None:
+            if turn == self._turn:
+                self._why = answer if isinstance(answer, Why) else None
+                self._show_head()
+
+        def unexplained(_text: str, _hint: str) -> None:
+            reasoned(None)
+
         self._context.request(ReadTest(project=self.project, nodeid=self.nodeid), answered, failed)
+        self._context.request(ReadWhy(project=self.project, nodeid=self.nodeid), reasoned, unexplained)
 
     def _set_output(self, text: str) -> None:
         if self._output.toPlainText() != text:
@@ -193,6 +205,9 @@ class DetailPane(Card):
                     self.devicePixelRatioF(),
                 )
             )
+        self._why_part.show_why(self._why)
+        view = self._projects.get(self.project) if not is_test else None
+        has_coverage = self._coverage.show_coverage(view.coverage if view is not None else None)
         has_history = is_test and self._detail is not None and bool(self._detail.moments)
         self._plot_title.setVisible(has_history)
         self._plot.setVisible(has_history)
@@ -200,7 +215,7 @@ class DetailPane(Card):
         self._output_title.setVisible(has_output)
         self._copy.setVisible(has_output)
         self._copy_id.setVisible(is_test)
-        self._nothing.setVisible(not has_output)
+        self._nothing.setVisible(not has_output and not has_coverage)
         if shown.title:
             set_text(self._nothing, "It printed nothing." if is_test else "")
         else:
@@ -213,3 +228,13 @@ class DetailPane(Card):
     @Slot()
     def _copy_nodeid(self) -> None:
         QGuiApplication.clipboard().setText(self.nodeid or "")
+
+
+def _output_field() -> QPlainTextEdit:
+    made = QPlainTextEdit()
+    made.setReadOnly(True)
+    made.setAccessibleName("Output")
+    made.setTabChangesFocus(True)
+    made.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+    made.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+    return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from app.domain.commands import Resume
@@ -92,6 +93,8 @@ class ProjectLine(_Row):
         self._trouble = label("", wraps=True)
         self._output = button("Show what pytest said", "link")
         self._output.clicked.connect(lambda: self._context.open_test(self._root, None))
+        self._coverage = button("", "link", "Show what is covered, file by file")
+        self._coverage.clicked.connect(lambda: self._context.open_test(self._root, None))
         line = row(self._icon)
         line.addWidget(self._name, 1)
         line.addWidget(self._state)
@@ -100,9 +103,15 @@ class ProjectLine(_Row):
             inner = row(widget)
             inner.setContentsMargins(26, 0, 0, 0)
             self.box.addLayout(inner)
-        link = row(self._output, 1)
-        link.setContentsMargins(22, 0, 0, 0)
-        self.box.addLayout(link)
+        self._change = ElidedLabel(Qt.TextElideMode.ElideRight)
+        self._change.setObjectName("muted")
+        covered = row(self._change)
+        covered.setContentsMargins(26, 0, 0, 0)
+        self.box.addLayout(covered)
+        for each in (self._coverage, self._output):
+            link = row(each, 1)
+            link.setContentsMargins(22, 0, 0, 0)
+            self.box.addLayout(link)
         self._shown: tuple[object, ...] = ()
 
     def show_project(self, project: ProjectRow, theme: Theme) -> None:
@@ -121,6 +130,11 @@ class ProjectLine(_Row):
         set_text(self._trouble, project.trouble)
         self._trouble.setVisible(bool(project.trouble))
         self._output.setVisible(project.has_output)
+        set_text(self._coverage, project.coverage)
+        self._coverage.setVisible(bool(project.coverage))
+        self._coverage.setAccessibleName(f"{project.name}: {project.coverage}")
+        self._change.setText(project.change)
+        self._change.setVisible(bool(project.change))
         self.setAccessibleName(f"{project.name}: {project.state}, {project.detail}")
 
 
