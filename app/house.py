@@ -100,6 +100,7 @@ async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Set
     """
     from app.agents.settings_in_force import SettingsInForce
     from app.agents.testing.agent import TestWatcher
+    from app.agents.testing.lastgreen import drop_stale
     from app.agents.testing.projects import Projects
     from app.control.server import ControlServer
     from app.domain.commands import ReadLogs, ReadRuns, ReadStatus, ReadTest
@@ -114,6 +115,7 @@ async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Set
     from app.engine.tasks import spawn
     from app.store.history import History
     from app.store.location import history_url
+    from app.system.power import on_battery
 
     places, clock, bus, limits = ground.places, ground.clock, ground.bus, ground.limits
     in_force = await asyncio.to_thread(SettingsInForce, places)
@@ -126,6 +128,7 @@ async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Set
         stack.callback(following.cancel)
         for folder in places.all():
             await asyncio.to_thread(sweep_temporaries, folder)
+        await asyncio.to_thread(drop_stale, places.cache / "green", now=clock.wall())
         bridge = await stack.enter_async_context(
             SafeAsyncBridge(asyncio.get_running_loop(), drain_s=limits.bridge_drain_s, cancel_s=limits.bridge_cancel_s)
         )
@@ -162,6 +165,8 @@ async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Set
                 runner=runner,
                 environ=os.environ,
                 new_id=lambda: uuid4().hex,
+                cache=places.cache,
+                on_battery=on_battery,
             )
 
         projects = stack.enter_context(Projects(bus, supervisor, make))

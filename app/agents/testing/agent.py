@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from app.agents.testing.cycle import Cycle
 from app.agents.testing.echo import Echo, left_alone
+from app.agents.testing.impact.keeper import ImpactKeeper
 from app.agents.testing.inbox import Inbox
-from app.agents.testing.interpreters import find_interpreter
+from app.agents.testing.lastgreen import LastGreen
 from app.agents.testing.ledger import Ledger
-from app.agents.testing.runs import TestRun, drop_bytecode
+from app.agents.testing.tester import Tester
 from app.domain.errors import InterpreterMissing
-from app.domain.events import InterpreterFound, ProjectWatched
+from app.domain.events import ProjectWatched
 from app.domain.verdicts import CauseKind, Verdict
 from app.engine.filewatch import FileWatch
 from app.engine.notices import Notices
@@ -24,11 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.agents.settings import Settings
-    from app.agents.testing.interpreters import Interpreter
-    from app.agents.testing.runs import RunOutcome
     from app.agents.testing.settings import TestSettings
+    from app.agents.testing.tester import Going
     from app.domain.events import Event
-    from app.domain.verdicts import Cause, TestState
+    from app.domain.verdicts import TestState
     from app.engine.bridge import SafeAsyncBridge
     from app.engine.clock import Clock
     from app.engine.heartbeat import Pulse
@@ -72,6 +72,8 @@ class TestWatcher:
         runner: Starts programs.
         environ: The environment in which tests are run.
         new_id: Gives a run id that was never given before.
+        cache: The folder in which impact maps and the last green sources are kept.
+        on_battery: Tells whether the machine runs on its battery; called in a thread.
     """
 
     __test__ = False
@@ -89,9 +91,15 @@ class TestWatcher:
         runner: ProcessRunner,
         environ: Mapping[str, str],
         new_id: Callable[[], str],
+        cache: Path,
+        on_battery: Callable[[], bool],
     ) -> None:
         self.root = root
         self.inbox = Inbox()
+        self.impact = ImpactKeeper(root, cache / "impact")
+        self._last_green = LastGreen(
+            root, runner=runner, clock=clock, folder=cache / "green" / self.impact.name, environ=environ
+        )
         self._project = str(root)
         self._title = title
         self._settings = settings
@@ -103,7 +111,7 @@ class TestWatcher:
         self._new_id = new_id
         self._echo = Echo(clock)
         self._ledger: Ledger | None = None
-        self._interpreter: Interpreter | None = None
+        self._on_battery = on_battery
         self._notices = Notices(publish, clock)
 
     @property
@@ -120,29 +128,49 @@ class TestWatcher:
         pulse.beat()
         settings = await self._look_at_settings()
         ledger = await self._begin(pulse, settings)
-        while not pulse.stopping.is_set():
-            ignore = settings.watch.ignore
-            watch = FileWatch(
-                self.root,
-                ignore=ignore,
-                bridge=self._bridge,
-                clock=self._clock,
-                on_trouble=lambda text, hint: self._on_trouble(pulse, text, hint),
-            )
-            pulse.busy_for(ENTER_S)
-            async with watch:
-                pulse.beat()
-                reader = spawn(self._read(watch), name=f"{self.name} reads")
-                reader.add_done_callback(lambda _task: self.inbox.woken.set())
-                try:
-                    while settings.watch.ignore == ignore and not pulse.stopping.is_set():
-                        await self._until_work(pulse, reader)
-                        settings = await self._look_at_settings()
-                        if settings.watch.ignore == ignore and not pulse.stopping.is_set():
-                            await self._one_run(pulse, ledger, settings.tests)
-                finally:
-                    reader.cancel()
-                    await asyncio.wait({reader})
+        tester = Tester(
+            self.root,
+            title=self._title,
+            impact=self.impact,
+            last_green=self._last_green,
+            echo=self._echo,
+            settings=settings.tests,
+            clock=self._clock,
+            runner=self._runner,
+            environ=self._environ,
+            on_battery=self._on_battery,
+            publish=pulse.publish,
+            notice=self._notice,
+        )
+        async with tester:
+            while not pulse.stopping.is_set():
+                settings = await self._watch(pulse, ledger, tester, settings)
+
+    async def _watch(self, pulse: Pulse, ledger: Ledger, tester: Tester, settings: Settings) -> Settings:
+        """Watch under one set of ignore patterns, and return the settings in which they changed."""
+        ignore = settings.watch.ignore
+        watch = FileWatch(
+            self.root,
+            ignore=ignore,
+            bridge=self._bridge,
+            clock=self._clock,
+            on_trouble=lambda text, hint: self._on_trouble(pulse, text, hint),
+        )
+        pulse.busy_for(ENTER_S)
+        async with watch:
+            pulse.beat()
+            reader = spawn(self._read(watch, tester), name=f"{self.name} reads")
+            reader.add_done_callback(lambda _task: self.inbox.woken.set())
+            try:
+                while settings.watch.ignore == ignore and not pulse.stopping.is_set():
+                    await self._until_work(pulse, reader)
+                    settings = await self._look_at_settings()
+                    if settings.watch.ignore == ignore and not pulse.stopping.is_set():
+                        await self._one_run(pulse, ledger, tester, settings.tests)
+            finally:
+                reader.cancel()
+                await asyncio.wait({reader})
+        return settings
 
     def _on_trouble(self, pulse: Pulse, text: str, hint: str) -> None:
         self._notice("watch", text, hint)
@@ -166,14 +194,15 @@ class TestWatcher:
             self.inbox.wish(CauseKind.START)
         return self._ledger
 
-    async def _read(self, watch: FileWatch) -> None:
+    async def _read(self, watch: FileWatch, tester: Tester) -> None:
         async for batch in watch.batches():
+            tester.changed(batch)
             own = self._echo.own()
             wrote = {change.path: own[change.path] for change in batch.changes if change.path in own}
             echoed = await asyncio.to_thread(left_alone, self.root, wrote) if wrote else ()
             saved = [change.path for change in batch.changes if change.path not in echoed]
             if saved:
-                self._echo.heard()
+                self._echo.heard(saved, is_source=self.impact.knows_any(saved))
                 self.inbox.saved(saved)
             elif not batch.changes:
                 self.inbox.wish(CauseKind.REQUEST)  # the folder is back, and something of it is missing
@@ -207,12 +236,13 @@ class TestWatcher:
         hint = "If the tests write files there, have git ignore them, or add them to `ignore` under [watch]."
         self._notice("echo", text, hint)
 
-    async def _one_run(self, pulse: Pulse, ledger: Ledger, settings: TestSettings) -> None:
+    async def _one_run(self, pulse: Pulse, ledger: Ledger, tester: Tester, settings: TestSettings) -> None:
         cause = self.inbox.take()
         self._echo.began()
         cycle = Cycle(self._project, self._new_id(), cause, ledger=ledger, pulse=pulse, clock=self._clock)
         try:
-            outcome = await self._run_to_its_end(pulse, cycle, ledger, settings)
+            going = await tester.begin(cycle, ledger.red, settings)
+            await self._until_over(pulse, going)
         except InterpreterMissing as error:
             cycle.finish(Verdict.NO_INTERPRETER, message=str(error))
         except BaseException:
@@ -220,41 +250,31 @@ class TestWatcher:
             cycle.finish(Verdict.CANCELLED)
             raise
         else:
-            self._conclude(cycle, outcome)
+            self._conclude(cycle, going, tester)
 
-    async def _run_to_its_end(
-        self, pulse: Pulse, cycle: Cycle, ledger: Ledger, settings: TestSettings
-    ) -> RunOutcome | None:
-        """Return what the run came to; None when it was ended by newer changes, by a person or by the program's end."""
-        interpreter = await self._find(pulse, settings.python)
-        await asyncio.to_thread(drop_bytecode, self.root, cycle.cause.paths)
-        run = self._test_run(interpreter, settings, cycle.cause, ledger)
-        going = spawn(run.run(cycle.collected, cycle.ran), name=f"{self.name} runs")
-        going.add_done_callback(lambda _task: self.inbox.woken.set())
+    async def _until_over(self, pulse: Pulse, going: Going) -> None:
+        """Wait for the run's end, or for newer changes, a person or the program's end to make it pointless."""
+        going.task.add_done_callback(lambda _task: self.inbox.woken.set())
         try:
-            while not going.done() and not self._is_pointless(pulse, run):
+            while not going.task.done() and not self._is_pointless(pulse, going):
                 self.inbox.woken.clear()
                 await pulse.until(self.inbox.woken)
         finally:
-            if not going.done():
-                going.cancel()
-                await asyncio.wait({going})
-            self._echo.ended(run.wrote)
-        self.inbox.drop(await asyncio.to_thread(left_alone, self.root, run.wrote))
-        return None if going.cancelled() else going.result()
+            await going.end()
+            self._echo.ended(going.run.wrote)
+        self.inbox.drop(await asyncio.to_thread(left_alone, self.root, going.run.wrote))
 
-    def _is_pointless(self, pulse: Pulse, run: TestRun) -> bool:
-        is_overtaken = not self._echo.is_patient and self.inbox.has_changes(beside=run.wrote)
+    def _is_pointless(self, pulse: Pulse, going: Going) -> bool:
+        is_overtaken = not self._echo.is_patient and self.inbox.has_changes(beside=going.run.wrote)
         return pulse.stopping.is_set() or is_overtaken or self.inbox.take_cancel()
 
-    def _conclude(self, cycle: Cycle, outcome: RunOutcome | None) -> None:
+    def _conclude(self, cycle: Cycle, going: Going, tester: Tester) -> None:
+        outcome = going.outcome
         if outcome is None:
             if self.inbox.has_changes():
                 self.inbox.give_back(cycle.cause)
             cycle.finish(Verdict.CANCELLED)
             return
-        if outcome.verdict is Verdict.NO_PYTEST:
-            self._interpreter = None
         cycle.finish(
             outcome.verdict,
             message=outcome.message,
@@ -262,39 +282,7 @@ class TestWatcher:
             collected=outcome.nodeids,
             complete=outcome.complete,
         )
-
-    def _test_run(self, interpreter: Interpreter, settings: TestSettings, cause: Cause, ledger: Ledger) -> TestRun:
-        red_files = [nodeid.partition("::")[0] for nodeid in ledger.red]
-        return TestRun(
-            root=self.root,
-            interpreter=interpreter.path,
-            args=settings.args,
-            first=tuple(dict.fromkeys((*cause.paths, *red_files))),
-            hang_s=settings.hang_seconds,
-            runner=self._runner,
-            clock=self._clock,
-            environ=self._environ,
-        )
-
-    async def _find(self, pulse: Pulse, configured: str) -> Interpreter:
-        """Return the project's interpreter, looked for again when it is gone or another one is configured."""
-        found = self._interpreter
-        if found is None or found.configured != configured or not await asyncio.to_thread(self._still_right, found):
-            found = await asyncio.to_thread(find_interpreter, self.root, configured=configured, environ=self._environ)
-            self._interpreter = found
-            from_path = f"{self._title} has no environment of its own, so its tests run with {found.path}."
-            hint = (
-                f"If that is not meant, make one: python3 -m venv {self.root / '.venv'}, or set `python` under [tests]."
-            )
-            self._notice("python", from_path if found.source == "PATH" else "", hint)
-            now, source = self._clock.wall(), found.source
-            pulse.publish(InterpreterFound(at=now, project=self._project, interpreter=found.path, source=source))
-        return found
-
-    def _still_right(self, found: Interpreter) -> bool:
-        """Return whether the interpreter is there, and no environment was made in the project since it was found."""
-        made = any((self.root / name / "pyvenv.cfg").exists() for name in (".venv", "venv", "env"))
-        return found.exists() and not (made and found.source == "PATH")
+        tester.follow_up(going)
 
     def _notice(self, kind: str, text: str, hint: str = "") -> None:
         self._notices.show(f"{kind}:{self._project}", text, hint)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain.events import RunCollected, RunFinished, RunStarted, TestsRan, VerdictChanged
+from app.domain.events import RunCollected, RunFinished, RunStaged, RunStarted, TestsRan, VerdictChanged
+from app.domain.verdicts import Stage, Verdict
 from app.engine.tasks import spawn
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from app.agents.testing.ledger import Ledger, Turn
-    from app.domain.verdicts import Cause, TestResult, Verdict
+    from app.domain.verdicts import Cause, TestResult
     from app.engine.clock import Clock
     from app.engine.heartbeat import Pulse
 
@@ -35,32 +36,50 @@ class Cycle:
     def __init__(self, project: str, run_id: str, cause: Cause, *, ledger: Ledger, pulse: Pulse, clock: Clock) -> None:
         self.cause = cause
         self._project = project
-        self._run_id = run_id
+        self.run_id = run_id
         self._ledger = ledger
         self._pulse = pulse
         self._clock = clock
         self._began = clock.monotonic()
         self._teller: asyncio.Task[None] | None = None
+        self._is_red = False
         ledger.begin()
         pulse.publish(RunStarted(at=clock.wall(), project=project, run_id=run_id, cause=cause))
+
+    def expect(self, total: int) -> None:
+        """Tell how many tests there were last time, until pytest has collected them."""
+        if total:
+            self.collected(total)
 
     def collected(self, total: int) -> None:
         """Tell that pytest found `total` tests."""
         now = self._clock.wall()
-        self._pulse.publish(RunCollected(at=now, project=self._project, run_id=self._run_id, total=total))
+        self._pulse.publish(RunCollected(at=now, project=self._project, run_id=self.run_id, total=total))
 
     def ran(self, results: tuple[TestResult, ...], running: str) -> None:
         """Take in tests that ended, and the one that runs now."""
         self._ledger.add(results)
+        self._is_red = self._is_red or any(result.outcome.is_red for result in results)
         self._pulse.publish(
-            TestsRan(
-                at=self._clock.wall(), project=self._project, run_id=self._run_id, results=results, running=running
-            )
+            TestsRan(at=self._clock.wall(), project=self._project, run_id=self.run_id, results=results, running=running)
         )
         self._pulse.beat(len(results))
         # Files that cannot be collected end a run at once, so they need no early word.
         if self._teller is None and any("::" in nodeid for nodeid in self._ledger.untold):
             self._teller = spawn(self._tell_soon(), name="tell what broke")
+
+    def staged(self, stage: Stage, tests: int | None) -> None:
+        """Tell that a part of the run begins; what the part before it broke is told at once."""
+        verdict = None
+        if stage is Stage.REST:
+            verdict = Verdict.RED if self._is_red else Verdict.GREEN
+            if self._teller is not None:
+                self._teller.cancel()
+            self._tell(self._ledger.broke_so_far(), message="", complete=False)
+        now = self._clock.wall()
+        self._pulse.publish(
+            RunStaged(at=now, project=self._project, run_id=self.run_id, stage=stage, tests=tests, verdict=verdict)
+        )
 
     def finish(
         self,
@@ -79,7 +98,7 @@ class Cycle:
             RunFinished(
                 at=self._clock.wall(),
                 project=self._project,
-                run_id=self._run_id,
+                run_id=self.run_id,
                 verdict=verdict,
                 message=message,
                 duration_s=self._clock.monotonic() - self._began,
@@ -100,7 +119,7 @@ class Cycle:
             VerdictChanged(
                 at=self._clock.wall(),
                 project=self._project,
-                run_id=self._run_id,
+                run_id=self.run_id,
                 cause=self.cause,
                 broke=turn.broke,
                 fixed=turn.fixed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from app.engine.clock import Clock
@@ -22,6 +22,7 @@ HOLD_FIRST_S = 0.5
 HOLD_LONGEST_S = 5.0
 HOLD_AFTER = 4
 PATIENCE = 2
+SOURCES_PATIENCE = 20
 
 
 class Echo:
@@ -30,36 +31,60 @@ class Echo:
     What the worker saw its tests open for writing is the run's own, as long as the file is as they left it. What other
     programs wrote for the tests cannot be known, and so nothing is dropped for it: when one run after another is
     started by changes that came while the one before went on, runs are no longer ended by them (a verdict comes all the
-    same), and are held apart.
+    same), and are held apart. Source files that the tests import are a person's, who may well save them during each
+    run; only after very many in a row are they doubted too.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._wrote: Wrote = {}
         self._running = False
+        self._beside = False
         self._ended_at = float("-inf")
         self._in_a_row = 0
+        self._sources_in_a_row = 0
+        self._suspects: set[str] = set()
         self._from_within = False
         self._from_without = False
 
-    def heard(self) -> None:
-        """A change was told that is not known to be a run's own."""
-        if self._running or self._clock.monotonic() - self._ended_at <= CLOSE_S:
+    def heard(self, paths: Collection[str] = (), *, is_source: bool = False) -> None:
+        """Changes were told that are not known to be a run's own.
+
+        Args:
+            paths: The files.
+            is_source: Whether one of them is a source file that the tests import.
+        """
+        if self._beside:
+            is_within = bool(paths) and self._suspects.issuperset(paths)
+        else:
+            is_within = self._running or self._clock.monotonic() - self._ended_at <= CLOSE_S
+        if is_within and not (is_source and self._sources_in_a_row < SOURCES_PATIENCE):
+            self._suspects.update(paths)
             self._from_within = True
         else:
             self._from_without = True
+        self._sources_in_a_row = self._sources_in_a_row + 1 if is_within and is_source else 0
 
     def began(self) -> None:
         """A run begins."""
         only_from_within = self._from_within and not self._from_without
         self._in_a_row = self._in_a_row + 1 if only_from_within else 0
-        self._from_within = self._from_without = False
+        if not only_from_within:
+            self._suspects.clear()
+        self._from_within = self._from_without = self._beside = False
         self._running = True
+
+    def goes_on(self) -> None:
+        """Tests run once more that no change asked for.
+
+        What changes meanwhile is a person's, unless it is what changed while they ran before.
+        """
+        self._beside = True
 
     def ended(self, wrote: Wrote) -> None:
         """A run ended, in which the tests wrote these files and left them so."""
         self._wrote = dict(wrote)
-        self._running = False
+        self._running = self._beside = False
         self._ended_at = self._clock.monotonic()
 
     def own(self) -> Wrote:

@@ -13,7 +13,8 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from app.domain.verdicts import Outcome, TestResult, Verdict
+from app.agents.testing.impact.trace import Trace
+from app.domain.verdicts import Outcome, Stage, TestResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +56,11 @@ class Journal:
         self.stopped_early = ""
         self.is_partial = False
         self.finish: int | None = None
+        self.stage: Stage | None = None
+        self.stage_tests: int | None = None
+        self.coverage: Mapping[str, object] | None = None
+        self.trace = Trace()
+        self.has_red = False
         self._items: list[str] = []
         self._fresh: list[TestResult] = []
 
@@ -105,10 +111,18 @@ class Journal:
                 self.stopped_early, self.is_partial = _text(said["why"]), bool(said["partial"])
             case "finish":
                 self.finish = int(cast("int", said["exit"]))
+            case "stage":
+                tests = said.get("tests")
+                self.stage, self.stage_tests = Stage(_text(said["stage"])), tests if isinstance(tests, int) else None
+            case "coverage":
+                self.coverage = said
+            case _:
+                self.trace.take(kind, said)
 
     def _note(self, result: TestResult) -> None:
         self.running.pop(result.nodeid, None)
         self.results[result.nodeid] = result
+        self.has_red = self.has_red or result.outcome.is_red
         self._fresh.append(result)
 
     def fresh(self) -> tuple[TestResult, ...]:

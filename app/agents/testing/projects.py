@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from app.domain.commands import CancelRun, RunTests, WatchProject
+from app.domain.commands import CancelRun, ReadWhy, RunTests, WatchProject
 from app.domain.errors import ProjectError, UsageError
 from app.domain.verdicts import CauseKind
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from app.agents.testing.agent import TestWatcher
+    from app.domain.history import Why
     from app.engine.bus import Bus
     from app.engine.supervisor import Supervisor
 
@@ -50,7 +51,7 @@ def check_folder(path: str | Path, *, home: Path | None = None) -> Path:
 
 
 class Projects:
-    """All watched projects. Answers `WatchProject`, `RunTests` and `CancelRun`; a context manager.
+    """All watched projects. Answers `WatchProject`, `RunTests`, `CancelRun` and `ReadWhy`; a context manager.
 
     Args:
         bus: Whose commands it answers.
@@ -71,6 +72,7 @@ class Projects:
             self._bus.handle(WatchProject, self._watch),
             self._bus.handle(RunTests, self._run_tests),
             self._bus.handle(CancelRun, self._cancel_run),
+            self._bus.handle(ReadWhy, self._why),
         ]
         return self
 
@@ -118,3 +120,13 @@ class Projects:
     def _cancel_run(self, command: CancelRun) -> None:
         for watcher in self._chosen(command.project):
             watcher.inbox.cancel()
+
+    def _why(self, command: ReadWhy) -> Why:
+        (watcher,) = self._chosen(command.project)
+        why = watcher.impact.why(command.project, command.nodeid)
+        if why is None:
+            raise UsageError(
+                f"Nothing is known of {command.nodeid} yet.",
+                "Look whether its name is right (`watchkeeper tests last` lists them), or run the tests once.",
+            )
+        return why

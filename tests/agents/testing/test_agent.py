@@ -85,6 +85,11 @@ class Watched:
         (self.root / name).write_text(textwrap.dedent(text), encoding="utf-8")
 
 
+def written(path: Path) -> str:
+    """Return what a test has written by now."""
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
 async def nothing_known(_project: str) -> Remembered:
     return Remembered()
 
@@ -112,6 +117,8 @@ async def watching(root: Path, settings: Callable[[], Settings] | None = None) -
                 runner=runner,
                 environ=environ,
                 new_id=lambda: str(next(ids)),
+                cache=root.parent / f"{root.name}-cache",
+                on_battery=lambda: False,
             )
 
         with Projects(bus, supervisor, make) as projects:
@@ -331,8 +338,8 @@ async def test_stopping_ends_a_run_and_its_process(project: Path) -> None:
     (project / "test_slow.py").write_text(code, encoding="utf-8")
 
     async with watching(project) as watched:
-        await watched.until(lambda: bool(watched.events) and (project / "pid").exists())
-        pid = int((project / "pid").read_text(encoding="utf-8") or "0")
+        await watched.until(lambda: bool(watched.events) and written(project / "pid"))
+        pid = int(written(project / "pid"))
 
     assert watched.verdicts == [Verdict.CANCELLED]
     with pytest.raises(ProcessLookupError):

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.agents.testing.echo import CLOSE_S, ECHO_S, HOLD_AFTER, HOLD_LONGEST_S, PATIENCE, Echo, left_alone
+from app.agents.testing.echo import (
+    CLOSE_S,
+    ECHO_S,
+    HOLD_AFTER,
+    HOLD_LONGEST_S,
+    PATIENCE,
+    SOURCES_PATIENCE,
+    Echo,
+    left_alone,
+)
 from app.agents.testing.inbox import Inbox
 from app.domain.verdicts import Cause, CauseKind
 
@@ -99,3 +108,38 @@ def test_a_cancel_is_for_the_run_that_goes_on_alone() -> None:
     inbox.take()
 
     assert not inbox.take_cancel()
+
+
+def test_a_person_who_saves_sources_during_each_run_is_neither_waited_for_nor_held(fake_clock: Any) -> None:
+    """The newest save wins, however long the suite; only very many in a row look like the tests' own."""
+    echo = Echo(fake_clock)
+    patient = []
+    for _ in range(SOURCES_PATIENCE + PATIENCE + 2):
+        echo.began()
+        patient.append(echo.is_patient)
+        echo.heard(["calc.py"], is_source=True)
+        echo.ended({})
+        fake_clock.advance(0.1)
+
+    assert not any(patient[: SOURCES_PATIENCE + 1])
+    assert patient[-1]
+
+
+def test_what_changes_beside_is_a_persons_unless_it_changed_during_runs_before(fake_clock: Any) -> None:
+    """Tests run again to be traced write what they wrote before."""
+    echo = Echo(fake_clock)
+    holds = []
+    for path in ("notes.txt", "log.txt"):
+        for _ in range(HOLD_AFTER + 2):
+            echo.began()
+            if path == "log.txt":
+                echo.heard([path])
+            echo.ended({})
+            fake_clock.advance(CLOSE_S + 1)
+            echo.goes_on()
+            echo.heard([path])
+            echo.ended({})
+        holds.append(echo.hold_s)
+
+    assert holds[0] == 0
+    assert holds[1] > 0

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from app.agents.testing import runs
-from app.agents.testing.runs import RunOutcome, TestRun, child_environment, drop_bytecode
+from app.agents.testing import following
+from app.agents.testing.environment import child_environment, drop_bytecode
+from app.agents.testing.orders import Order
+from app.agents.testing.runs import RunOutcome, TestRun
+from app.agents.testing.spares import Recipe, Spares
 from app.domain.verdicts import Outcome, Verdict
 from app.engine.clock import SystemClock
 from app.engine.processes import ProcessRunner
@@ -69,17 +72,27 @@ def project(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def prepare(root: Path, *arguments: str, interpreter: str = sys.executable, hang_s: float = 30.0) -> TestRun:
+def prepare(
+    root: Path,
+    *arguments: str,
+    interpreter: str = sys.executable,
+    hang_s: float = 30.0,
+    order: Order = Order(),  # noqa: B008 - it cannot be changed
+) -> TestRun:
     clock = SystemClock()
+    environ = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    spares = Spares(root, runner=ProcessRunner(clock=clock), clock=clock, environ=environ, want=0)
+
+    async def plan() -> Order:
+        return order
+
     return TestRun(
         root=root,
         interpreter=interpreter,
-        args=arguments,
-        first=(),
+        take=lambda: spares.cold(Recipe(interpreter, arguments)),
+        plan=plan,
         hang_s=hang_s,
-        runner=ProcessRunner(clock=clock),
         clock=clock,
-        environ={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )
 
 
@@ -94,7 +107,7 @@ async def test_green(heard: Heard, project: Callable[..., Path]) -> None:
     outcome = await go(heard, prepare(root))
 
     assert (outcome.verdict, outcome.message, outcome.output, outcome.complete) == (Verdict.GREEN, "", "", True)
-    assert outcome.nodeids == {"test_a.py::test_1", "test_a.py::test_2"}
+    assert outcome.nodeids == ("test_a.py::test_1", "test_a.py::test_2")
     assert heard.totals == [2]
     assert heard.outcomes == {"test_a.py::test_1": Outcome.PASSED, "test_a.py::test_2": Outcome.SKIPPED}
     assert outcome.duration_s > 0
@@ -380,7 +393,7 @@ async def test_a_time_in_which_we_were_stopped_is_no_hang(
     heard: Heard, project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After SIGSTOP and CONT of Watchkeeper itself, a long test is not taken for a hung one."""
-    monkeypatch.setattr(runs, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(following, "LOOK_EVERY_S", 0.05)
     root = project(
         test_a="""
         import os, time
@@ -525,8 +538,7 @@ async def test_files_that_come_first(heard: Heard, project: Callable[..., Path])
     """The files that were asked to come first ran first."""
     code = "def test_1(): pass\n"
     root = project(test_a=code, test_b=code, test_c=code)
-    run = prepare(root)
-    run._first = ("test_c.py",)
+    run = prepare(root, order=Order(first=("test_c.py",)))
 
     await go(heard, run)
 
@@ -540,16 +552,6 @@ async def test_what_the_tests_wrote(heard: Heard, project: Callable[..., Path]) 
     await go(heard, run)
 
     assert set(run.wrote) == {"written.txt"}
-
-
-def test_a_long_list_of_first_files_is_shortened() -> None:
-    """An environment variable that is too long would keep the interpreter from starting."""
-    many = [f"tests/test_{number}.py" for number in range(100_000)]
-
-    text = runs._shortened(many)
-
-    assert len(text) < 100_000
-    assert text.startswith('["tests/test_0.py", ')
 
 
 def test_an_edit_within_the_same_second_is_seen(tmp_path: Path) -> None:

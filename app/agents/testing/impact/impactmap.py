@@ -70,7 +70,7 @@ class ImpactMap:
         tests: What each known test touches.
         files: The tests of each file in pytest's order, as the last complete run collected them.
         durations: Seconds that each test took last.
-        thirdparty: Modules of others that the last complete run loaded, in order.
+        thirdparty: Modules of others that complete runs loaded, in order.
         preload_trusted: Whether importing those ahead of a run leaves its results as they are; None when not tried.
     """
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from app.agents.testing.impact.covered import ChangedFile, changed_lines
 from app.agents.testing.impact.impactmap import CONFTEST, ImpactMap
 from app.agents.testing.impact.mapfile import MapFile
 from app.agents.testing.impact.select import Chunk, Selection, in_order
@@ -19,11 +20,13 @@ from app.domain.verdicts import Stage
 from app.engine.regular import read_regular
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from app.agents.testing.impact.source import Import, SourceIndex
     from app.agents.testing.impact.trace import Trace
+    from app.domain.coverage import ChangedLines
     from app.domain.verdicts import Cause
 
 INDEX_SLICE = 20
@@ -61,7 +64,8 @@ class ImpactKeeper:
 
     def __init__(self, root: Path, folder: Path) -> None:
         self._root = root
-        self._path = folder / f"{blake2b(str(root).encode('utf-8', 'surrogateescape'), digest_size=12).hexdigest()}.db"
+        self.name = blake2b(str(root).encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
+        self._path = folder / f"{self.name}.db"
         self._file: MapFile | None = None
         self._settled_by = ""
         self._map = ImpactMap()
@@ -70,6 +74,8 @@ class ImpactKeeper:
         self._recent: dict[str, None] = {}
         self._last: tuple[Cause, Choice, frozenset[str]] | None = None
         self._may_load = False
+        self.tried: set[str] = set()
+        self.disputed: set[str] = set()
 
     @property
     def may_load(self) -> bool:
@@ -91,7 +97,7 @@ class ImpactKeeper:
 
     @property
     def preload(self) -> tuple[str, ...]:
-        """Modules of others that the last run loaded, in order."""
+        """Modules of others that runs loaded, in order."""
         return self._map.thirdparty
 
     async def open(self, settled_by: str) -> None:
@@ -170,6 +176,10 @@ class ImpactKeeper:
         async with self._turn:
             return self._map.untraced()
 
+    def knows_any(self, paths: Iterable[str]) -> bool:
+        """Return whether one of these files is a source that the tests import, or one of theirs."""
+        return any(path in self._map.sources for path in paths)
+
     def seconds_of(self, nodeids: Iterable[str]) -> float:
         """Return how long tests took when they ran last; those that never did count nothing."""
         return sum(self._map.durations.get(nodeid, 0.0) for nodeid in nodeids)
@@ -179,17 +189,22 @@ class ImpactKeeper:
         """The known tests of each file, in pytest's order."""
         return self._map.files
 
-    def changed_units(self, choice: Choice) -> Mapping[str, SourceIndex | None]:
-        """Return the changed files of a choice as they were when it was made."""
-        return choice.selection.indexes
+    def kept_lines(self, choice: Choice) -> Mapping[str, array[int] | None]:
+        """Return the checksums of the lines of a choice's files as they were at the last verdict."""
+        found = {path: self._map.sources.get(path) for path in choice.selection.indexes}
+        return {path: index.lines if index is not None else None for path, index in found.items()}
 
-    def source(self, path: str) -> SourceIndex | None:
-        """Return a file as it was at the last verdict."""
-        return self._map.sources.get(path)
-
-    def executed(self, path: str, names: Iterable[str]) -> frozenset[str]:
-        """Return those of a file's functions that a test executes."""
-        return frozenset(name for name in names if self._map.users_of(path, [name]))
+    def lines_covered(self, before: Mapping[str, array[int] | None]) -> ChangedLines:
+        """Return how much of what changed since `before` the tests execute. Blocks: call it in a thread."""
+        files = []
+        for path, lines in before.items():
+            index = self._map.sources.get(path)
+            content = _content(self._root / path) if index is not None and index.units else None
+            if index is not None and content is not None:
+                functions = {name: (unit.first_line, unit.last_line) for name, unit in index.units.items()}
+                executed = {name for name in functions if self._map.users_of(path, [name])}
+                files.append(ChangedFile(path, lines, content.decode("utf-8", "replace"), functions, executed))
+        return changed_lines(files)
 
     def why(self, project: str, nodeid: str) -> Why | None:
         """Return why a test ran when it did, or None for one that is not known."""
@@ -234,8 +249,8 @@ class ImpactKeeper:
     def _settle(self, choice: Choice, trace: Trace, ran: Mapping[str, float], collected: Sequence[str]) -> None:
         known = self._map
         known.learn_order(collected, ran)
-        if trace.thirdparty:
-            known.thirdparty = trace.thirdparty
+        # It only grows: a spare worker that has imported less is still of use, one that has imported more is not.
+        known.thirdparty = tuple(dict.fromkeys((*known.thirdparty, *trace.thirdparty)))
         self._index((), dict(choice.selection.indexes))
         known.grow_stale(choice.selection.impacted)
 

@@ -48,6 +48,7 @@ class MapFile:
         self._sources: dict[str, SourceIndex] = {}
         self._imports: dict[str, tuple[Import, ...]] = {}
         self._units = 0
+        self._generation = 0
 
     def load(self) -> ImpactMap:
         """Return the map as it was saved, or an empty one."""
@@ -64,7 +65,10 @@ class MapFile:
         return known
 
     def save(self, known: ImpactMap) -> None:
-        """Write what differs from what was saved last. A full disk costs the map, and nothing else."""
+        """Write what differs from what was saved last, or all of it when somebody else has saved since.
+
+        A full disk costs the map, and nothing else.
+        """
         try:
             with closing(self._open()) as base, base:
                 self._write(base, known)
@@ -76,7 +80,7 @@ class MapFile:
         self._imports, self._units = dict(known.graph.imports), known.unit_count
 
     def _begin_anew(self) -> None:
-        self._tests, self._sources, self._imports, self._units = {}, {}, {}, 0
+        self._tests, self._sources, self._imports, self._units, self._generation = {}, {}, {}, 0, 0
         for name in (self._path.name, f"{self._path.name}-journal"):
             with suppress(OSError):
                 self._path.with_name(name).unlink()
@@ -104,6 +108,17 @@ class MapFile:
     def _meta(base: sqlite3.Connection) -> dict[str, str]:
         return dict(base.execute("select key, value from meta"))
 
+    def _take_over(self, base: sqlite3.Connection) -> None:
+        """Count this saving; when another process has saved since our last, what it wrote goes: numbers differ."""
+        base.execute("begin immediate")
+        generation = int(self._meta(base).get("generation", 0))
+        if generation != self._generation:
+            for table in ("sources", "imports", "units", "tests"):
+                base.execute(f"delete from {table}")  # noqa: S608 - names of our own
+            self._tests, self._sources, self._imports, self._units = {}, {}, {}, 0
+        self._generation = generation + 1
+        base.execute("insert or replace into meta values ('generation', ?)", (str(self._generation),))
+
     def _read(self, base: sqlite3.Connection, known: ImpactMap) -> None:
         for path, content, module, units, lines in base.execute("select * from sources"):
             known.sources[path] = SourceIndex(content, module, _units_of(units), array("I", lines))
@@ -120,6 +135,7 @@ class MapFile:
             )
             known.put(nodeid, traced)
         meta = {key: json.loads(value) for key, value in self._meta(base).items() if key != "format"}
+        self._generation = meta.pop("generation", 0)
         if meta:
             known.graph.learn(meta["modules"], imports, meta["everywhere"])
             known.files = meta["files"]
@@ -129,6 +145,7 @@ class MapFile:
             known.imported_read, known.imported_listed = set(meta["imported_read"]), set(meta["imported_listed"])
 
     def _write(self, base: sqlite3.Connection, known: ImpactMap) -> None:
+        self._take_over(base)
         base.executemany("delete from tests where nodeid = ?", [(each,) for each in self._tests.keys() - known.tests])
         base.executemany(
             "insert or replace into tests values (?, ?, ?, ?, ?, ?)",

@@ -101,7 +101,7 @@ class Difference:
 def index_source(content: bytes) -> SourceIndex:
     """Take a source file apart. One that cannot be compiled here gives an index that differs from every other."""
     whole = _digest(content)
-    lines = _line_checksums(content)
+    lines = line_checksums(content)
     if len(content) > LARGEST:
         return SourceIndex(whole, lines=lines)
     try:
@@ -253,5 +253,6 @@ def _digest(content: bytes) -> bytes:
     return blake2b(content, digest_size=_DIGEST_SIZE).digest()
 
 
-def _line_checksums(content: bytes) -> array[int]:
+def line_checksums(content: bytes) -> array[int]:
+    """Return a checksum of each line; blanks around what a line holds do not count."""
     return array("I", [zlib.crc32(line.strip()) for line in content.splitlines()])

@@ -95,3 +95,18 @@ def test_a_folder_that_cannot_be_written_costs_the_map_only(tmp_path: Path, know
     file.save(known)
 
     assert not file.load().files
+
+
+def test_two_processes_that_save_do_not_mix_their_maps(tmp_path: Path, known: ImpactMap) -> None:
+    """Each numbers functions in its own way: who saves last, saves all."""
+    path = tmp_path / "map.db"
+    mine, theirs = MapFile(path, "x"), MapFile(path, "x")
+    mine.save(known)
+    other = theirs.load()
+    other.put("test_z.py::test_z", Traced(frozenset([other.number_of("z.py", "z")])))
+    theirs.save(other)
+    known.put("test_y.py::test_y", Traced(frozenset([known.number_of("y.py", "y")])))
+
+    mine.save(known)
+
+    assert same(MapFile(path, "x").load(), known)

@@ -7,14 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.agents.testing.runs import WORKER
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 EVERY_OUTCOME = """
 import unittest
@@ -107,61 +106,9 @@ OUTCOMES = {
 }
 
 
-class Told:
-    """What a worker told: its lines, its exit code and its output."""
-
-    def __init__(self, content: bytes, code: int, output: str) -> None:
-        self.lines: list[dict[str, Any]] = [json.loads(line) for line in content.splitlines()]
-        self.code = code
-        self.output = output
-
-    def all(self, kind: str) -> list[dict[str, Any]]:
-        return [line for line in self.lines if line["kind"] == kind]
-
-    def one(self, kind: str) -> dict[str, Any]:
-        (line,) = self.all(kind)
-        return line
-
-    @property
-    def outcomes(self) -> dict[str, str]:
-        return {line["id"].partition("::")[2]: line["outcome"] for line in self.all("end")}
-
-    @property
-    def kinds(self) -> list[str]:
-        return [line["kind"] for line in self.lines]
-
-
-def write(folder: Path, **files: str) -> None:
-    """Write test files: `test_a="..."` is test_a.py."""
-    for name, content in files.items():
-        path = folder / f"{name.replace('__', '/')}.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(content), encoding="utf-8")
-
-
-def work(folder: Path, *arguments: str, python: str = sys.executable, plugins: bool = False, **variables: str) -> Told:
-    """Run the worker in a folder and return what it told."""
-    reading, writing = os.pipe()
-    unplugged = {} if plugins else {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    env = {**os.environ, **unplugged, "WATCHKEEPER_RESULTS_FD": str(writing), **variables}
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            [python, str(WORKER), *arguments],
-            cwd=folder,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            pass_fds=(writing,),
-        )
-        os.close(writing)
-        with process, os.fdopen(reading, "rb") as results:
-            content = results.read()
-        output.seek(0)
-        return Told(content, process.returncode, output.read().decode("utf-8", "replace"))
-
-
-def test_every_outcome_is_told_as_pytest_means_it(tmp_path: Path) -> None:
+def test_every_outcome_is_told_as_pytest_means_it(
+    tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]
+) -> None:
     """One run over every way in which a test can end."""
     write(tmp_path, test_all=EVERY_OUTCOME)
 
@@ -175,7 +122,9 @@ def test_every_outcome_is_told_as_pytest_means_it(tmp_path: Path) -> None:
     assert told.one("session")["rootdir"] == str(tmp_path)
 
 
-def test_a_red_test_brings_its_text_and_what_it_printed(tmp_path: Path) -> None:
+def test_a_red_test_brings_its_text_and_what_it_printed(
+    tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]
+) -> None:
     """The failure as pytest shows it, then what was captured, without colours; a green one brings nothing."""
     write(tmp_path, test_all=EVERY_OUTCOME)
 
@@ -191,7 +140,7 @@ def test_a_red_test_brings_its_text_and_what_it_printed(tmp_path: Path) -> None:
     assert "\x1b" not in "".join(texts.values())
 
 
-def test_a_long_text_is_cut_in_its_middle(tmp_path: Path) -> None:
+def test_a_long_text_is_cut_in_its_middle(tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]) -> None:
     """The beginning and the end of a failure tell most."""
     write(tmp_path, test_a="def test_a():\n    print('begin', 'x' * 200_000, 'end')\n    assert 0\n")
 
@@ -203,7 +152,7 @@ def test_a_long_text_is_cut_in_its_middle(tmp_path: Path) -> None:
     assert text.rstrip().endswith("end")
 
 
-def test_it_looks_like_python_m_pytest(tmp_path: Path) -> None:
+def test_it_looks_like_python_m_pytest(tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]) -> None:
     """What a test sees of its interpreter is the same under both."""
     write(
         tmp_path,
@@ -236,7 +185,9 @@ def test_it_looks_like_python_m_pytest(tmp_path: Path) -> None:
     assert under_worker == under_pytest
 
 
-def test_the_working_folder_is_not_imported_from_when_python_is_told_so(tmp_path: Path) -> None:
+def test_the_working_folder_is_not_imported_from_when_python_is_told_so(
+    tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]
+) -> None:
     """PYTHONSAFEPATH holds, as it does for `python -m pytest`."""
     write(tmp_path, test_a="import sys, os\ndef test_a(): assert os.getcwd() not in sys.path\n")
 
@@ -245,7 +196,9 @@ def test_the_working_folder_is_not_imported_from_when_python_is_told_so(tmp_path
     assert told.outcomes == {"test_a": "passed"}
 
 
-def test_multiprocessing_does_not_run_it_again(tmp_path: Path) -> None:
+def test_multiprocessing_does_not_run_it_again(
+    tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]
+) -> None:
     """A spawned process imports the main module, which must not start pytest a second time."""
     write(
         tmp_path,
@@ -264,7 +217,7 @@ def test_multiprocessing_does_not_run_it_again(tmp_path: Path) -> None:
     assert told.kinds.count("session") == 1
 
 
-def test_forked_tests_do_not_speak(tmp_path: Path) -> None:
+def test_forked_tests_do_not_speak(tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]) -> None:
     """A child that a test forks and that runs on into pytest's own code tells nothing."""
     write(
         tmp_path,
@@ -284,7 +237,9 @@ def test_forked_tests_do_not_speak(tmp_path: Path) -> None:
     assert [line["id"] for line in told.all("start")] == ["test_a.py::test_a"]
 
 
-def test_programs_that_tests_start_do_not_hold_the_channel(tmp_path: Path) -> None:
+def test_programs_that_tests_start_do_not_hold_the_channel(
+    tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]
+) -> None:
     """A test's program that lives on, started without closing descriptors, does not keep the channel open."""
     write(
         tmp_path,
@@ -301,7 +256,9 @@ def test_programs_that_tests_start_do_not_hold_the_channel(tmp_path: Path) -> No
     assert work(tmp_path, "-s").outcomes == {"test_a": "passed"}
 
 
-def test_a_descriptor_that_a_test_closed_is_not_written_to(tmp_path: Path) -> None:
+def test_a_descriptor_that_a_test_closed_is_not_written_to(
+    tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]
+) -> None:
     """When a test closes all descriptors, and its own file gets our number, that file stays clean."""
     write(
         tmp_path,
@@ -320,7 +277,9 @@ def test_a_descriptor_that_a_test_closed_is_not_written_to(tmp_path: Path) -> No
     assert told.all("finish") == []
 
 
-def test_fakes_of_the_system_do_not_reach_it(tmp_path: Path) -> None:
+def test_fakes_of_the_system_do_not_reach_it(
+    tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]
+) -> None:
     """A suite that replaces functions of `os` for its whole session (pyfakefs does) loses no result."""
     write(
         tmp_path,
@@ -342,7 +301,9 @@ def test_fakes_of_the_system_do_not_reach_it(tmp_path: Path) -> None:
     assert told.outcomes == {"test_1": "passed", "test_2": "failed"}
 
 
-def test_a_file_that_cannot_be_imported_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_imported_is_told(
+    tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]
+) -> None:
     """Its node id is the file's, its text is the traceback, and the rest is collected."""
     write(tmp_path, test_bad="import absent_module", test_good="def test_a(): pass", test_syntax="def (:")
 
@@ -357,7 +318,9 @@ def test_a_file_that_cannot_be_imported_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["", "sub__"])
-def test_a_conftest_that_cannot_be_imported_is_told(tmp_path: Path, folder: str) -> None:
+def test_a_conftest_that_cannot_be_imported_is_told(
+    tmp_path: Path, folder: str, write: Callable[..., None], work: Callable[..., Any]
+) -> None:
     """pytest calls the one at the root a usage error; a person wants to see the import."""  # noqa: D403 - its name
     write(tmp_path, **{f"{folder}conftest": "import absent_module", f"{folder}test_a": "def test_a(): pass"})
 
@@ -369,19 +332,9 @@ def test_a_conftest_that_cannot_be_imported_is_told(tmp_path: Path, folder: str)
     assert told.one("finish")["exit"] in (2, 4)
 
 
-def test_files_that_are_named_come_first(tmp_path: Path) -> None:
-    """Whole files move to the front, in the order in which they are named; else the order stays."""
-    code = "def test_1(): pass\ndef test_2(): pass\n"
-    write(tmp_path, test_a=code, test_b=code, sub__test_c=code, test_d=code)
-
-    told = work(tmp_path, WATCHKEEPER_FIRST=json.dumps(["test_d.py", "sub/test_c.py", "absent.py"]))
-
-    ids = [each for line in told.all("items") for each in line["ids"]]
-    assert [each.partition("::")[0] for each in ids[::2]] == ["test_d.py", "sub/test_c.py", "test_a.py", "test_b.py"]
-    assert [each.partition("::")[2] for each in ids] == ["test_1", "test_2"] * 4
-
-
-def test_what_tests_write_into_the_project_is_told(tmp_path: Path) -> None:
+def test_what_tests_write_into_the_project_is_told(
+    tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]
+) -> None:
     """Each file once, before it is written; what is only read or lies elsewhere is not told."""
     outside = tmp_path / "outside"
     inside = tmp_path / "project"
@@ -414,7 +367,7 @@ def test_what_tests_write_into_the_project_is_told(tmp_path: Path) -> None:
     ]
 
 
-def test_names_that_are_no_text_pass(tmp_path: Path) -> None:
+def test_names_that_are_no_text_pass(tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]) -> None:
     """Lone surrogates in ids and output reach the other side as JSON."""
     write(
         tmp_path,
@@ -431,7 +384,7 @@ def test_names_that_are_no_text_pass(tmp_path: Path) -> None:
     assert told.one("end")["outcome"] == "failed"
 
 
-def test_a_missing_pytest_is_told(tmp_path: Path) -> None:
+def test_a_missing_pytest_is_told(tmp_path: Path, work: Callable[..., Any]) -> None:
     """A bare interpreter has none; nothing else is told."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
 
@@ -442,14 +395,14 @@ def test_a_missing_pytest_is_told(tmp_path: Path) -> None:
     assert told.code == 4
 
 
-def test_a_file_that_hides_pytest_is_told(tmp_path: Path) -> None:
+def test_a_file_that_hides_pytest_is_told(tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]) -> None:
     """A project's own pytest.py is imported in pytest's place, as it would be by python -m pytest."""
     write(tmp_path, pytest="")
 
     assert work(tmp_path).kinds == ["no-pytest"]
 
 
-def test_an_early_stop_is_told(tmp_path: Path) -> None:
+def test_an_early_stop_is_told(tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]) -> None:
     """With -x in the project's configuration, the rest did not run."""
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -x\n")
     write(tmp_path, test_a="def test_1(): assert 0\ndef test_2(): pass\n")
@@ -460,7 +413,7 @@ def test_an_early_stop_is_told(tmp_path: Path) -> None:
     assert len(told.all("end")) == 1
 
 
-def test_the_users_options_hold(tmp_path: Path) -> None:
+def test_the_users_options_hold(tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]) -> None:
     """PYTEST_ADDOPTS, the configuration and our arguments add up, as they do for python -m pytest."""
     write(tmp_path, test_a="def test_1(): pass\ndef test_2(): pass\ndef test_3(): pass\n")
 
@@ -469,7 +422,7 @@ def test_the_users_options_hold(tmp_path: Path) -> None:
     assert told.outcomes == {"test_3": "passed"}
 
 
-def test_nothing_is_left_in_the_project(tmp_path: Path) -> None:
+def test_nothing_is_left_in_the_project(tmp_path: Path, write: Callable[..., None], work: Callable[..., Any]) -> None:
     """What lies in the project afterwards is what pytest itself leaves."""
     write(tmp_path, test_a="def test_a(): pass\n")
 
@@ -511,7 +464,9 @@ def interpreters() -> list[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("major", [7, 8, 9])
-def test_every_python_with_every_pytest(tmp_path: Path, major: int) -> None:
+def test_every_python_with_every_pytest(
+    tmp_path: Path, major: int, write: Callable[..., None], work: Callable[..., Any]
+) -> None:
     """The same outcomes from each Python of this machine with this pytest, alone, with reruns, and over xdist."""
     checked = []
     for base in interpreters():

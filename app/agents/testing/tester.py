@@ -1,0 +1,301 @@
+"""Runs one project's tests, as the settings say then: with which Python, which tests first, in which worker."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, Self
+
+from app.agents.testing.afterwork import Afterwork, Finished
+from app.agents.testing.environment import drop_bytecode
+from app.agents.testing.impact.keeper import Choice
+from app.agents.testing.interpreters import find_interpreter
+from app.agents.testing.orders import Order
+from app.agents.testing.runners.choose import choose_runner, may_choose_anew
+from app.agents.testing.runners.toolrun import ToolRun
+from app.agents.testing.runs import TestRun
+from app.agents.testing.spares import Recipe, Spares
+from app.domain.events import InterpreterFound
+from app.domain.verdicts import CauseKind, Stage, Verdict
+from app.engine.filewatch import ChangeKind
+from app.engine.tasks import spawn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from app.agents.testing.cycle import Cycle
+    from app.agents.testing.echo import Echo
+    from app.agents.testing.impact.keeper import ImpactKeeper
+    from app.agents.testing.interpreters import Interpreter
+    from app.agents.testing.lastgreen import LastGreen
+    from app.agents.testing.runners.choose import Choice as Chosen
+    from app.agents.testing.runs import RunOutcome
+    from app.agents.testing.settings import TestSettings
+    from app.domain.events import Event
+    from app.domain.verdicts import Cause
+    from app.engine.clock import Clock
+    from app.engine.filewatch import Batch
+    from app.engine.processes import ProcessRunner
+
+
+_ASK_ANEW = frozenset({Verdict.NO_PYTEST, Verdict.NO_INTERPRETER, Verdict.NO_TESTS})
+"""Verdicts after which another interpreter, or another tool, may be what the project has."""
+
+
+@dataclass(slots=True)
+class Going:
+    """A run that goes on, or ended.
+
+    Attributes:
+        run: The run.
+        run_id: Its id.
+        task: Ends with it.
+        cause: Why it runs.
+        settings: The settings in force when it began.
+        interpreter: The Python that pytest runs with; empty for another tool.
+        began_at: Wall-clock time.
+        red_before: The tests that were red.
+        choice: Which tests come first; empty until that is known.
+    """
+
+    run: TestRun | ToolRun
+    run_id: str
+    task: asyncio.Task[RunOutcome]
+    cause: Cause
+    settings: TestSettings
+    interpreter: str
+    began_at: float
+    red_before: frozenset[str]
+    choice: Choice = field(default_factory=Choice)
+
+    @property
+    def outcome(self) -> RunOutcome | None:
+        """What it came to; None when it was ended before its end."""
+        return None if self.task.cancelled() else self.task.result()
+
+    async def end(self) -> None:
+        """End it, if it still goes on, with all its processes."""
+        if not self.task.done():
+            self.task.cancel()
+            await asyncio.wait({self.task})
+
+
+class Tester:
+    """Runs a project's tests, and keeps ready what makes the next run fast. An async context manager.
+
+    Args:
+        root: The project's folder.
+        title: Its name for people.
+        impact: Its impact map.
+        last_green: Keeps its last green source.
+        echo: Takes what tests write that no change asked for.
+        settings: The settings in force now.
+        clock: Time.
+        runner: Starts programs.
+        environ: The environment in which tests are run.
+        on_battery: Tells whether the machine runs on its battery; called in a thread.
+        publish: Takes events about the project.
+        notice: Shows (a kind, a text, a hint), or with an empty text takes it back.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        title: str,
+        impact: ImpactKeeper,
+        last_green: LastGreen,
+        echo: Echo,
+        settings: TestSettings,
+        clock: Clock,
+        runner: ProcessRunner,
+        environ: Mapping[str, str],
+        on_battery: Callable[[], bool],
+        publish: Callable[[Event], None],
+        notice: Callable[[str, str, str], None],
+    ) -> None:
+        self._root = root
+        self._title = title
+        self._impact = impact
+        self._clock = clock
+        self._runner = runner
+        self._environ = environ
+        self._publish = publish
+        self._notice = notice
+        self._interpreter: Interpreter | None = None
+        self._chosen: Chosen | None = None
+        self._chosen_for: TestSettings | None = None
+        self._spares = Spares(
+            root,
+            runner=runner,
+            clock=clock,
+            environ=environ,
+            want=settings.warm_workers,
+            cap_bytes=settings.warm_mb << 20,
+            may_load=lambda: impact.may_load,
+            on_battery=on_battery,
+            on_trouble=lambda text, hint: notice("spares", text, hint),
+        )
+        self._after = Afterwork(
+            root,
+            impact=impact,
+            last_green=last_green,
+            spares=self._spares,
+            echo=echo,
+            clock=clock,
+            runner=runner,
+            environ=environ,
+            on_battery=on_battery,
+            publish=publish,
+            notice=notice,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Begin to keep workers ready, from the first run on."""
+        await self._spares.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End all workers."""
+        try:
+            await self._after.stop()
+        finally:
+            await self._spares.__aexit__(kind, error, trace)
+
+    def changed(self, batch: Batch) -> None:
+        """Files changed, whoever changed them: what workers have loaded of them is old."""
+        if not batch.changes:
+            self._spares.discard()
+            return
+        came_or_went = [change.path for change in batch.changes if change.kind is not ChangeKind.MODIFIED]
+        self._spares.changed([change.path for change in batch.changes], new_or_gone=came_or_went)
+
+    async def begin(self, cycle: Cycle, red: Iterable[str], settings: TestSettings) -> Going:
+        """Begin a run. What was done beside ends before its first test begins, since tests may share a port with it.
+
+        Args:
+            cycle: Hears of the run.
+            red: The tests that are red.
+            settings: The settings in force.
+
+        Raises:
+            InterpreterMissing: There is no Python for the project.
+        """
+        after = spawn(self._after.stop(), name="end what is done beside")
+        chosen = await self._choose_runner(cycle.cause.paths, settings)
+        await asyncio.to_thread(drop_bytecode, self._root, cycle.cause.paths)
+        if chosen is None:
+            return await self._begin_pytest(cycle, tuple(red), settings, after)
+        await after
+        return self._begin_tool(cycle, chosen, tuple(red), settings)
+
+    async def _begin_pytest(
+        self, cycle: Cycle, red: tuple[str, ...], settings: TestSettings, after: asyncio.Task[None]
+    ) -> Going:
+        cause = cycle.cause
+        interpreter = await self._find(settings.python)
+        await self._impact.open(f"{interpreter.path} {settings.args}")
+        self._spares.prepare(self._recipe(interpreter, settings))
+
+        async def plan() -> Order:
+            choice, _ = await asyncio.gather(self._choose(cause, red, settings), after)
+            going.choice = choice
+            cycle.expect(choice.known)
+            first = (*cause.paths, *(nodeid.partition("::")[0] for nodeid in red))
+            trace: Literal["cheap", "none"] = "cheap" if settings.impact else "none"
+            return Order(choice.chunks, first=tuple(dict.fromkeys(first)), trace=trace)
+
+        def staged(stage: Stage, tests: int | None) -> None:
+            touched = len(going.choice.selection.impacted) if stage is Stage.IMPACTED else None
+            cycle.staged(stage, tests if tests is not None else touched)
+            if stage is Stage.REST:
+                self._spares.refill()
+
+        run = TestRun(
+            root=self._root,
+            interpreter=interpreter.path,
+            take=lambda: self._spares.take(cause.paths),
+            plan=plan,
+            hang_s=settings.hang_seconds,
+            clock=self._clock,
+        )
+        task = spawn(run.run(cycle.collected, cycle.ran, staged), name=f"tests of {self._title}")
+        going = Going(run, cycle.run_id, task, cause, settings, interpreter.path, self._clock.wall(), frozenset(red))
+        return going
+
+    def _begin_tool(self, cycle: Cycle, chosen: Chosen, red: tuple[str, ...], settings: TestSettings) -> Going:
+        run = ToolRun(
+            chosen.tool,
+            root=self._root,
+            changed=cycle.cause.paths if settings.impact else (),
+            interpreter=chosen.interpreter,
+            hang_s=settings.hang_seconds,
+            runner=self._runner,
+            clock=self._clock,
+            environ=self._environ,
+        )
+        task = spawn(run.run(cycle.collected, cycle.ran, cycle.staged), name=f"tests of {self._title}")
+        return Going(run, cycle.run_id, task, cycle.cause, settings, "", self._clock.wall(), frozenset(red))
+
+    def follow_up(self, going: Going) -> None:
+        """Learn from a run that came to a verdict, and do what is worth doing while nobody waits."""
+        outcome = going.outcome
+        if outcome is not None and outcome.verdict in _ASK_ANEW:
+            self._interpreter = self._chosen_for = None
+        if outcome is not None and isinstance(going.run, TestRun):
+            self._after.begin(
+                Finished(
+                    going.run,
+                    going.run_id,
+                    outcome,
+                    going.settings,
+                    going.interpreter,
+                    going.began_at,
+                    going.red_before,
+                    going.choice,
+                )
+            )
+
+    async def _choose_runner(self, changed: Collection[str], settings: TestSettings) -> Chosen | None:
+        """Return what runs the tests, looked for again when it may be another; None for pytest."""
+        if self._chosen_for != settings or may_choose_anew(self._chosen, changed):
+
+            def python() -> str:
+                return find_interpreter(self._root, configured=settings.python, environ=self._environ).path
+
+            self._chosen = await asyncio.to_thread(choose_runner, self._root, settings, python)
+            self._chosen_for = settings
+        return self._chosen
+
+    def _recipe(self, interpreter: Interpreter, settings: TestSettings) -> Recipe:
+        preload = self._impact.preload if self._impact.trusts_preload else ()
+        return Recipe(interpreter.path, settings.args, preload)
+
+    async def _choose(self, cause: Cause, red: tuple[str, ...], settings: TestSettings) -> Choice:
+        choice = await self._impact.choose(cause, red)
+        return choice if settings.impact and cause.kind is CauseKind.SAVE else replace(choice, chunks=())
+
+    async def _find(self, configured: str) -> Interpreter:
+        """Return the project's interpreter, looked for again when it is gone or another one is configured."""
+        found = self._interpreter
+        if found is None or found.configured != configured or not await asyncio.to_thread(self._still_right, found):
+            found = await asyncio.to_thread(find_interpreter, self._root, configured=configured, environ=self._environ)
+            self._interpreter = found
+            from_path = f"{self._title} has no environment of its own, so its tests run with {found.path}."
+            hint = (
+                f"If that is not meant, make one: python3 -m venv {self._root / '.venv'}, "
+                "or set `python` under [tests]."
+            )
+            self._notice("python", from_path if found.source == "PATH" else "", hint)
+            now, source = self._clock.wall(), found.source
+            self._publish(InterpreterFound(at=now, project=str(self._root), interpreter=found.path, source=source))
+        return found
+
+    def _still_right(self, found: Interpreter) -> bool:
+        """Return whether the interpreter is there, and no environment was made in the project since it was found."""
+        made = any((self._root / name / "pyvenv.cfg").exists() for name in (".venv", "venv", "env"))
+        return found.exists() and not (made and found.source == "PATH")

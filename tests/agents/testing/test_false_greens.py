@@ -1,0 +1,200 @@
+"""Changes that a map of executed functions alone overlooks: each must turn the tests red, never leave a false green."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.domain.verdicts import Verdict
+from tests.mutations.watched import watching
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BYSTANDERS = "def test_bystander():\n    pass\n"
+
+CASES = {
+    "a module's constant": (
+        {
+            "rates.py": "RATE = 3\nOTHER = 1\n\ndef price(count):\n    return count * RATE\n",
+            "test_rates.py": """
+                import rates
+
+                def test_price():
+                    assert rates.price(2) == 6
+
+                def test_constant():
+                    assert rates.RATE == 3
+            """,
+        },
+        ("rates.py", "RATE = 3", "RATE = 30"),
+        {"test_rates.py::test_price", "test_rates.py::test_constant"},
+    ),
+    "a constant computed from another module's": (
+        {
+            "base.py": "SIZE = 4\n",
+            "derived.py": "from base import SIZE\n\nAREA = SIZE * SIZE\n",
+            "test_area.py": "from derived import AREA\n\ndef test_area():\n    assert AREA == 16\n",
+        },
+        ("base.py", "SIZE = 4", "SIZE = 40"),
+        {"test_area.py::test_area"},
+    ),
+    "a session fixture's helper": (
+        {
+            "helper.py": "def connect():\n    return {'port': 80}\n",
+            "conftest.py": """
+                import pytest
+                from helper import connect
+
+                @pytest.fixture(scope="session")
+                def connection():
+                    return connect()
+            """,
+            "test_first.py": "def test_first(connection):\n    assert connection['port'] == 80\n",
+            "test_second.py": """
+                def test_second(connection):
+                    assert connection['port'] == 80
+
+                def test_asks_for_it(request):
+                    assert request.getfixturevalue('connection')['port'] == 80
+            """,
+        },
+        ("helper.py", "80", "81"),
+        {
+            "test_first.py::test_first",
+            "test_second.py::test_second",
+            "test_second.py::test_asks_for_it",
+        },
+    ),
+    "a function behind lru_cache": (
+        {
+            "cached.py": """
+                import functools
+
+                @functools.lru_cache(maxsize=None)
+                def table():
+                    return _build()
+
+                def _build():
+                    return {"a": 1}
+            """,
+            "test_one.py": "import cached\n\ndef test_one():\n    assert cached.table()['a'] == 1\n",
+            "test_two.py": "import cached\n\ndef test_two():\n    assert cached.table()['a'] == 1\n",
+        },
+        ("cached.py", '{"a": 1}', '{"a": 2}'),
+        {"test_one.py::test_one", "test_two.py::test_two"},
+    ),
+    "a value that another test's call left in a module": (
+        {
+            "lazy.py": """
+                _value = None
+
+                def value():
+                    global _value
+                    if _value is None:
+                        _value = _make()
+                    return _value
+
+                def _make():
+                    return 7
+            """,
+            "test_one.py": "import lazy\n\ndef test_one():\n    assert lazy.value() == 7\n",
+            "test_two.py": "import lazy\n\ndef test_two():\n    assert lazy.value() == 7\n",
+        },
+        ("lazy.py", "return 7", "return 8"),
+        {"test_one.py::test_one", "test_two.py::test_two"},
+    ),
+    "a data file": (
+        {
+            "prices.json": '{"apple": 3}\n',
+            "shop.py": """
+                import json, pathlib
+
+                def price(name):
+                    return json.loads(pathlib.Path(__file__).with_name("prices.json").read_text())[name]
+            """,
+            "test_shop.py": "import shop\n\ndef test_price():\n    assert shop.price('apple') == 3\n",
+        },
+        ("prices.json", "3", "4"),
+        {"test_shop.py::test_price"},
+    ),
+    "a data file that is read at import": (
+        {
+            "words.txt": "one\n",
+            "words.py": "with open('words.txt') as file:\n    WORDS = file.read().split()\n",
+            "test_words.py": "import words\n\ndef test_words():\n    assert words.WORDS == ['one']\n",
+        },
+        ("words.txt", "one", "two"),
+        {"test_words.py::test_words"},
+    ),
+}
+
+
+def put(root: Path, files: dict[str, str]) -> None:
+    root.mkdir()
+    for name, text in files.items():
+        (root / name).write_text(textwrap.dedent(text), encoding="utf-8")
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+async def test_what_a_map_of_functions_overlooks_is_seen(
+    tmp_path: Path, case: tuple[dict[str, str], tuple[str, str, str], set[str]]
+) -> None:
+    """The change turns every test red that rests on it, and no run calls the project green before it is mended."""
+    files, (name, old, new), expected = case
+    root = tmp_path / "proj"
+    put(root, {**files, "test_bystander.py": BYSTANDERS})
+
+    async with watching(root, tmp_path / "home") as watched:
+        await watched.ran(1)
+        await watched.quiet()
+        replace(root / name, old, new)
+        await watched.ran(2)
+        broken = watched.red
+        await watched.pause()
+        replace(root / name, new, old)
+        await watched.ran(3)
+        mended = watched.red
+
+    assert broken == expected
+    assert not mended
+    assert watched.verdicts == [Verdict.GREEN, Verdict.RED, Verdict.GREEN]
+
+
+async def test_an_edit_of_the_same_size_within_the_same_second_counts(tmp_path: Path) -> None:
+    """Python would take the old bytecode for the new file's: twelve edits, twelve right verdicts."""
+    root = tmp_path / "proj"
+    put(
+        root,
+        {
+            "calc.py": "def answer():\n    return 42\n",
+            "test_calc.py": "import calc\n\ndef test_answer():\n    assert calc.answer() == 42\n",
+            "test_bystander.py": BYSTANDERS,
+        },
+    )
+    code = root / "calc.py"
+    texts = [f"def answer():\n    return {number}\n" for number in (24, 42) * 6]
+    second = code.stat().st_mtime_ns // 10**9 * 10**9
+
+    async with watching(root, tmp_path / "home") as watched:
+        await watched.ran(1)
+        await watched.quiet()
+        for done, text in enumerate(texts):
+            written = root / "calc.py.new"
+            written.write_text(text, encoding="utf-8")
+            # Bytecode knows a source by its size and by whole seconds: all these saves are one and the same to it.
+            os.utime(written, ns=(second + done, second + done))
+            written.replace(code)
+            await watched.ran(done + 2)
+            await watched.pause()
+
+    assert watched.verdicts == [Verdict.GREEN, *[Verdict.RED, Verdict.GREEN] * 6]

@@ -1,0 +1,134 @@
+"""A project in a folder, and a worker in it: what it is ordered, and what it tells."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.agents.testing.launch import worker_argv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+
+class Told:
+    """What a worker told: its lines, its exit code and its output."""
+
+    def __init__(self, content: bytes, code: int, output: str) -> None:
+        self.lines: list[dict[str, Any]] = [json.loads(line) for line in content.splitlines()]
+        self.code = code
+        self.output = output
+
+    def all(self, kind: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines if line["kind"] == kind]
+
+    def one(self, kind: str) -> dict[str, Any]:
+        (line,) = self.all(kind)
+        return line
+
+    @property
+    def ends(self) -> dict[str, str]:
+        """The outcomes by node id; of a test that was told twice, the last."""
+        return {line["id"]: line["outcome"] for line in self.all("end")}
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """The same by the node id's part after the file."""
+        return {nodeid.partition("::")[2]: outcome for nodeid, outcome in self.ends.items()}
+
+    @property
+    def kinds(self) -> list[str]:
+        return [line["kind"] for line in self.lines]
+
+    @property
+    def started(self) -> list[str]:
+        return [line["id"] for line in self.all("start")]
+
+    @property
+    def collected(self) -> list[str]:
+        return [each for line in self.all("items") for each in line["ids"]]
+
+    def codes(self, line: dict[str, Any]) -> set[str]:
+        """Return the functions that a line of `deps` or `imported` names: `file:name`."""
+        names = {code[0]: f"{code[1]}:{code[3]}" for each in self.all("codes") for code in each["add"]}
+        return {names[number] for number in line["codes"]}
+
+    def deps(self, nodeid: str) -> dict[str, Any]:
+        """Return what was told last of what a test touched."""
+        return [line for line in self.all("deps") if line["id"] == nodeid][-1]
+
+
+def _write(folder: Path, **files: str) -> None:
+    for name, content in files.items():
+        path = folder / f"{name.replace('__', '/').replace('//init/', '/__init__')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(content), encoding="utf-8")
+
+
+def _work(
+    folder: Path,
+    *arguments: str,
+    orders: Sequence[dict[str, Any]] | None = None,
+    python: str = sys.executable,
+    plugins: bool = False,
+    **variables: str,
+) -> Told:
+    reading, writing = os.pipe()
+    taking, giving = os.pipe()
+    unplugged = {} if plugins else {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    env = {**os.environ, **unplugged, "WATCHKEEPER_RESULTS_FD": str(writing), **variables}
+    if orders is not None:
+        env["WATCHKEEPER_ORDERS_FD"] = str(taking)
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            worker_argv(python, arguments),
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=(writing,) if orders is None else (writing, taking),
+        )
+        os.close(writing)
+        os.close(taking)
+        with os.fdopen(giving, "wb") as ordering:
+            for order in orders or ():
+                ordering.write(json.dumps(order).encode() + b"\n")
+        with process, os.fdopen(reading, "rb") as results:
+            content = results.read()
+        output.seek(0)
+        return Told(content, process.returncode, output.read().decode("utf-8", "replace"))
+
+
+@pytest.fixture
+def write() -> Callable[..., None]:
+    """Write test files into a folder: `test_a="..."` is test_a.py, `sub__test_a` is sub/test_a.py, `sub____init__` a package."""
+    return _write
+
+
+@pytest.fixture
+def work() -> Callable[..., Told]:
+    """Run a worker in a folder to its end and return what it told."""
+    return _work
+
+
+@pytest.fixture
+def run_order() -> Callable[..., list[dict[str, Any]]]:
+    """Return all three orders of a cold start: files, or whole chunks, that run first, and fields of the order."""
+
+    def orders(
+        *chunks: str | dict[str, Any], load: dict[str, Any] | None = None, **fields: Any
+    ) -> list[dict[str, Any]]:
+        files = [{"path": each} if isinstance(each, str) else each for each in chunks]
+        run = {"do": "run", "chunks": files, "rest": True, "stream": True, "trace": "none", "nice": 0, **fields}
+        return [{"do": "warm", "preload": []}, {"do": "load", **(load or {})}, run]
+
+    return orders
