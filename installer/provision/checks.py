@@ -16,6 +16,7 @@ from provision.system import (
     POSTGRES,
     TEST_FONT,
     TEST_PROGRAMS,
+    WINE,
     SystemPackages,
     qt_needs,
 )
@@ -87,11 +88,18 @@ def test(arguments: Sequence[str], environ: Mapping[str, str], root: Path) -> in
     needs = [*environment.needs(), *qt_needs({})]
     needs += [*TEST_PROGRAMS, TEST_FONT] if desktop else []
     needs += [POSTGRES] if options.postgres else []
+    needs += [WINE] if options.windows else []
     packages.ensure(needs, "The tests need")
     environment.prepare("test")
     picked = ("-k", options.k) if options.k else ()
     checks = plan(
-        environment, root, full=options.full, desktop=desktop, postgres=options.postgres, arguments=(*picked, *rest)
+        environment,
+        root,
+        full=options.full,
+        desktop=desktop,
+        postgres=options.postgres,
+        windows=options.windows,
+        arguments=(*picked, *rest),
     )
     if not desktop:
         console.say("The tests on a real desktop session are left out" + (": --quick." if options.quick else " here."))
@@ -110,13 +118,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--full", action="store_true", help="the slow tests and the benchmarks too")
     parser.add_argument("--postgres", action="store_true", help="the store's tests on a real PostgreSQL too")
+    parser.add_argument("--windows", action="store_true", help="the worker's tests under Windows' Python in Wine too")
     parser.add_argument("--quick", action="store_true", help="without the tests on a real desktop session")
     parser.add_argument("-k", metavar="EXPRESSION", help="only the tests whose names match, as in pytest")
     return parser
 
 
 def plan(
-    environment: Environment, root: Path, *, full: bool, desktop: bool, postgres: bool, arguments: Sequence[str]
+    environment: Environment,
+    root: Path,
+    *,
+    full: bool,
+    desktop: bool,
+    postgres: bool,
+    windows: bool,
+    arguments: Sequence[str],
 ) -> list[Check]:
     """Lists what is to be run, in order: what is quick to fail comes first.
 
@@ -126,6 +142,7 @@ def plan(
         full: the slow tests and benchmarks too.
         desktop: the tests on a real X session too.
         postgres: the store's tests on PostgreSQL too.
+        windows: the worker's tests under Windows' Python in Wine too.
         arguments: more for every pytest run.
 
     Returns:
@@ -143,7 +160,7 @@ def plan(
         Check("lint-imports", (str(environment.script("lint-imports")),)),
         Check(
             "tests",
-            (*pytest, "-m", f"not desktop and not postgres{slow}", "--ignore=tests/desktop"),
+            (*pytest, "-m", f"not desktop and not postgres and not windows{slow}", "--ignore=tests/desktop"),
             offscreen,
             counts=True,
         ),
@@ -156,6 +173,10 @@ def plan(
         server = (python, "tests/store/postgres_server.py")
         folder = () if targets else ("tests/store",)
         checks.append(Check("PostgreSQL tests", (*server, *pytest, "-m", f"postgres{slow}", *folder), counts=True))
+    if windows:
+        kit = (python, "tests/windows/kit.py")
+        folder = () if targets else ("tests/windows",)
+        checks.append(Check("Windows tests", (*kit, *pytest, "-m", f"windows{slow}", *folder), counts=True))
     if full and not targets:
         scripts = sorted((root / "tests" / "benchmarks").glob("bench_*.py"))
         checks += [Check(f"benchmark {script.stem}", (python, str(script)), offscreen) for script in scripts]

@@ -167,6 +167,9 @@ POSTGRES = Need(
     {"apt-get": "postgresql", "dnf": "postgresql-server", "pacman": "postgresql", "zypper": "postgresql-server"},
 )
 
+# For the tests under Windows' Python, which tests/windows/kit.py fetches itself.
+WINE = Need("wine", on_path, {"apt-get": "wine", "dnf": "wine", "pacman": "wine", "zypper": "wine"})
+
 # Debian and Ubuntu take ensurepip, without which a venv gets no pip, out of Python's standard library.
 ENSUREPIP = Need(
     "ensurepip",

@@ -72,7 +72,7 @@ def test_the_last_line_and_the_exit_code_tell_how_it_went(
 
 def test_the_short_form_runs_every_check(root: Path) -> None:
     """Lint, types, floors, the tests, and those on a real desktop; the slow ones stay out."""
-    checks = plan(environment(root), root, full=False, desktop=True, postgres=False, arguments=())
+    checks = plan(environment(root), root, full=False, desktop=True, postgres=False, windows=False, arguments=())
 
     titles = [check.title for check in checks]
     assert titles == ["ruff format", "ruff check", "mypy", "lint-imports", "tests", "desktop tests"]
@@ -80,12 +80,12 @@ def test_the_short_form_runs_every_check(root: Path) -> None:
 
 
 def test_the_full_form_adds_what_takes_long(root: Path) -> None:
-    """--full --postgres leaves nothing out: slow tests, PostgreSQL, and each benchmark."""
+    """--full --postgres --windows leaves nothing out: slow tests, PostgreSQL, Windows, and each benchmark."""
     benchmarks = [f"benchmark {path.stem}" for path in sorted((root / "tests/benchmarks").glob("bench_*.py"))]
 
-    checks = plan(environment(root), root, full=True, desktop=True, postgres=True, arguments=())
+    checks = plan(environment(root), root, full=True, desktop=True, postgres=True, windows=True, arguments=())
 
-    assert [check.title for check in checks][6:] == ["PostgreSQL tests", *benchmarks]
+    assert [check.title for check in checks][6:] == ["PostgreSQL tests", "Windows tests", *benchmarks]
     assert not any("not slow" in " ".join(check.command) for check in checks)
 
 
@@ -93,7 +93,7 @@ def test_what_the_person_adds_goes_to_pytest(root: Path) -> None:
     """A named file is run alone: no folder of ours is added to it."""
     arguments = ("-x", "tests/installer/test_checks.py")
 
-    checks = plan(environment(root), root, full=False, desktop=True, postgres=False, arguments=arguments)
+    checks = plan(environment(root), root, full=False, desktop=True, postgres=False, windows=False, arguments=arguments)
 
     for check in (check for check in checks if check.counts):
         assert "-x" in check.command

@@ -155,6 +155,7 @@ class TestWatcher:
             bridge=self._bridge,
             clock=self._clock,
             on_trouble=lambda text, hint: self._on_trouble(pulse, text, hint),
+            on_stir=tester.stir,
         )
         pulse.busy_for(ENTER_S)
         async with watch:

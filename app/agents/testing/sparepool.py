@@ -27,6 +27,8 @@ class Spare:
         packages: What its interpreter had installed then (`packages_of`).
         changes: The files that changed while it warmed, folded.
         listener: Follows what it tells.
+        hurried_at: When it was told to load since a change began, in the clock's monotonic seconds; else None.
+        is_current: True while what changed last had happened when it was told to load.
     """
 
     worker: Worker
@@ -34,6 +36,12 @@ class Spare:
     packages: int
     changes: set[str] = field(default_factory=set)
     listener: asyncio.Task[None] | None = None
+    hurried_at: float | None = None
+    is_current: bool = False
+
+    def serves(self, changed: Changed) -> bool:
+        """Return whether it holds nothing that a change has made old."""
+        return self.is_current or self.worker.serves(changed)
 
 
 class SparePool:
@@ -71,13 +79,20 @@ class SparePool:
         """Let one stand by."""
         self._spares.append(spare)
 
-    def changed(self, changed: Changed) -> bool:
-        """End those that hold what has changed. Returns whether there were any."""
+    def changed(self, changed: Changed, last_at: float | None = None) -> bool:
+        """End those that hold what has changed. Returns whether there were any.
+
+        Args:
+            changed: What has.
+            last_at: When that was complete, in the clock's monotonic seconds; None for not before now.
+        """
         before = len(self._spares)
         for spare in self._spares:
             if not spare.worker.is_ready:
                 spare.changes |= changed.paths
-        self.end_all(lambda spare: spare.worker.serves(changed))
+            is_old = spare.hurried_at is not None and last_at is not None and last_at <= spare.hurried_at
+            spare.is_current = is_old and not changed.new_or_gone and not changed.has_configuration
+        self.end_all(lambda spare: spare.serves(changed))
         return len(self._spares) < before
 
     def got_ready(self, spare: Spare) -> None:
@@ -92,7 +107,7 @@ class SparePool:
 
     def best(self, changed: Changed) -> Spare | None:
         """Return the warmest one that serves a change."""
-        fit = [spare for spare in self._spares if spare.worker.serves(changed) and not self._is_doubtful(spare)]
+        fit = [spare for spare in self._spares if spare.serves(changed) and not self._is_doubtful(spare)]
         return min(fit, key=lambda spare: _WARMEST_FIRST.index(spare.worker.warmth), default=None)
 
     def _is_doubtful(self, spare: Spare) -> bool:

@@ -145,13 +145,34 @@ class Spares:
         self._forgive()
         self._pool.end_all(lambda spare: recipe.covers(spare.worker.recipe))
 
-    def changed(self, paths: Collection[str], *, new_or_gone: Iterable[str] | None = None) -> None:
+    def hurry(self, paths: Collection[str]) -> None:
+        """Have a ready spare load the project at once, since a change begins that is most likely complete.
+
+        It is taken for that change only if nothing more happened after; `changed` knows. While tests run, or one has
+        loaded already, nothing is done. Stale bytecode must be out of the way.
+
+        Args:
+            paths: What has changed so far, as far as known.
+        """
+        changed = Changed.of(paths)
+        if self._out or self._pool.has_deep or changed.has_configuration:
+            return
+        for spare in self._pool:
+            if spare.worker.warmth is Warmth.READY and spare.serves(changed):
+                spare.since = spare.hurried_at = self._clock.monotonic()
+                spare.worker.load()
+                return
+
+    def changed(
+        self, paths: Collection[str], *, new_or_gone: Iterable[str] | None = None, last_at: float | None = None
+    ) -> None:
         """Note that files changed, whoever changed them: a spare that holds what they were is ended.
 
         Args:
             paths: The files, relative to the root, with forward slashes.
             new_or_gone: Those of them that were created or deleted. When None, that is taken to be so of each, and
                 then no spare that has loaded the project outlives the change of a module.
+            last_at: When the last of it happened, in the clock's monotonic seconds; None for just now.
         """
         changed = Changed.of(paths, new_or_gone)
         was_asleep = self._is_asleep
@@ -162,7 +183,7 @@ class Spares:
             self._forgive()
         if self._missed is not None:
             self._missed.append(changed)
-        if self._pool.changed(changed) or was_asleep:
+        if self._pool.changed(changed, last_at) or was_asleep:
             self._rest()
 
     def discard(self) -> None:

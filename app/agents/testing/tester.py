@@ -127,6 +127,7 @@ class Tester:
         self._interpreter: Interpreter | None = None
         self._chosen: Chosen | None = None
         self._chosen_for: TestSettings | None = None
+        self._hurry: asyncio.Task[None] | None = None
         self._spares = Spares(
             root,
             runner=runner,
@@ -166,13 +167,22 @@ class Tester:
         finally:
             await self._spares.__aexit__(kind, error, trace)
 
+    def stir(self, names: frozenset[str]) -> None:
+        """A save has most likely just been made: load the project ahead of knowing it."""
+        if self._chosen_for is not None and self._chosen is None:
+            self._hurry = spawn(self._load_ahead(names), name="load ahead")
+
+    async def _load_ahead(self, names: frozenset[str]) -> None:
+        await asyncio.to_thread(drop_bytecode, self._root, names)
+        self._spares.hurry(names)
+
     def changed(self, batch: Batch) -> None:
         """Files changed, whoever changed them: what workers have loaded of them is old."""
         if not batch.changes:
             self._spares.discard()
             return
         came_or_went = [change.path for change in batch.changes if change.kind is not ChangeKind.MODIFIED]
-        self._spares.changed([change.path for change in batch.changes], new_or_gone=came_or_went)
+        self._spares.changed([change.path for change in batch.changes], new_or_gone=came_or_went, last_at=batch.last_at)
 
     async def begin(self, cycle: Cycle, red: Iterable[str], settings: TestSettings) -> Going:
         """Begin a run. What was done beside ends before its first test begins, since tests may share a port with it.

@@ -37,10 +37,12 @@ class Batch:
         changes: Sorted by path, each path once. Empty only when `rescanned` is set: then files vanished while the
             root itself was away, and are not told one by one.
         rescanned: The tree was compared as a whole, because events were lost or the root came back.
+        last_at: Monotonic seconds of the last event; 0 when there was none.
     """
 
     changes: tuple[FileChange, ...]
     rescanned: bool = False
+    last_at: float = 0.0
 
 
 _FOLLOWED_BY: dict[tuple[ChangeKind, ChangeKind], ChangeKind | None] = {
@@ -66,7 +68,7 @@ def merge(earlier: Batch, later: Batch) -> Batch:
         else:
             folded[change.path] = kind
     changes = tuple(FileChange(path, folded[path]) for path in sorted(folded))
-    return Batch(changes, rescanned=earlier.rescanned or later.rescanned)
+    return Batch(changes, rescanned=earlier.rescanned or later.rescanned, last_at=max(earlier.last_at, later.last_at))
 
 
 def json_safe(path: str) -> str:

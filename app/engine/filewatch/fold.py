@@ -25,6 +25,9 @@ STORM_CEILING_S = 10.0
 
 STORM_EVENTS = 2000
 
+STIR_S = 0.004
+"""How long nothing may happen until somebody who wants to know early is told what has been touched so far."""
+
 _SAVE_PATHS = 4
 """Names that a single save touches; the quiet time grows in proportion beyond it."""
 
@@ -181,6 +184,13 @@ class Inbox:
         with self._lock:
             return Noted({}, self._lost, self._paths, self._events, self._first_at, self._last_at)
 
+    def names(self) -> frozenset[str]:
+        """Return the names that were noted, relative to the root, with forward slashes; none when some were lost."""
+        with self._lock:
+            return frozenset(
+                f"{folder}/{name}" if folder else name for folder in self._names for name in self._names[folder]
+            )
+
     def take(self) -> Noted:
         """Return what was noted and start afresh: the next note wakes again."""
         with self._lock:
@@ -226,6 +236,10 @@ class QuietTime:
         storm = max(noted.paths / _SAVE_PATHS, noted.events / _SAVE_EVENTS, 1.0)
         quiet = min(QUIET_S * storm, STORM_QUIET_S)
         return max(quiet, self._hold) if storm <= 1.0 else quiet
+
+    def is_single(self, noted: Noted) -> bool:
+        """Return whether this is likely a single save, and complete."""
+        return not noted.lost and self.wanted(noted) <= QUIET_S
 
     @staticmethod
     def ceiling(noted: Noted) -> float:

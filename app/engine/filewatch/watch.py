@@ -12,7 +12,7 @@ import structlog
 from app.domain.errors import BridgeClosed, ProjectError
 from app.engine.channels import Coalesce
 from app.engine.filewatch.changes import Batch, merge
-from app.engine.filewatch.fold import Inbox, QuietTime
+from app.engine.filewatch.fold import STIR_S, Inbox, QuietTime
 from app.engine.filewatch.ignore import builtin_ignores
 from app.engine.filewatch.lookout import Lookout
 from app.engine.filewatch.observe import native_observer
@@ -106,6 +106,8 @@ class FileWatch:
         clock: The time.
         on_trouble: Called on the loop with a text and a hint when the watch is hindered (root gone, no watches left),
             and with two empty strings when it no longer is.
+        on_stir: Called on the loop, ahead of a batch, with the names that something happened to in what looks like a
+            single save: most often it is complete then, but only the batch knows, and whether anything changed.
         times: How often things are looked at that no event tells of.
         observe: Makes the observer; other than the system's own for tests and odd file systems.
     """
@@ -118,12 +120,14 @@ class FileWatch:
         bridge: SafeAsyncBridge,
         clock: Clock,
         on_trouble: Callable[[str, str], None],
+        on_stir: Callable[[frozenset[str]], None] | None = None,
         times: WatchTimes = WatchTimes(),
         observe: Observe = native_observer,
     ) -> None:
         self._root = str(root.absolute())
         self._bridge = bridge
         self._clock = clock
+        self._on_stir = on_stir
         self._times = times
         self._inbox = Inbox(self._call_loop, clock.monotonic)
         skip: Skip = _skip_nothing if any(line.startswith("!") for line in ignore) else _skip_builtin
@@ -274,13 +278,14 @@ class FileWatch:
         if changes or (returned and vanished):
             self._quiet.learn((change.path for change in changes), first_at, last_at)
             self._count(batches=1)
-            batch = Batch(changes, rescanned=rescanned)
+            batch = Batch(changes, rescanned=rescanned, last_at=last_at)
             self._ready = batch if self._ready is None else merge(self._ready, batch)
             self._told.set()
 
     async def _settle(self) -> None:
         """Wait until nothing more happens, or the ceiling is reached, and git has finished."""
         held_since = None
+        await self._stir()
         while (noted := self._inbox.peek()).events:
             now = self._clock.monotonic()
             left = min(
@@ -296,6 +301,16 @@ class FileWatch:
                 _log.warning("git has been at work for long, not waiting for its end", root=self._root)
                 return
             await self._clock.sleep(HOLD_STEP_S)
+
+    async def _stir(self) -> None:
+        """Tell early of what looks like a single save."""
+        noted = self._inbox.peek()
+        if self._on_stir is None or not noted.events or not self._quiet.is_single(noted):
+            return
+        await self._clock.sleep(max(0.0, STIR_S - (self._clock.monotonic() - noted.last_at)))
+        later = self._inbox.peek()
+        if later.events == noted.events or self._quiet.is_single(later):
+            self._on_stir(self._inbox.names())
 
     def _take(self) -> Noted:
         noted = self._inbox.take()

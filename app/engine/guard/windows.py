@@ -9,6 +9,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 
 from .channels import READ_AT_ONCE, environment, tell, tell_end, tell_failure
 
@@ -18,7 +19,12 @@ import msvcrt  # noqa: E402 - there is none elsewhere
 from ctypes import wintypes  # noqa: E402
 
 EXTENDED_LIMITS = 9
+PROCESS_IDS = 3
 KILL_ON_JOB_CLOSE = 0x2000
+TERMINATE_AND_ASK = 0x0001 | 0x0400
+"""PROCESS_TERMINATE and PROCESS_QUERY_INFORMATION."""
+KILL_FOR_S = 1.0
+LOOK_EVERY_S = 0.01
 
 
 class BasicLimits(ctypes.Structure):
@@ -50,11 +56,54 @@ class ExtendedLimits(ctypes.Structure):
     )
 
 
-def enter_job() -> None:
+class ProcessIds(ctypes.Structure):
+    """JOBOBJECT_BASIC_PROCESS_ID_LIST; those that do not fit come when these are gone."""
+
+    _fields_ = (
+        ("NumberOfAssignedProcesses", wintypes.DWORD),
+        ("NumberOfProcessIdsInList", wintypes.DWORD),
+        ("ProcessIdList", ctypes.c_size_t * 128),
+    )
+
+
+def end_others(job: int) -> None:
+    """Kill what is left in our own job, and wait until it is gone, but not for ever."""
+    kernel = ctypes.WinDLL("kernel32")
+    kernel.QueryInformationJobObject.argtypes = (
+        wintypes.HANDLE,
+        ctypes.c_int,
+        wintypes.LPVOID,
+        wintypes.DWORD,
+        wintypes.LPVOID,
+    )
+    kernel.OpenProcess.restype = wintypes.HANDLE
+    kernel.OpenProcess.argtypes = (wintypes.DWORD, wintypes.BOOL, wintypes.DWORD)
+    kernel.IsProcessInJob.argtypes = (wintypes.HANDLE, wintypes.HANDLE, wintypes.PBOOL)
+    kernel.TerminateProcess.argtypes = (wintypes.HANDLE, wintypes.UINT)
+    kernel.CloseHandle.argtypes = (wintypes.HANDLE,)
+    deadline = time.monotonic() + KILL_FOR_S
+    while time.monotonic() < deadline:
+        ids = ProcessIds()
+        # Not asked for success: with more processes than fit it says no, and has filled the list.
+        kernel.QueryInformationJobObject(job, PROCESS_IDS, ctypes.byref(ids), ctypes.sizeof(ids), None)
+        others = [pid for pid in ids.ProcessIdList[: ids.NumberOfProcessIdsInList] if pid != os.getpid()]
+        if not others:
+            return
+        for pid in others:
+            if process := kernel.OpenProcess(TERMINATE_AND_ASK, False, pid):  # noqa: FBT003 - Windows' order
+                is_ours = wintypes.BOOL()
+                # Its number may be another's by now.
+                if kernel.IsProcessInJob(process, job, ctypes.byref(is_ours)) and is_ours.value:
+                    kernel.TerminateProcess(process, 1)
+                kernel.CloseHandle(process)
+        time.sleep(LOOK_EVERY_S)
+
+
+def enter_job() -> int:
     """Put this process into a job that kills its members when the last handle closes, that is, when we end.
 
     Children are born into their parent's job, so no moment is left in which one could slip away. The handle is not
-    inheritable and never closed by us.
+    inheritable and never closed by us; it is returned.
     """
     kernel = ctypes.WinDLL("kernel32", use_last_error=True)
     kernel.CreateJobObjectW.restype = wintypes.HANDLE
@@ -74,6 +123,7 @@ def enter_job() -> None:
         or not kernel.AssignProcessToJobObject(job, kernel.GetCurrentProcess())
     ):
         raise ctypes.WinError(ctypes.get_last_error())
+    return int(job)
 
 
 def forward(orders: queue.SimpleQueue[bytes], descriptor: int) -> None:
@@ -89,7 +139,7 @@ def forward(orders: queue.SimpleQueue[bytes], descriptor: int) -> None:
 
 def stand_guard(folder: str, argv: list[str], *, with_orders: bool) -> None:
     """Start the program, wait for its end or for ours, and say how it ended; what is left dies with the job."""
-    enter_job()
+    job = enter_job()
     inherited = [os.dup(1)]
     orders_write = -1
     if with_orders:
@@ -128,6 +178,8 @@ def stand_guard(folder: str, argv: list[str], *, with_orders: bool) -> None:
     if with_orders:
         threading.Thread(target=forward, args=(orders, orders_write), daemon=True).start()
     threading.Thread(target=end_with_stdin, daemon=True).start()
-    tell_end(program.wait(), None)
+    code = program.wait()
+    end_others(job)
+    tell_end(code, None)
     # The thread may be waiting for stdin, and an orderly end of the interpreter would wait for it.
     os._exit(0)

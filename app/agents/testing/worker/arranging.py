@@ -75,20 +75,31 @@ imports each conftest.py under a name that it may share with others, so that it 
 
 
 class Wanted:
-    """One `run` order."""
+    """One `run` order.
 
-    def __init__(self, order: dict[str, Any], root: str) -> None:
+    Args:
+        order: The order, as it came.
+        roots: The folders that its paths may be relative to, the first in which there is such a file: the working
+            folder, and pytest's own rootdir, which node ids are relative to.
+    """
+
+    def __init__(self, order: dict[str, Any], roots: Sequence[str]) -> None:
         self.chunks: list[dict[str, Any]] = list(order.get("chunks", ()))
         self.rest = bool(order.get("rest", True))
         self.is_streamed = bool(order.get("stream", True))
-        self._first = {_path(root, path): place for place, path in reversed(list(enumerate(order.get("first", ()))))}
-        self._root = root
+        self._roots = roots
+        first = list(enumerate(order.get("first", ())))
+        self._first = {os.path.normcase(self._path(path)): place for place, path in reversed(first)}
         self.ran: set[str] = set()
         """The node ids of what was handed out so far."""
 
     def path(self, chunk: dict[str, Any]) -> str:
-        """Return a chunk's file as `file_of` gives it."""
-        return _path(self._root, chunk["path"])
+        """Return a chunk's file as it is called: in another case Windows opens it too, but then it is called so."""
+        return self._path(chunk["path"])
+
+    def _path(self, relative: str) -> str:
+        paths = [os.path.abspath(os.path.join(root, relative)) for root in self._roots]
+        return next(filter(os.path.isfile, paths), paths[0])
 
     def of_chunk(self, chunk: dict[str, Any], items: Sequence[Any]) -> list[Any]:
         """Return which of a file's tests run now, in their order, and count them as run."""
@@ -109,7 +120,11 @@ class Wanted:
         by_file: dict[str, list[Any]] = {}
         for item in items:
             by_file.setdefault(file_of(item), []).append(item)
-        return [item for chunk in chunks for item in self.of_chunk(chunk, by_file.get(self.path(chunk), ()))]
+        return [
+            item
+            for chunk in chunks
+            for item in self.of_chunk(chunk, by_file.get(os.path.normcase(self.path(chunk)), ()))
+        ]
 
     def of_rest(self, items: Sequence[Any]) -> list[Any]:
         """Return what did not run yet, with the files in front that are to come first, whole."""
@@ -122,10 +137,6 @@ class Wanted:
 def file_of(item: Any) -> str:
     """Return an item's file, in a form that can be compared."""
     return os.path.normcase(str(getattr(item, "path", None) or item.fspath))
-
-
-def _path(root: str, relative: str) -> str:
-    return os.path.normcase(os.path.abspath(os.path.join(root, relative)))
 
 
 def takes_part(hook: Any) -> bool:

@@ -87,6 +87,9 @@ class Chunks:
         items = self._collect_whole(session)
         chosen = wanted.of_chunks(ahead, items)
         rest = wanted.of_rest(items) if wanted.rest else []
+        if not wanted.rest:
+            session.items = [*self._ran, *chosen]
+            session.testscollected = len(session.items)
         collected = {item.nodeid for item in items}
         ran = [item for item in self._ran if item.nodeid in collected]
         self._stream.tell_items([item.nodeid for item in [*ran, *chosen, *rest]])
@@ -156,7 +159,7 @@ class Chunks:
             self._is_in_parts = False
             _put_back(session, self._pending)
         _stop_if_told_to(session)
-        return [item for item in session.items if file_of(item) == path]
+        return [item for item in session.items if file_of(item) == os.path.normcase(path)]
 
     def _collect_whole(self, session: Any) -> list[Any]:
         """Return all tests, as pytest collects them."""
@@ -200,6 +203,7 @@ class Chunks:
             self._pending = dict(pending or {})
 
     def _is_below_own(self, path: str) -> bool:
+        path = os.path.normcase(path)
         return any(path == own or path.startswith(os.path.join(own, "")) for own in map(os.path.normcase, self._own))
 
     def _is_ignored(self, session: Any, path: str) -> bool:
@@ -249,6 +253,8 @@ def _forget_collected(session: Any) -> None:
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
     for reports in getattr(reporter, "stats", {}).values():
         reports[:] = [report for report in reports if type(report).__name__ != "CollectReport"]
+    if hasattr(reporter, "_numcollected"):
+        reporter._numcollected = 0
 
 
 @contextmanager

@@ -19,6 +19,8 @@ class Project:
 
     def __init__(self, root: str) -> None:
         self._join, self._abspath, self._isabs = os.path.join, os.path.abspath, os.path.isabs
+        # On Windows an absolute path may have forward slashes, or lack its drive.
+        self._is_whole = os.sep == "/"
         self._exists = os.path.exists
         self.root = root
         self._inside = os.path.join(root, "")
@@ -31,7 +33,7 @@ class Project:
 
         Relative; the root itself is `.`, and what is not the project's is empty.
         """
-        return self._name(path if self._isabs(path) else self._abspath(path))
+        return self._name(path if self._is_whole and self._isabs(path) else self._abspath(path))
 
     def code_name(self, filename: str) -> str:
         """Return the same for the file of a code object; it is asked for often."""

@@ -47,6 +47,7 @@ class Results:
     def flush(self) -> None:
         """Write the lines that are held."""
         if self._descriptor < 0 or self._getpid() != self._pid:
+            self._held = b""
             return
         with self._turn:
             content, self._held = self._held, b""

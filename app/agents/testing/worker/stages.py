@@ -38,7 +38,7 @@ class Stages:
         self._project = project
         self._tracing = tracing
         self._priority = Priority()
-        self._wanted = Wanted({}, project.root)
+        self._wanted = Wanted({}, (project.root,))
         self._chunks: Chunks | None = None
         self._is_ordering = False
         self._has_stages = False
@@ -56,7 +56,7 @@ class Stages:
             return
         self._tracing.begin(config, order.get("trace", "none"))
         self._priority.lower(int(order.get("nice", 0)))
-        wanted = self._wanted = Wanted(order, self._project.root)
+        wanted = self._wanted = Wanted(order, (self._project.root, str(config.rootpath)))
         if counts_on_the_order(manager.get_plugins()):
             return
         if wanted.chunks and wanted.is_streamed and not takes_part(config.hook) and not needs_the_whole(config):

@@ -38,7 +38,7 @@ class Stream:
     def pytest_sessionstart(self, session: Any) -> None:
         """Tell what runs."""
         config = session.config
-        rootdir = str(getattr(config, "rootpath", None) or config.rootdir)
+        rootdir = str(config.rootpath)
         version = ".".join(str(part) for part in sys.version_info[:3])
         self._results.tell("session", python=version, pytest=self._version, rootdir=rootdir)
 

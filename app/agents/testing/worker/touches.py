@@ -40,6 +40,8 @@ STARTS_A_PROCESS = (
 FUNCTIONS_THAT_START = frozenset(("spawnv_passfds", "connect_to_new_process"))
 """Of multiprocessing.util and multiprocessing.forkserver."""
 
+MULTIPROCESSING = os.path.join("", "multiprocessing", "")
+
 
 class Touched:
     """What one test, one fixture, or all the rest touched; and the fixtures whose share is part of it."""
@@ -94,7 +96,7 @@ class Codes:
             return known[0]
         path = self._project.code_name(code.co_filename)
         if not path:
-            return -2 if code.co_name in FUNCTIONS_THAT_START and "multiprocessing" in code.co_filename else -1
+            return -2 if code.co_name in FUNCTIONS_THAT_START and MULTIPROCESSING in code.co_filename else -1
         place = (path, code.co_firstlineno, code.co_name)
         number = self._places.get(place)
         if number is None:

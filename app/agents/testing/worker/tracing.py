@@ -34,10 +34,10 @@ class Tracing:
         self._request = pytest.FixtureRequest
         self._results = results
         self._project = project
-        self._audit = audit
         self._touches = touches
         self._codes = Codes(project, results)
-        self._probe: Any = None
+        self._probe: Any = probe_of(touches, self._codes, project, audit)
+        self._is_started = False
         self._fixtures: dict[int, tuple[Any, Touched]] = {}
         self._stack: list[Touched] = []
         self._last: tuple[str, Touched] = ("", Touched())
@@ -46,15 +46,13 @@ class Tracing:
 
     def ahead(self, trace: str) -> None:
         """Note what is executed from here on; whether that is told, `begin` says later."""
-        if self._probe is None and (trace == "all" or (trace == "cheap" and IS_CHEAP)):
-            probe = probe_of(self._touches, self._codes, self._audit)
-            if probe is not None and probe.start():
-                self._probe = probe
+        if self._probe is not None and not self._is_started and (trace == "all" or (trace == "cheap" and IS_CHEAP)):
+            self._is_started = self._probe.start()
 
     def begin(self, config: Any, trace: str) -> None:
         """Look at all tests from now on, or stop looking."""
         self.ahead(trace)
-        self.is_on = self._probe is not None and trace != "none" and (IS_CHEAP or trace == "all")
+        self.is_on = self._is_started and trace != "none" and (IS_CHEAP or trace == "all")
         if self.is_on:
             self._look_at(config)
             self._note_uses()

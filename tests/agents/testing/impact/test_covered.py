@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-
 def sums(text: str | None) -> Sequence[int] | None:
     """Return a text's lines as they are kept."""
     return None if text is None else line_checksums(text.encode())

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+PYTHON = os.environ.get("WORKER_PYTHON", sys.executable)
+"""The interpreter that the workers run in; the matrix of versions names others."""
+
+
 class Told:
     """What a worker told: its lines, its exit code and its output."""
 
@@ -77,7 +81,7 @@ def _work(
     folder: Path,
     *arguments: str,
     orders: Sequence[dict[str, Any]] | None = None,
-    python: str = sys.executable,
+    python: str = PYTHON,
     plugins: bool = False,
     **variables: str,
 ) -> Told:
@@ -108,9 +112,189 @@ def _work(
         return Told(content, process.returncode, output.read().decode("utf-8", "replace"))
 
 
+NASTY = {
+    "conftest": """
+        import os
+        import pytest
+
+        @pytest.fixture(scope="session", autouse=True)
+        def whole():
+            note("session up")
+            yield
+            note("session down")
+
+        def note(text):
+            with open(os.environ.get("NOTES", os.devnull), "a") as file:
+                file.write(text + "\\n")
+
+        @pytest.fixture(scope="session")
+        def noted():
+            return note
+
+        @pytest.fixture(scope="session", params=["x", "y"])
+        def shared(request):
+            return request.param
+
+        def pytest_runtest_setup(item):
+            item.user_properties.append(("seen", True))
+    """,
+    "tests__a__conftest": """
+        import pytest
+
+        @pytest.fixture(scope="package", autouse=True)
+        def package(noted):
+            noted("package up")
+            yield
+            noted("package down")
+
+        @pytest.fixture
+        def near():
+            return "a"
+    """,
+    "tests__a____init__": "import os\nLOADED = os.getpid()\n",
+    "tests__a__test_units": """
+        import unittest
+
+        def setUpModule():
+            global ready
+            ready = True
+
+        class TestOne(unittest.TestCase):
+            @classmethod
+            def setUpClass(cls):
+                cls.ready = ready
+
+            def setUp(self):
+                self.value = 1
+
+            def test_right(self):
+                assert self.ready and self.value == 1
+
+            def test_wrong(self):
+                self.assertEqual(self.value, 2)
+
+            def test_subtests(self):
+                for i in range(3):
+                    with self.subTest(i=i):
+                        self.assertNotEqual(i, 1)
+
+            @unittest.skip("no")
+            def test_skipped(self):
+                raise AssertionError
+    """,
+    "tests__a__sub____init__": "",
+    "tests__a__sub__conftest": """
+        import pytest
+
+        @pytest.fixture
+        def near(near):
+            return near + "sub"
+    """,
+    "tests__a__sub__test_near": """
+        import os
+        import pytest
+        from .. import LOADED
+
+        @pytest.fixture(scope="module", autouse=True)
+        def module(noted):
+            noted("module up")
+            yield
+            noted("module down")
+
+        def test_near(near):
+            assert near == "asub" and LOADED == os.getpid()
+
+        @pytest.mark.parametrize("value", ["a", "b c", "\\u00e9"])
+        def test_values(value, shared):
+            assert (value, shared) != ("b c", "y")
+
+        def test_dynamic(request):
+            assert request.getfixturevalue("shared") == "x"
+    """,
+    "tests__b__conftest": """
+        import pytest
+
+        @pytest.fixture
+        def far():
+            return "b"
+    """,
+    "tests__b__test_far": """
+        import pytest
+
+        def setup_module(module):
+            module.made = []
+
+        def teardown_module(module):
+            assert len(module.made) < 100
+
+        class TestFar:
+            def setup_method(self):
+                made.append(1)
+
+            def test_far(self, far):
+                assert far == "b" and made
+
+            @pytest.mark.xfail
+            def test_expected(self):
+                assert not made
+
+        @pytest.fixture(scope="class")
+        def broken():
+            raise ValueError("for the class")
+
+        @pytest.mark.usefixtures("broken")
+        class TestBroken:
+            def test_one(self): pass
+            def test_two(self): pass
+    """,
+    "tests__b__test_ends": """
+        import pytest
+
+        @pytest.fixture
+        def breaks():
+            yield
+            raise ValueError("in teardown")
+
+        def test_breaks(breaks): pass
+
+        def test_leaves(tmp_path, monkeypatch):
+            monkeypatch.chdir(tmp_path)
+
+        def test_plain(): pass
+
+        if True:
+            def test_last(): assert 0, "last"
+    """,
+    "tests__test_inherits": """
+        import pytest
+
+        class Base:
+            def test_base(self): pass
+
+        class TestChild(Base):
+            class TestInner:
+                def test_inner(self): pass
+    """,
+    "tests__test_skipped": "import pytest\npytest.skip('all of it', allow_module_level=True)\n",
+    "documented": '''
+        """
+        >>> 1 + 1
+        2
+        """
+
+        def double(x):
+            """
+            >>> double(2)
+            5
+            """
+            return 2 * x
+    ''',
+}
+
+
 @pytest.fixture
 def write() -> Callable[..., None]:
-    """Write test files into a folder: `test_a="..."` is test_a.py, `sub__test_a` is sub/test_a.py, `sub____init__` a package."""
+    """Write Python files into a folder: `test_a="..."` is test_a.py, `sub__a` sub/a.py, `sub____init__` a package."""
     return _write
 
 
@@ -132,3 +316,13 @@ def run_order() -> Callable[..., list[dict[str, Any]]]:
         return [{"do": "warm", "preload": []}, {"do": "load", **(load or {})}, run]
 
     return orders
+
+
+@pytest.fixture
+def nasty(tmp_path: Path) -> Path:
+    """Return a project with all that makes pytest's sessions hard to take apart."""
+    folder = tmp_path / "nasty"
+    _write(folder, **NASTY)
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = --doctest-glob=*.txt\n")
+    (folder / "tests" / "words.txt").write_text(">>> 1 + 1\n2\n>>> 1 + 1\n3\n")
+    return folder

