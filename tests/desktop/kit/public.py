@@ -22,6 +22,7 @@ class Recipe:
 
     Attributes:
         sdist: Name and version of the source distribution.
+        sha256: Of its archive.
         extras: Of the project itself, in brackets, or empty.
         needs: What its tests need, pinned where newer ones change their outcome.
         core: The file with the function.
@@ -31,6 +32,7 @@ class Recipe:
     """
 
     sdist: str
+    sha256: str
     extras: str
     needs: tuple[str, ...]
     core: str
@@ -42,6 +44,7 @@ class Recipe:
 RECIPES = {
     "flask": Recipe(
         "flask==3.1.3",
+        "0ef0e52b8a9cd932855379197dd8f94047b359ca0a78695144304cb45f87c9eb",
         "[async,dotenv]",
         ("pytest==8.4.2", "werkzeug==3.1.3"),
         "src/flask/config.py",
@@ -50,6 +53,7 @@ RECIPES = {
     ),
     "httpx": Recipe(
         "httpx==0.28.1",
+        "75e98c5f16b0f35b567856f597f06ff2270a374470a5c2392242528e3e3e42fc",
         "[brotli,cli,http2,socks,zstd]",
         ("pytest==8.3.4", "chardet==5.2.0", "click<8.2", "trio==0.27.0", "trustme==1.1.0", "uvicorn==0.32.1"),
         "httpx/_utils.py",
@@ -59,6 +63,7 @@ RECIPES = {
     ),
     "marshmallow": Recipe(
         "marshmallow==4.4.0",
+        "9e6ffa8511012ca89732324c1c253efd7b4d35632dcbdf80aa793fe01804af3e",
         "",
         ("pytest==9.2.0", "simplejson"),
         "src/marshmallow/utils.py",
@@ -78,36 +83,13 @@ class PublicProject:
 
     def __init__(self, recipe: Recipe, folder: Path) -> None:
         self.recipe = recipe
-        _run(
-            [
-                sys.executable,
-                "-m",
-                "pip",
-                "download",
-                "-q",
-                "--no-deps",
-                "--no-binary",
-                ":all:",
-                "-d",
-                ".",
-                recipe.sdist,
-            ],
-            folder,
-        )
-        (archive,) = folder.glob("*.tar.gz")
-        with tarfile.open(archive) as content:
-            content.extractall(folder, filter="data")
-        self.root = archive.with_name(archive.name.removesuffix(".tar.gz"))
-        _run([sys.executable, "-m", "venv", ".venv"], self.root)
-        self.python = str(self.root / ".venv" / "bin" / "python")
-        _run([self.python, "-m", "pip", "install", "-q", "-e", f".{recipe.extras}", *recipe.needs], self.root)
+        self.root = unpack(recipe, folder)
+        self.python = install(recipe, self.root)
         self.code = self.root / recipe.core
         self.good = self.code.read_text(encoding="utf-8")
         self.broken = self.good.replace(recipe.good, recipe.broken)
         assert self.broken != self.good, recipe.core
-        (self.root / ".gitignore").write_text(".venv/\n__pycache__/\n*.egg-info/\n.pytest_cache/\n", encoding="utf-8")
-        self.git("init", "--quiet", "--initial-branch=good")
-        self.commit("good")
+        put_under_git(self.root)
         self.git("checkout", "--quiet", "-b", "broken")
         self.code.write_text(self.broken, encoding="utf-8")
         self.commit("broken")
@@ -119,19 +101,53 @@ class PublicProject:
 
     def commit(self, message: str) -> None:
         """Commit everything."""
-        self.git("add", "--all")
-        self.git("-c", "user.name=Ann", "-c", "user.email=ann@example.org", "commit", "--quiet", "-m", message)
+        _commit(self.root, message)
 
     def outcomes(self, folder: Path) -> dict[str, str]:
-        """Return how each test ends under a plain `python -m pytest`, by node id, told by a plugin of its own."""
-        (folder / "tellall.py").write_text(TELL_ALL, encoding="utf-8")
-        told = folder / "told.txt"
-        told.unlink(missing_ok=True)
-        environ = os.environ | {"PYTHONPATH": str(folder), "TOLD": str(told)}
-        argv = [self.python, "-m", "pytest", "-q", "-p", "tellall", *self.recipe.left_out]
-        subprocess.run(argv, cwd=self.root, env=environ, capture_output=True, timeout=SUITE_S, check=False)
-        lines = told.read_text(encoding="utf-8").splitlines()
-        return {nodeid: outcome for outcome, _, nodeid in (line.partition(" ") for line in lines)}
+        """Return how each test ends under a plain `python -m pytest`, by node id."""
+        return outcomes(self.recipe, self.root, folder)
+
+
+def unpack(recipe: Recipe, folder: Path) -> Path:
+    """Fetch the source distribution into `folder`, and return the folder that it was unpacked to.
+
+    Raises:
+        AssertionError: It cannot be had, or is not the one with the recipe's hash.
+    """
+    (folder / "pinned.txt").write_text(f"{recipe.sdist} --hash=sha256:{recipe.sha256}\n", encoding="utf-8")
+    words = ["-q", "--no-deps", "--no-binary", ":all:", "--require-hashes", "-d", ".", "-r", "pinned.txt"]
+    _run([sys.executable, "-m", "pip", "download", *words], folder)
+    (archive,) = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as content:
+        content.extractall(folder, filter="data")
+    return archive.with_name(archive.name.removesuffix(".tar.gz"))
+
+
+def install(recipe: Recipe, root: Path) -> str:
+    """Make the project's `.venv` with what its tests need, and return the interpreter's path."""
+    _run([sys.executable, "-m", "venv", ".venv"], root)
+    python = str(root / ".venv" / "bin" / "python")
+    _run([python, "-m", "pip", "install", "-q", "-e", f".{recipe.extras}", *recipe.needs], root)
+    return python
+
+
+def put_under_git(root: Path) -> None:
+    """Commit the project as it is, on a branch `good`."""
+    (root / ".gitignore").write_text(".venv/\n__pycache__/\n*.egg-info/\n.pytest_cache/\n", encoding="utf-8")
+    _run(["git", "init", "--quiet", "--initial-branch=good"], root)
+    _commit(root, "good")
+
+
+def outcomes(recipe: Recipe, root: Path, folder: Path) -> dict[str, str]:
+    """Return how each test ends under a plain `python -m pytest`, by node id, told by a plugin put into `folder`."""
+    (folder / "tellall.py").write_text(TELL_ALL, encoding="utf-8")
+    told = folder / "told.txt"
+    told.unlink(missing_ok=True)
+    environ = os.environ | {"PYTHONPATH": str(folder), "TOLD": str(told)}
+    argv = [str(root / ".venv" / "bin" / "python"), "-m", "pytest", "-q", "-p", "tellall", *recipe.left_out]
+    subprocess.run(argv, cwd=root, env=environ, capture_output=True, timeout=SUITE_S, check=False)
+    lines = told.read_text(encoding="utf-8").splitlines()
+    return {nodeid: outcome for outcome, _, nodeid in (line.partition(" ") for line in lines)}
 
 
 TELL_ALL = """
@@ -161,3 +177,8 @@ def _run(argv: list[str], folder: Path) -> None:
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, timeout=SETUP_S, check=False)
     assert done.returncode == 0, f"{argv}\n{done.stdout}\n{done.stderr}"
+
+
+def _commit(root: Path, message: str) -> None:
+    _run(["git", "add", "--all"], root)
+    _run(["git", "-c", "user.name=Ann", "-c", "user.email=ann@example.org", "commit", "--quiet", "-m", message], root)
