@@ -8,7 +8,7 @@ import pytest
 
 from tests.mutations.choosing import Chooser
 from tests.mutations.mutation import Tree
-from tests.mutations.plain import FAILED, INTERRUPTED
+from tests.mutations.plain import INTERRUPTED
 from tests.mutations.sample import mutations, sample
 from tests.mutations.subjects import public
 from tests.mutations.table import faults
@@ -20,25 +20,23 @@ if TYPE_CHECKING:
 OF_EACH_PROJECT = {"flask": 30, "marshmallow": 30, "httpx": 12}
 
 
-@pytest.mark.timeout(240)
-async def test_each_way_in_which_a_change_reaches_a_test_is_seen(tmp_path: Path) -> None:
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(("every", "first"), [(2, 0), pytest.param(2, 1, marks=pytest.mark.slow)])
+async def test_each_way_in_which_a_change_reaches_a_test_is_seen(tmp_path: Path, every: int, first: int) -> None:
     """One watcher, one change after the other, each taken back: its red tests are those of a plain pytest."""
     subject = sample(tmp_path / "pristine")
 
     async with bench(subject, tmp_path / "work") as side:
         await side.learn()
-        tried = [
-            await side.try_out(number, mutation, seed="sample")
-            for number, mutation in enumerate(mutations(side.content))
-        ]
+        chosen = mutations(side.content)[first::every]
+        tried = [await side.try_out(number, mutation, seed="sample") for number, mutation in enumerate(chosen)]
 
     assert not side.flaky
     assert not side.base_red
     assert not faults(tried)
     # The changes are real ones: plain pytest finds something in all of them but where a test only goes.
-    harmless = [trial.kind for trial in tried if not trial.red and trial.plain_exit != INTERRUPTED]
-    assert harmless == ["test file gone"]
-    assert {FAILED, INTERRUPTED} < {trial.plain_exit for trial in tried}
+    harmless = {trial.kind for trial in tried if not trial.red and trial.plain_exit != INTERRUPTED}
+    assert harmless <= {"test file gone"}
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from app.agents.testing.echo import left_alone
 from app.agents.testing.measured import CoverageRun
 from app.agents.testing.secondlook import SecondLook
 from app.agents.testing.selected import Project
@@ -19,10 +20,10 @@ from app.domain.verdicts import Verdict
 from app.engine.tasks import spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from app.agents.testing.echo import Echo
+    from app.agents.testing.echo import Echo, Writer
     from app.agents.testing.impact.keeper import Choice, ImpactKeeper
     from app.agents.testing.lastgreen import LastGreen
     from app.agents.testing.runs import RunOutcome, TestRun
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from app.domain.verdicts import Check
     from app.engine.clock import Clock
     from app.engine.processes import ProcessRunner
-
-    Writer = TestRun | SecondLook | CoverageRun
 
 _log = structlog.get_logger(__name__)
 
@@ -81,6 +80,7 @@ class Afterwork:
         on_battery: Tells whether the machine runs on its battery; called in a thread.
         publish: Takes what was found.
         notice: Shows (a kind, a text, a hint), or with an empty text takes it back.
+        saved: Takes files that changed while tests ran here, and that they did not write after all.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class Afterwork:
         on_battery: Callable[[], bool],
         publish: Callable[[Event], None],
         notice: Callable[[str, str, str], None],
+        saved: Callable[[Iterable[str]], None],
     ) -> None:
         self._root = root
         self._impact = impact
@@ -109,6 +110,7 @@ class Afterwork:
         self._on_battery = on_battery
         self._publish = publish
         self._notice = notice
+        self._saved = saved
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, done: Finished) -> None:
@@ -191,9 +193,12 @@ class Afterwork:
 
     @contextmanager
     def _at_work(self, writer: Writer) -> Iterator[None]:
-        """Have what tests write meanwhile taken for their own."""
-        self._echo.goes_on()
+        """Have what tests write meanwhile taken for their own, as far as it is as they left it."""
+        self._echo.goes_on(writer)
         try:
             yield
         finally:
+            held = self._echo.held_back()
             self._echo.ended(writer.wrote)
+            if changed := held.keys() - left_alone(self._root, held):
+                self._saved(changed)

@@ -141,6 +141,7 @@ class TestWatcher:
             on_battery=self._on_battery,
             publish=pulse.publish,
             notice=self._notice,
+            saved=self.inbox.saved,
         )
         async with tester:
             while not pulse.stopping.is_set():
@@ -202,6 +203,8 @@ class TestWatcher:
             wrote = {change.path: own[change.path] for change in batch.changes if change.path in own}
             echoed = await asyncio.to_thread(left_alone, self.root, wrote) if wrote else ()
             saved = [change.path for change in batch.changes if change.path not in echoed]
+            held = self._echo.holds_back(saved)
+            saved = [path for path in saved if path not in held]
             if saved:
                 self._echo.heard(saved, is_source=self.impact.knows_any(saved))
                 self.inbox.saved(saved)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from app.engine.clock import Clock
 
     Wrote = Mapping[str, tuple[int, int] | None]
+
+
+class Writer(Protocol):
+    """Something that runs tests."""
+
+    @property
+    def wrote(self) -> Wrote:
+        """The files that they wrote so far, as in `TestRun.wrote`."""
+
 
 ECHO_S = 3.0
 """Changes that a run's tests made are told until so long after it (a batch comes 2 s late at most)."""
@@ -44,6 +53,8 @@ class Echo:
         self._in_a_row = 0
         self._sources_in_a_row = 0
         self._suspects: set[str] = set()
+        self._writer: Writer | None = None
+        self._held: set[str] = set()
         self._from_within = False
         self._from_without = False
 
@@ -74,17 +85,32 @@ class Echo:
         self._from_within = self._from_without = self._beside = False
         self._running = True
 
-    def goes_on(self) -> None:
+    def goes_on(self, writer: Writer) -> None:
         """Tests run once more that no change asked for.
 
-        What changes meanwhile is a person's, unless it is what changed while they ran before.
+        What changes meanwhile is a person's, unless they write it, or it changed while they ran before.
         """
         self._beside = True
+        self._writer = writer
+
+    def holds_back(self, paths: Iterable[str]) -> set[str]:
+        """Return those of the changed files that tests write which run beside; whose they are shows when they end."""
+        written = self._writer.wrote if self._writer is not None else {}
+        held = {path for path in paths if path in written}
+        self._held |= held
+        return held
+
+    def held_back(self) -> Wrote:
+        """Return the files that were held back, as those tests left them, and forget them."""
+        written, held = self._writer.wrote if self._writer is not None else {}, self._held
+        self._held = set()
+        return {path: written.get(path) for path in held}
 
     def ended(self, wrote: Wrote) -> None:
         """A run ended, in which the tests wrote these files and left them so."""
-        self._wrote = dict(wrote)
+        self._wrote = {**self.own(), **wrote} if self._beside else dict(wrote)
         self._running = self._beside = False
+        self._writer = None
         self._ended_at = self._clock.monotonic()
 
     def own(self) -> Wrote:

@@ -17,7 +17,9 @@ class TestSettings(Section):
     python: str = Field(
         default="", description="The Python that runs the tests; empty: the project's own is looked for"
     )
-    args: tuple[str, ...] = Field(default=(), description='More arguments for pytest: ["-x", "-m", "not slow"]')
+    args: tuple[str, ...] = Field(
+        default=(), description='More arguments for pytest, or for unittest where `runner` says so: ["-m", "not slow"]'
+    )
     hang_seconds: float = Field(
         default=300.0, ge=1, le=86_400, description="A run that gives no sign of life for so long is ended"
     )
@@ -29,7 +31,9 @@ class TestSettings(Section):
         default="", description='The command that runs the tests, where `runner` is "command": "npx vitest run"'
     )
     report: str = Field(
-        default="", description="The JUnit XML file that `command` writes, in the project's folder; empty: none"
+        default="",
+        description="The JUnit XML that `command` writes, in the project's folder: a file, a folder or a pattern; "
+        "empty: TAP or the exit code",
     )
     impact: bool = Field(default=True, description="Run the tests that a change touches first, then the rest")
     warm_workers: int = Field(

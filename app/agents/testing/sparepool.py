@@ -40,8 +40,11 @@ class Spare:
     is_current: bool = False
 
     def serves(self, changed: Changed) -> bool:
-        """Return whether it holds nothing that a change has made old."""
-        return self.is_current or self.worker.serves(changed)
+        """Return whether it holds nothing that a change has made old.
+
+        One that hurried has run the project's conftests, which may have looked at anything: it serves that change only.
+        """
+        return self.is_current if self.hurried_at is not None else self.worker.serves(changed)
 
 
 class SparePool:

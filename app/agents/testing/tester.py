@@ -98,6 +98,7 @@ class Tester:
         on_battery: Tells whether the machine runs on its battery; called in a thread.
         publish: Takes events about the project.
         notice: Shows (a kind, a text, a hint), or with an empty text takes it back.
+        saved: Takes files that changed while tests ran beside, and that they did not write after all.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class Tester:
         on_battery: Callable[[], bool],
         publish: Callable[[Event], None],
         notice: Callable[[str, str, str], None],
+        saved: Callable[[Iterable[str]], None],
     ) -> None:
         self._root = root
         self._title = title
@@ -135,7 +137,6 @@ class Tester:
             environ=environ,
             want=settings.warm_workers,
             cap_bytes=settings.warm_mb << 20,
-            may_load=lambda: impact.may_load,
             on_battery=on_battery,
             on_trouble=lambda text, hint: notice("spares", text, hint),
         )
@@ -151,6 +152,7 @@ class Tester:
             on_battery=on_battery,
             publish=publish,
             notice=notice,
+            saved=saved,
         )
 
     async def __aenter__(self) -> Self:

@@ -21,6 +21,29 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class Wrote:
+    """Tests that run beside."""
+
+    def __init__(self, wrote: dict[str, tuple[int, int] | None]) -> None:
+        self.wrote = wrote
+
+
+def test_what_tests_beside_write_is_held_back_until_they_end(fake_clock: Any) -> None:
+    """Only then shows whether it is as they left it."""
+    echo = Echo(fake_clock)
+    writer = Wrote({"out.txt": None})
+    echo.goes_on(writer)
+
+    held = echo.holds_back(["out.txt", "calc.py"])
+    writer.wrote["out.txt"] = (1, 2)
+
+    assert held == {"out.txt"}
+    assert echo.held_back() == {"out.txt": (1, 2)}
+    echo.ended(writer.wrote)
+    assert not echo.holds_back(["out.txt"])
+    assert set(echo.own()) == {"out.txt"}
+
+
 def test_what_the_tests_wrote_is_theirs_for_a_while(fake_clock: Any) -> None:
     """Such a file is looked at for as long as a batch can be late."""
     echo = Echo(fake_clock)
@@ -136,7 +159,7 @@ def test_what_changes_beside_is_a_persons_unless_it_changed_during_runs_before(f
                 echo.heard([path])
             echo.ended({})
             fake_clock.advance(CLOSE_S + 1)
-            echo.goes_on()
+            echo.goes_on(Wrote({}))
             echo.heard([path])
             echo.ended({})
         holds.append(echo.hold_s)

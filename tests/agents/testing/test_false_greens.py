@@ -170,8 +170,12 @@ async def test_what_a_map_of_functions_overlooks_is_seen(
     assert watched.verdicts == [Verdict.GREEN, Verdict.RED, Verdict.GREEN]
 
 
-async def test_an_edit_of_the_same_size_within_the_same_second_counts(tmp_path: Path) -> None:
+async def test_an_edit_of_the_same_size_within_the_same_second_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Python would take the old bytecode for the new file's: twelve edits, twelve right verdicts."""
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"):
+        monkeypatch.delenv(name, raising=False)
     root = tmp_path / "proj"
     put(
         root,

@@ -354,6 +354,54 @@ async def test_a_change_while_one_loads_ends_it(kit: Kit, ways: dict[str, Any]) 
         assert not lives(deep)
 
 
+@pytest.mark.parametrize(("later", "warmth"), [(0.0, LOADED), (0.001, READY)])
+async def test_one_that_hurried_serves_a_change_that_was_complete_by_then(
+    kit: Kit, ways: dict[str, Any], later: float, warmth: Warmth
+) -> None:
+    """What it loaded is the change itself, unless more was written after it began to load."""
+    kit.may_load = False
+    ways["loaded"] = {"files": ["src/app.py"]}
+    async with kit.warm(READY, READY) as spares:
+        hurried_at = kit.clock.monotonic()
+        spares.hurry(["src/app.py"])
+        await kit.until(lambda: LOADED in spares.warmths)
+
+        spares.changed(["src/app.py"], new_or_gone=(), last_at=hurried_at + later)
+        worker = await spares.take(["src/app.py"])
+
+        assert worker.warmth is warmth
+        await worker.aclose()
+
+
+async def test_one_that_hurried_is_old_with_the_next_change(kit: Kit, ways: dict[str, Any]) -> None:
+    """It served the one before, which was nothing worth a run."""
+    kit.may_load = False
+    ways["loaded"] = {"files": ["src/app.py"]}
+    async with kit.warm(READY, READY) as spares:
+        hurried_at = kit.clock.monotonic()
+        spares.hurry(["src/app.py"])
+        await kit.until(lambda: LOADED in spares.warmths)
+        spares.changed(["src/app.py"], new_or_gone=(), last_at=hurried_at)
+
+        spares.changed(["src/app.py"], new_or_gone=(), last_at=kit.clock.monotonic() + 1)
+
+        assert LOADED not in spares.warmths
+
+
+@pytest.mark.parametrize("path", ["pyproject.toml", "src/app.py"])
+async def test_none_hurries_for_a_configuration_or_beside_a_run(kit: Kit, path: str) -> None:
+    """The first makes all of them old, and a run may share what conftests set up with nobody."""
+    kit.may_load = False
+    async with kit.warm(READY, READY) as spares:
+        worker = await spares.take() if path == "src/app.py" else None
+
+        spares.hurry([path])
+
+        assert LOADING not in spares.warmths
+        if worker is not None:
+            await worker.aclose()
+
+
 async def test_a_change_of_the_configuration_ends_all(kit: Kit) -> None:
     """It was read before the first wait."""
     async with kit.warm(READY, LOADED) as spares:

@@ -651,3 +651,32 @@ async def test_a_root_that_is_no_folder_is_refused(project: Path, name: str) -> 
         with pytest.raises(ProjectError, match=name):
             async with FileWatch(project / name, bridge=bridge, clock=SystemClock(), on_trouble=no_trouble):
                 pass
+
+
+async def test_a_single_save_is_told_of_early(tmp_path: Path, watching: Callable[..., Any]) -> None:
+    """Its name comes before the batch, and once."""
+    stirred: list[frozenset[str]] = []
+    (tmp_path / "pkg").mkdir()
+    async with watching(tmp_path, on_stir=stirred.append) as watched:
+        await watched.watch.indexed()
+
+        (tmp_path / "pkg" / "a.py").write_text("x = 1\n", encoding="utf-8")
+        batch = await watched.next()
+
+    assert [change.path for change in batch.changes] == ["pkg/a.py"]
+    assert stirred == [frozenset({"pkg/a.py"})]
+    assert batch.last_at > 0
+
+
+async def test_many_files_at_once_are_told_of_in_their_batch_only(tmp_path: Path, watching: Callable[..., Any]) -> None:
+    """A checkout is not complete when its first files are there."""
+    stirred: list[frozenset[str]] = []
+    async with watching(tmp_path, on_stir=stirred.append) as watched:
+        await watched.watch.indexed()
+
+        for number in range(50):
+            (tmp_path / f"a{number}.py").write_text("x = 1\n", encoding="utf-8")
+        told = len((await watched.next()).changes)
+
+    assert told == 50
+    assert not stirred
