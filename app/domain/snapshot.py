@@ -239,7 +239,8 @@ def _(event: events.RunStaged, s: Snapshot) -> Snapshot:
     if event.stage is Stage.IMPACTED:
         return _project(s, replace(view, current=replace(run, stage=event.stage, impacted=event.tests)))
     impacted = run.counts.total if run.impacted is None else run.impacted
-    rest = replace(run, stage=event.stage, impacted=impacted, impacted_verdict=event.verdict)
+    # The whole is counted anew: the tests of the change are among it.
+    rest = replace(run, stage=event.stage, impacted=impacted, impacted_verdict=event.verdict, counts=Counts())
     return _project(s, replace(view, current=rest))
 
 

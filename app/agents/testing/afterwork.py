@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from app.agents.testing.echo import Echo, Writer
     from app.agents.testing.impact.keeper import Choice, ImpactKeeper
     from app.agents.testing.lastgreen import LastGreen
-    from app.agents.testing.runs import RunOutcome, TestRun
+    from app.agents.testing.runs import RunOutcome
     from app.agents.testing.settings import TestSettings
     from app.agents.testing.spares import Spares
+    from app.agents.testing.stagedrun import StagedRun
     from app.domain.events import Event
     from app.domain.verdicts import Check
     from app.engine.clock import Clock
@@ -55,7 +56,7 @@ class Finished:
         choice: Which tests came first.
     """
 
-    run: TestRun
+    run: StagedRun
     run_id: str
     outcome: RunOutcome
     settings: TestSettings

@@ -15,10 +15,11 @@ from app.agents.testing.runners.choose import choose_runner
 from app.agents.testing.runners.toolrun import ToolRun
 from app.agents.testing.runs import TestRun
 from app.agents.testing.spares import Recipe, Spares
+from app.agents.testing.stagedrun import StagedRun
 from app.domain.verdicts import Cause, CauseKind, Counts, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from app.agents.testing.runs import RunOutcome
@@ -109,18 +110,22 @@ async def run_once(
     choice = await impact.choose(cause, ()) if settings.impact and changed else Choice()
 
     async def plan() -> Order:
-        return Order(choice.chunks, first=tuple(changed), trace="cheap")
+        return Order(choice.chunks, rest=False, trace="cheap")
 
     async with Spares(root, runner=runner, clock=clock, environ=environ, want=0) as spares:
-        run = TestRun(
-            root=root,
-            interpreter=interpreter.path,
-            take=lambda: spares.cold(Recipe(interpreter.path, settings.args)),
-            plan=plan,
-            hang_s=settings.hang_seconds,
-            clock=clock,
-            coverage=coverage,
-        )
+
+        def make(plan: Callable[[], Awaitable[Order]]) -> TestRun:
+            return TestRun(
+                root=root,
+                interpreter=interpreter.path,
+                take=lambda: spares.cold(Recipe(interpreter.path, settings.args)),
+                plan=plan,
+                hang_s=settings.hang_seconds,
+                clock=clock,
+                coverage=coverage,
+            )
+
+        run = StagedRun(make, plan, lambda: None)
         outcome = await run.run(lambda _count: None, tests.ended, tests.staged)
     ran = {nodeid: result.duration_s for nodeid, result in run.results.items()}
     before = impact.kept_lines(choice)

@@ -15,13 +15,14 @@ from app.agents.testing.runners.choose import choose_runner, may_choose_anew
 from app.agents.testing.runners.toolrun import ToolRun
 from app.agents.testing.runs import TestRun
 from app.agents.testing.spares import Recipe, Spares
+from app.agents.testing.stagedrun import StagedRun
 from app.domain.events import InterpreterFound
 from app.domain.verdicts import CauseKind, Stage, Verdict
 from app.engine.filewatch import ChangeKind
 from app.engine.tasks import spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -60,7 +61,7 @@ class Going:
         choice: Which tests come first; empty until that is known.
     """
 
-    run: TestRun | ToolRun
+    run: StagedRun | ToolRun
     run_id: str
     task: asyncio.Task[RunOutcome]
     cause: Cause
@@ -217,24 +218,24 @@ class Tester:
             choice, _ = await asyncio.gather(self._choose(cause, red, settings), after)
             going.choice = choice
             cycle.expect(choice.known)
-            first = (*cause.paths, *(nodeid.partition("::")[0] for nodeid in red))
             trace: Literal["cheap", "none"] = "cheap" if settings.impact else "none"
-            return Order(choice.chunks, first=tuple(dict.fromkeys(first)), trace=trace)
+            return Order(choice.chunks, rest=False, trace=trace)
 
         def staged(stage: Stage, tests: int | None) -> None:
             touched = len(going.choice.selection.impacted) if stage is Stage.IMPACTED else None
             cycle.staged(stage, tests if tests is not None else touched)
-            if stage is Stage.REST:
-                self._spares.refill()
 
-        run = TestRun(
-            root=self._root,
-            interpreter=interpreter.path,
-            take=lambda: self._spares.take(cause.paths),
-            plan=plan,
-            hang_s=settings.hang_seconds,
-            clock=self._clock,
-        )
+        def make(plan: Callable[[], Awaitable[Order]]) -> TestRun:
+            return TestRun(
+                root=self._root,
+                interpreter=interpreter.path,
+                take=lambda: self._spares.take(cause.paths),
+                plan=plan,
+                hang_s=settings.hang_seconds,
+                clock=self._clock,
+            )
+
+        run = StagedRun(make, plan, self._spares.refill)
         task = spawn(run.run(cycle.collected, cycle.ran, staged), name=f"tests of {self._title}")
         going = Going(run, cycle.run_id, task, cause, settings, interpreter.path, self._clock.wall(), frozenset(red))
         return going
@@ -258,7 +259,7 @@ class Tester:
         outcome = going.outcome
         if outcome is not None and outcome.verdict in _ASK_ANEW:
             self._interpreter = self._chosen_for = None
-        if outcome is not None and isinstance(going.run, TestRun):
+        if outcome is not None and isinstance(going.run, StagedRun):
             self._after.begin(
                 Finished(
                     going.run,
