@@ -239,8 +239,7 @@ def _(event: events.RunStaged, s: Snapshot) -> Snapshot:
     if event.stage is Stage.IMPACTED:
         return _project(s, replace(view, current=replace(run, stage=event.stage, impacted=event.tests)))
     impacted = run.counts.total if run.impacted is None else run.impacted
-    # The whole is counted anew: the tests of the change are among it.
-    rest = replace(run, stage=event.stage, impacted=impacted, impacted_verdict=event.verdict, counts=Counts())
+    rest = replace(run, stage=event.stage, impacted=impacted, impacted_verdict=event.verdict)
     return _project(s, replace(view, current=rest))
 
 
@@ -277,8 +276,11 @@ def _(event: events.TestsRan, s: Snapshot) -> Snapshot:
     if view is None or run is None:
         return s
     tests = dict(view.tests)
+    again = []
     for result in event.results:
         before = tests.get(result.nodeid)
+        if before is not None and before.run_id == run.run_id:
+            again.append(before.outcome)
         turned = before is None or before.outcome.is_red != result.outcome.is_red
         tests[result.nodeid] = TestState(
             result.nodeid,
@@ -289,7 +291,7 @@ def _(event: events.TestsRan, s: Snapshot) -> Snapshot:
             run.run_id,
             None if before is None or turned else before.check,
         )
-    counts = run.counts.plus(Counts.of([result.outcome for result in event.results]))
+    counts = run.counts.plus(Counts.of([result.outcome for result in event.results])).minus(Counts.of(again))
     run = replace(run, counts=counts, running=event.running)
     return _project(s, replace(view, current=run, tests=MappingProxyType(tests)))
 

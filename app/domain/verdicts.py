@@ -195,6 +195,10 @@ class Counts:
         """Return the sum, field by field."""
         return Counts(**{each.value: getattr(self, each.value) + getattr(other, each.value) for each in Outcome})
 
+    def minus(self, other: Counts) -> Counts:
+        """Return the difference, field by field: of tests that ended again, their last end counts."""
+        return Counts(**{each.value: getattr(self, each.value) - getattr(other, each.value) for each in Outcome})
+
     @property
     def total(self) -> int:
         """All tests that ended."""

@@ -128,7 +128,7 @@ def _notification(event: VerdictChanged) -> Notification:
         ({"recovered": Verdict.HUNG, "still_red": 2}, "The tests no longer hang, 2 still red"),
         ({"recovered": Verdict.ERROR, "still_red": 2}, "The tests run again, 2 still red"),
         ({"trouble": Verdict.NO_PYTEST}, "pytest is not installed"),
-        ({"trouble": Verdict.NO_INTERPRETER}, "No Python was found for the tests"),
+        ({"trouble": Verdict.NO_INTERPRETER}, "What runs the tests was not found"),
         ({"trouble": Verdict.NO_TESTS}, "No tests were found"),
         ({"trouble": Verdict.COLLECTION_ERROR, "broke": (FILE,)}, "Test files cannot be imported"),
         ({"trouble": Verdict.USAGE_ERROR}, "pytest refused its settings"),

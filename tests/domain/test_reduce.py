@@ -59,6 +59,18 @@ def test_a_run_is_current_while_it_goes_on_and_last_when_it_has_ended() -> None:
     assert (last.verdict, last.counts.total) == (Verdict.GREEN, 1)
 
 
+def test_a_test_that_ends_twice_in_a_run_counts_once() -> None:
+    """The tests of a change run again with the whole; their last end counts."""
+    first, again = TestResult("t.py::a", Outcome.FAILED), TestResult("t.py::a", Outcome.PASSED)
+    events_of = run("1", first, TestResult("t.py::b", Outcome.PASSED), at=1)[:3]
+    whole = events.TestsRan(at=2, project=ROOT, run_id="1", results=(again, TestResult("t.py::c", Outcome.SKIPPED)))
+
+    current = after(watched(), *events_of, whole).projects[ROOT].current
+
+    assert current is not None
+    assert current.counts == Counts(passed=2, skipped=1)
+
+
 def test_a_test_remembers_when_and_by_what_it_turned() -> None:
     """`since` and `cause` are those of the turn from green to red, and stay while it remains red."""
     green = run("1", TestResult("t.py::a", Outcome.PASSED), at=1)
