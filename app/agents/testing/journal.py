@@ -1,8 +1,8 @@
 """What a run has told so far, and what to make of it once it has ended.
 
-Pure: fed with the worker's lines (their kinds stand in `worker/stream.py`), asked for results as they come, and in the
-end for the verdict. The rule of the verdict is that nothing is green unless everything says so: pytest's exit code, the
-process's, each collected test's result, and the absence of any red one.
+Pure: fed with the worker's lines (their kinds stand in `worker/__init__.py`), asked for results as they come, and in
+the end for the verdict. The rule of the verdict is that nothing is green unless everything says so: pytest's exit code,
+the process's, each collected test's result, and the absence of any red one.
 """
 
 from __future__ import annotations

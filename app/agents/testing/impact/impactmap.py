@@ -71,11 +71,13 @@ class ImpactMap:
         files: The tests of each file in pytest's order, as the last complete run collected them.
         durations: Seconds that each test took last.
         thirdparty: Modules of others that complete runs loaded, in order.
+        unfit: Those of them that are not to be imported ahead.
         preload_trusted: Whether importing those ahead of a run leaves its results as they are; None when not tried.
     """
 
     def __init__(self) -> None:
         self.thirdparty: tuple[str, ...] = ()
+        self.unfit: set[str] = set()
         self.preload_trusted: bool | None = None
         self.sources: dict[str, SourceIndex] = {}
         self.graph = ImportGraph()

@@ -97,8 +97,10 @@ class ImpactKeeper:
 
     @property
     def preload(self) -> tuple[str, ...]:
-        """Modules of others that runs loaded, in order."""
-        return self._map.thirdparty
+        """Modules of others that runs loaded, in order, as far as they are fit to be imported ahead."""
+        known = self._map
+        own = {name.partition(".")[0] for name in known.graph.files}
+        return tuple(name for name in known.thirdparty if name not in known.unfit and name.partition(".")[0] not in own)
 
     async def open(self, settled_by: str) -> None:
         """Load the map that was made under these circumstances (interpreter, arguments); another is not used."""
@@ -160,6 +162,7 @@ class ImpactKeeper:
         """Learn from a run whose only purpose it was to be traced."""
         async with self._turn:
             self._map.learn_modules(trace)
+            self._map.unfit.update(trace.warned)
         await self._index_unknown({*trace.modules.values()})
         async with self._turn:
             await asyncio.to_thread(self._map.learn_trace, trace)

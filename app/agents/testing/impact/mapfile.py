@@ -142,6 +142,7 @@ class MapFile:
             known.durations = meta["durations"]
             known.imported_units = {(path, name) for path, name in meta["imported_units"]}
             known.thirdparty, known.preload_trusted = tuple(meta["thirdparty"]), meta["preload_trusted"]
+            known.unfit = set(meta["unfit"])
             known.imported_read, known.imported_listed = set(meta["imported_read"]), set(meta["imported_listed"])
 
     def _write(self, base: sqlite3.Connection, known: ImpactMap) -> None:
@@ -193,6 +194,7 @@ class MapFile:
             "files": known.files,
             "durations": known.durations,
             "thirdparty": known.thirdparty,
+            "unfit": sorted(known.unfit),
             "preload_trusted": known.preload_trusted,
             "imported_units": sorted(known.imported_units),
             "imported_read": sorted(known.imported_read),

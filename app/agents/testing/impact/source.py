@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-FORMAT = f"2 {sys.version_info[0]}.{sys.version_info[1]} {MAGIC_NUMBER.hex()}"
+FORMAT = f"3 {sys.version_info[0]}.{sys.version_info[1]} {MAGIC_NUMBER.hex()}"
 """Changes whenever digests made before are worth nothing."""
 
 LARGEST = 1 << 20

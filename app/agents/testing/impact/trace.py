@@ -43,6 +43,7 @@ class Trace:
         modules: Path by name of the project's modules that were loaded.
         unseen: Files that were imported in ways that no import statement shows.
         thirdparty: Names of other modules that were loaded, in order.
+        warned: Those of them that warn when they are imported: ahead of the tests, no test would see it.
     """
 
     tests: dict[str, Touched] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Trace:
     modules: dict[str, str] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
     thirdparty: tuple[str, ...] = ()
+    warned: tuple[str, ...] = ()
     _codes: dict[int, Place] = field(default_factory=dict)
 
     def take(self, kind: str, said: Mapping[str, object]) -> None:
@@ -66,6 +68,8 @@ class Trace:
                 self.tests[_text(said["id"])] = self._touched(said)
             case "imported":
                 self.imported = self._touched(said)
+            case "ready":
+                self.warned = _texts(said.get("warned", ()))
             case "modules":
                 files = cast("dict[str, str]", said["files"])
                 self.modules = {_text(name): _text(path) for name, path in files.items()}

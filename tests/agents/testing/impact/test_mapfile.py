@@ -27,6 +27,7 @@ def known() -> ImpactMap:
     found.imported_units.add(("a.py", "f"))
     found.imported_read.add("x.ini")
     found.thirdparty, found.preload_trusted = ("jinja2", "click"), True
+    found.unfit.add("click")
     return found
 
 
@@ -42,7 +43,7 @@ def same(one: ImpactMap, other: ImpactMap) -> bool:
         and one.graph.everywhere == other.graph.everywhere
         and one.imported_units == other.imported_units
         and one.imported_read == other.imported_read
-        and (one.thirdparty, one.preload_trusted) == (other.thirdparty, other.preload_trusted)
+        and (one.thirdparty, one.unfit, one.preload_trusted) == (other.thirdparty, other.unfit, other.preload_trusted)
         and one.users_of_file("a.py") == other.users_of_file("a.py")
     )
 
