@@ -226,10 +226,6 @@ class ImpactMap:
         impacted = {nodeid: reason for nodeid, reason in impacted.items() if nodeid.partition("::")[0] not in gone}
         return Selection(impacted, tuple(choice.new_files), indexes=indexes)
 
-    def loads_any(self, roots: Iterable[str], recent: Collection[str]) -> bool:
-        """Return whether importing the `roots` imports any of the files that were edited of late."""
-        return not self.graph.reached_from(roots).isdisjoint(recent)
-
     def users_of(self, path: str, names: Iterable[str]) -> set[str]:
         """Return the tests that execute any of these functions of a file."""
         return {nodeid for name in names for nodeid in self._users.get(self._numbers.get((path, name), -1), ())}

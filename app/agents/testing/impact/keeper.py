@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 INDEX_SLICE = 20
 """Files that are looked into at a time."""
 
-RECENT = 20
-"""Files edited last that a worker should not import ahead of the next save."""
-
 DATA_CAP = 16 * LARGEST
 """Bytes of a data file that is read to see whether it changed; a larger one counts as changed."""
 
@@ -71,19 +68,9 @@ class ImpactKeeper:
         self._map = ImpactMap()
         self._turn = asyncio.Lock()
         self._unsettled: dict[str, None] = {}
-        self._recent: dict[str, None] = {}
         self._last: tuple[Cause, Choice, frozenset[str]] | None = None
-        self._may_load = False
         self.tried: set[str] = set()
         self.disputed: set[str] = set()
-
-    @property
-    def may_load(self) -> bool:
-        """True when the project's conftests may be loaded ahead of a save: they import nothing that was edited of late.
-
-        Only to be asked for, never to be relied on: whoever loads ahead looks whether what was loaded has changed.
-        """
-        return self._may_load
 
     @property
     def trusts_preload(self) -> bool:
@@ -115,11 +102,6 @@ class ImpactKeeper:
         """Choose what the files of a cause, and those of causes before it that came to no verdict, touch."""
         async with self._turn:
             self._unsettled.update(dict.fromkeys(cause.paths))
-            for path in cause.paths:
-                self._recent.pop(path, None)
-                self._recent[path] = None
-            for path in list(self._recent)[:-RECENT]:
-                del self._recent[path]
             choice = await asyncio.to_thread(self._choose, tuple(self._unsettled), tuple(red))
             self._last = (cause, choice, frozenset())
             return choice
@@ -242,9 +224,6 @@ class ImpactKeeper:
         changes = {path: _content(self._root / path) for path in paths}
         selection = known.select(changes, red)
         count = sum(len(ids) for ids in known.files.values())
-        self._may_load = bool(known.files) and not known.loads_any(
-            [path for path in known.sources if path.rpartition("/")[2] == CONFTEST], self._recent
-        )
         if not selection.is_chosen:
             return Choice(selection, (), count)
         return Choice(selection, in_order(selection, known.files, known.durations), count)
