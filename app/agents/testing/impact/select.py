@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from app.agents.testing.impact.source import SourceIndex
 
@@ -45,17 +45,20 @@ class Chunk:
         leave: Its known tests that are left for the rest of the run; what is not known runs.
         probe: Those that run first.
         only: None, or the only tests that run.
+        unused: Its test functions of which none runs, as `TestOne::test_it`.
     """
 
     path: str
     leave: tuple[str, ...] = ()
     probe: tuple[str, ...] = ()
     only: tuple[str, ...] | None = None
+    unused: tuple[str, ...] = ()
 
     def as_order(self) -> dict[str, object]:
         """Return it as the worker reads it."""
+        lists = {"leave": self.leave, "probe": self.probe, "unused": self.unused}
         only = None if self.only is None else list(self.only)
-        return {"path": self.path, "leave": list(self.leave), "probe": list(self.probe), "only": only}
+        return {"path": self.path, "only": only, **{name: list(ids) for name, ids in lists.items()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,8 @@ def in_order(
         likely = sum(sorted((selection.impacted[nodeid].weight for nodeid in chosen), reverse=True)[:PROBES])
         wanted = set(known if path in chosen else chosen)  # the file itself is red when it could not be imported
         leave = tuple(nodeid for nodeid in known if nodeid not in wanted)
-        ranked.append((likely / seconds, Chunk(path, leave, _probes(chosen, known, values))))
+        chunk = Chunk(path, leave, _probes(chosen, known, values), unused=_unused(leave, wanted))
+        ranked.append((likely / seconds, chunk))
     ranked += [(NEW / START_S, Chunk(path)) for path in selection.new_files]
     ranked.sort(key=lambda each: -each[0])
     return tuple(chunk for _, chunk in ranked)
@@ -117,6 +121,17 @@ def _probes(chosen: Collection[str], known: Sequence[str], values: Mapping[str, 
         return ()
     last = known[-1] if known else ""
     return tuple(sorted((nodeid for nodeid in chosen if nodeid != last), key=lambda each: -values[each])[:PROBES])
+
+
+def _unused(leave: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
+    """Return the functions of tests that are left, save for those that a wanted one may inherit."""
+    inherited = {_function(nodeid).rpartition("::")[2] for nodeid in wanted}
+    names = dict.fromkeys(map(_function, leave))
+    return tuple(name for name in names if name.rpartition("::")[2] not in inherited)
+
+
+def _function(nodeid: str) -> str:
+    return nodeid.partition("::")[2].partition("[")[0]
 
 
 def _cost(nodeid: str, durations: Mapping[str, float]) -> float:

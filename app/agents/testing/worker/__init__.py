@@ -12,8 +12,11 @@ the variable everything runs, as if told so.
     warm   preload       modules to import ahead, before any conftest.py
     load   coverage      go on until tests are to be collected; coverage: measure with coverage.py from there on
            trace         "none" when the run will not be traced, so that this stretch need not be either
-    run    chunks        [{path, only, leave, probe}]: test files that run first, in this order. Of the file's tests
-                         only those in `only` (null: all), without those in `leave`; those in `probe` run first
+    collect chunk        collect the file of this chunk ahead of the order to run it, and run nothing yet
+           trace         as in `run`
+    run    chunks        [{path, only, leave, probe, unused}]: test files that run first, in this order. Of the file's
+                         tests only those in `only` (null: all), without those in `leave`; those in `probe` run first;
+                         functions in `unused` will not run, so their assertions need not be rewritten
            rest          then collect everything and run what did not run yet
            stream        collect each chunk just before it runs, not everything first. It is not done where a plugin or
                          a conftest.py wants to see the whole collection, and nothing is reordered where one counts on

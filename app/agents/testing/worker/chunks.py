@@ -11,15 +11,16 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager, suppress
 
-from .arranging import file_of, own_paths, takes_part
+from .arranging import Wanted, file_of, own_paths, takes_part
+from .failures import hasten
 from .nodes import Known, Nodes
+from .rewriting import Rewriting
 
 TYPE_CHECKING = False  # typing need not be imported for this
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
-    from .arranging import Wanted
     from .stream import Stream
     from .tracing import Tracing
 
@@ -35,7 +36,6 @@ class Chunks:
         self,
         pytest: Any,
         session: Any,
-        wanted: Wanted,
         *,
         stream: Stream,
         tracing: Tracing,
@@ -46,7 +46,9 @@ class Chunks:
         pytest.hookimpl(tryfirst=True)(Chunks.pytest_collection_finish)
         pytest.hookimpl(tryfirst=True)(Chunks.pytest_runtestloop)
         self._pytest = pytest
-        self._wanted = wanted
+        self._wanted = Wanted({}, ())
+        self._ahead: dict[str, Any] = {}
+        self._rewriting = Rewriting()
         self._stream = stream
         stream.is_in_parts = True
         self._tracing = tracing
@@ -64,6 +66,20 @@ class Chunks:
         nodes = Nodes(pytest)
         manager.register(nodes, "watchkeeper-nodes")
         manager.register(Known(pytest, nodes), "watchkeeper-known")
+        hasten()
+
+    def collect_ahead(self, session: Any, wanted: Wanted) -> None:
+        """Collect the file of a chunk that will be ordered soon; what that comes to counts only then."""
+        (chunk,) = wanted.chunks
+        path = wanted.path(chunk)
+        try:
+            self._ahead[path] = self._collect_file(session, path, chunk)
+        except (WholeIsWanted, session.Failed, session.Interrupted) as end:
+            self._ahead[path] = end
+
+    def take(self, wanted: Wanted) -> None:
+        """Take in what is to run."""
+        self._wanted = wanted
 
     def pytest_runtestloop(self, session: Any) -> bool:
         """Run everything."""
@@ -76,7 +92,7 @@ class Chunks:
         ahead = list(wanted.chunks)
         with suppress(WholeIsWanted):
             while ahead:
-                items = self._collect_file(session, wanted.path(ahead[0]))
+                items = self._of_file(session, ahead[0])
                 chunk = ahead.pop(0)
                 self._run_items(session, wanted.of_chunk(chunk, items), more=bool(ahead or wanted.rest))
         if not wanted.rest and not ahead:
@@ -144,10 +160,19 @@ class Chunks:
 
     # Collecting
 
-    def _collect_file(self, session: Any, path: str) -> list[Any]:
+    def _of_file(self, session: Any, chunk: dict[str, Any]) -> list[Any]:
+        """Return the tests of a chunk's file, collected now unless that was done ahead."""
+        path = self._wanted.path(chunk)
+        items = self._ahead.pop(path, None)
+        if isinstance(items, Exception):
+            raise items
+        return self._collect_file(session, path, chunk) if items is None else items
+
+    def _collect_file(self, session: Any, path: str, chunk: dict[str, Any]) -> list[Any]:
         """Return the tests of one file: none when a whole collection would not take it up."""
         if not os.path.isfile(path) or not self._is_below_own(path) or self._is_ignored(session, path):
             return []
+        self._rewriting.leave_out(path, chunk.get("unused", ()), session.config)
         arguments, session.config.args = session.config.args, [path]
         self._is_in_parts = True
         try:

@@ -4,9 +4,11 @@
 # ruff: noqa: ANN401
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
+from .failures import rehearse
 from .imports import preload
 from .process import resident
 from .texts import capped, traceback_of
@@ -57,6 +59,9 @@ class Gate:
         """
         if self._orders is not None:
             warned = preload(self._orders.next("warm").get("preload", ()))
+            rehearse()
+            gc.collect()
+            gc.freeze()
             self._results.tell("ready", rss=resident(), modules=len(sys.modules), warned=warned, **self._so_far())
             load = self._orders.next("load")
             if load.get("coverage"):
@@ -73,11 +78,12 @@ class Gate:
         """Wait with the session begun."""
         if not self._is_open:
             self._is_open = True
-            order: dict[str, Any] = {"rest": True}
-            if self._orders is not None:
+            if self._orders is None:
+                self._stages.take(session, {"rest": True})
+            else:
                 self._results.tell("loaded", **self._so_far())
-                order = self._orders.next("run")
-            self._stages.take(session, order)
+                self._stages.collect_ahead(session, self._orders.next("collect"))
+                self._stages.take(session, self._orders.next("run"))
         yield
 
     def _so_far(self) -> dict[str, object]:

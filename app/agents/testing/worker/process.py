@@ -26,6 +26,24 @@ def resident() -> int:
         return 0
 
 
+def end_at_once(code: int) -> None:
+    """End this process as Python would, but for taking its modules apart one by one, which can take 0.2 s.
+
+    Threads are waited for, what was registered with atexit runs, and what was printed is written.
+    """
+    import atexit
+    import threading
+
+    try:
+        threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - what Python itself calls first
+        atexit._run_exitfuncs()  # noqa: SLF001 - and then this
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (AttributeError, OSError, ValueError):
+        return
+    os._exit(code)
+
+
 class Priority:
     """The priority that the operating system gives this process; it can only go down."""
 

@@ -8,6 +8,7 @@ import os
 import sys
 
 from .audit import Audit
+from .process import end_at_once
 from .project import Project
 from .results import Orders, Results
 
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str]) -> int:
         return NO_PYTEST_EXIT
     code = int(pytest.main(list(arguments), plugins=plugins.all))
     plugins.finish(code)
+    if plugins.stages.is_early_word:
+        end_at_once(code)
     return code
 
 
@@ -65,18 +68,18 @@ class _Plugins:
         touches = Touches(project, audit, pytest_folder)
         stream = Stream(pytest, results, self._writes)
         self._tracing = Tracing(pytest, results, project, audit, touches)
-        stages = Stages(pytest, results, stream, project, self._tracing)
+        self.stages = Stages(pytest, results, stream, project, self._tracing)
         gate = Gate(
             pytest,
             results,
             orders,
-            stages=stages,
+            stages=self.stages,
             imports=self._imports,
             touches=touches,
             measure=self._measure,
             tracing=self._tracing,
         )
-        self.all = [gate, stream, self._imports, stages]
+        self.all = [gate, stream, self._imports, self.stages]
         sys.addaudithook(audit)
 
     def finish(self, code: int) -> None:
