@@ -135,6 +135,7 @@ class TestWatcher:
             last_green=self._last_green,
             echo=self._echo,
             settings=settings.tests,
+            red=lambda: tuple(ledger.red),
             clock=self._clock,
             runner=self._runner,
             environ=self._environ,
@@ -245,7 +246,7 @@ class TestWatcher:
         self._echo.began()
         cycle = Cycle(self._project, self._new_id(), cause, ledger=ledger, pulse=pulse, clock=self._clock)
         try:
-            going = await tester.begin(cycle, ledger.red, settings)
+            going = await tester.begin(cycle, settings)
             await self._until_over(pulse, going)
         except InterpreterMissing as error:
             cycle.finish(Verdict.NO_INTERPRETER, message=str(error))

@@ -57,8 +57,9 @@ class TestRun:
     Args:
         root: The project's root folder, where pytest is started.
         interpreter: The Python that runs the tests, for messages.
-        take: Gives a worker, ready or just started; called once.
-        plan: Gives what the worker is to do. It is awaited while the worker already loads the project.
+        take: Gives a worker, ready or just started.
+        plan: Gives what the worker is to do. It is awaited while the worker already loads the project; of a worker that
+            turns out not to be fit for it, both are asked once more.
         hang_s: A run that gives no sign of life for so many seconds, no result and no output, is ended.
         clock: Tells how long it takes.
         coverage: Whether coverage.py is to measure it.
@@ -127,9 +128,9 @@ class TestRun:
         journal = self._journal
         batches = Batches(journal, on_collected, on_results, on_stage)
         try:
-            worker = await self._take()
+            worker, order = await self._ordered()
             try:
-                ended, hung = await self._drive(worker, batches)
+                ended, hung = await self._drive(worker, order, batches)
             finally:
                 await worker.aclose()
         except ProjectError as error:
@@ -151,10 +152,22 @@ class TestRun:
             finding.verdict in (Verdict.GREEN, Verdict.RED, Verdict.NO_TESTS) and journal.is_complete,
         )
 
-    async def _drive(self, worker: Worker, batches: Batches) -> tuple[Ended, bool]:
-        """Have the worker load the project and, while it does, find out what to run; then read what it tells."""
-        worker.load(coverage=self._coverage, trace=self._trace_ahead)
-        worker.send((await self._plan()).as_line())
+    async def _ordered(self) -> tuple[Worker, Order]:
+        """Take a worker, have it load the project and, while it does, find out what to run."""
+        while True:
+            worker = await self._take()
+            try:
+                worker.load(coverage=self._coverage, trace=self._trace_ahead)
+                order = await self._plan()
+            except BaseException:
+                await worker.aclose()
+                raise
+            if order.chunks or not worker.has_collected:
+                return worker, order
+            await worker.aclose()  # it has imported a test file before its turn, and all are to run in pytest's order
+
+    async def _drive(self, worker: Worker, order: Order, batches: Batches) -> tuple[Ended, bool]:
+        worker.run(order.as_line())
         return await follow(
             worker.process,
             worker.lines(),

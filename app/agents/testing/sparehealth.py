@@ -35,7 +35,6 @@ class SpareHealth:
         self._told = False
         self._packages: int | None = None
         self.gave_up = False
-        self.loads_well = True
 
     def got_ready(self) -> None:
         """Note that one is ready: what was wrong is over."""
@@ -49,7 +48,6 @@ class SpareHealth:
 
     def ended_while_loading(self, said: str) -> None:
         """Note that one ended while it loaded the project: a conftest is broken, which the next run tells anyway."""
-        self.loads_well = False
         _log.info("a spare worker ended while it loaded the project", project=self._project, said=_last_line(said))
 
     def ended_without_pytest(self) -> None:
@@ -80,7 +78,6 @@ class SpareHealth:
     def forgive(self) -> None:
         """Begin anew: with another recipe, or another configuration, all may be different."""
         self.gave_up = False
-        self.loads_well = True
         self._deaths = 0
 
     async def look_at(self, interpreter: str) -> bool:

@@ -27,7 +27,7 @@ class Spare:
         packages: What its interpreter had installed then (`packages_of`).
         changes: The files that changed while it warmed, folded.
         listener: Follows what it tells.
-        hurried_at: When it was told to load since a change began, in the clock's monotonic seconds; else None.
+        loads_since: When it was told to load the project, in the clock's monotonic seconds; else None.
         is_current: True while what changed last had happened when it was told to load.
     """
 
@@ -36,15 +36,15 @@ class Spare:
     packages: int
     changes: set[str] = field(default_factory=set)
     listener: asyncio.Task[None] | None = None
-    hurried_at: float | None = None
+    loads_since: float | None = None
     is_current: bool = False
 
     def serves(self, changed: Changed) -> bool:
         """Return whether it holds nothing that a change has made old.
 
-        One that hurried has run the project's conftests, which may have looked at anything: it serves that change only.
+        One that has loaded the project ran its conftests, which may have looked at anything: it serves one change only.
         """
-        return self.is_current if self.hurried_at is not None else self.worker.serves(changed)
+        return self.is_current if self.loads_since is not None else self.worker.serves(changed)
 
 
 class SparePool:
@@ -73,11 +73,6 @@ class SparePool:
         """How far each is, the oldest first."""
         return tuple(spare.worker.warmth for spare in self._spares)
 
-    @property
-    def has_deep(self) -> bool:
-        """True while one that has loaded the project stands by or has not ended yet."""
-        return any(warmth.is_deep for warmth in self.warmths) or any(self._endings.values())
-
     def add(self, spare: Spare) -> None:
         """Let one stand by."""
         self._spares.append(spare)
@@ -93,7 +88,7 @@ class SparePool:
         for spare in self._spares:
             if not spare.worker.is_ready:
                 spare.changes |= changed.paths
-            is_old = spare.hurried_at is not None and last_at is not None and last_at <= spare.hurried_at
+            is_old = spare.loads_since is not None and last_at is not None and last_at <= spare.loads_since
             spare.is_current = is_old and not changed.new_or_gone and not changed.has_configuration
         self.end_all(lambda spare: spare.serves(changed))
         return len(self._spares) < before

@@ -3,13 +3,14 @@
     async with Spares(root, ..., want=2) as spares:
         spares.prepare(recipe)
         ...
+        await spares.hurry(paths)
         spares.changed(paths)
         worker = await spares.take(paths)
 
 One is started after the other, and none while a run that took one has the cores to itself (`refill` ends that, and so
-does the end of the run). With two or more, one of them is told to load the project ahead of the next save, but only
-while no worker runs tests, and it is ended before another worker than itself runs any: what a conftest sets up, a port
-or a folder, two sessions may not share. All methods belong to the loop's own thread.
+does the end of the run). One is told to load the project when a save seems complete (`hurry`), but only while no worker
+runs tests, and it is ended before another worker than itself runs any: what a conftest sets up, a port or a folder, two
+sessions may not share. All methods belong to the loop's own thread.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ LOOK_EVERY_S = 30.0
 """How often battery, idleness and spares that do not get ready are looked at."""
 QUIET_S = 0.3
 """So long after a change or a run nothing is started: what follows a save needs the cores."""
-CALM_S = 1.0
-"""So long after a change nothing is loaded ahead: tests that write files would end it again and again."""
+OUTGROWN = 5
+"""One that has imported so many modules less than others would is replaced when nothing else is to be done."""
 READY_WITHIN_S = 60.0
 """A spare that takes longer to warm, or to load, hangs."""
 
@@ -59,7 +60,6 @@ class Spares:
         environ: The user's environment.
         want: How many to keep; 0 for none.
         cap_bytes: When one of them needs more memory than this, none is kept.
-        may_load: Tells whether the conftests may be loaded ahead of a save, as far as known.
         on_battery: Tells whether the machine runs on its battery, where none is kept; called in a thread.
         on_trouble: Takes why none can be kept and what to do, or empty texts when that is over.
         argv_of: Gives the program and arguments that start a worker.
@@ -74,7 +74,6 @@ class Spares:
         environ: Mapping[str, str],
         want: int,
         cap_bytes: int = CAP_BYTES,
-        may_load: Callable[[], bool] = lambda: False,
         on_battery: Callable[[], bool] = lambda: False,
         on_trouble: Callable[[str, str], None] = lambda _text, _hint: None,
         argv_of: Callable[[Recipe], Sequence[str]] = lambda recipe: worker_argv(recipe.interpreter, recipe.args),
@@ -84,7 +83,6 @@ class Spares:
         self._clock = clock
         self._environ = environ
         self._want = want
-        self._may_load = may_load
         self._on_battery = on_battery
         self._health = SpareHealth(root.name, cap_bytes=cap_bytes, on_trouble=on_trouble)
         self._argv_of = argv_of
@@ -99,7 +97,6 @@ class Spares:
         self._is_asleep = False
         self._saves_power: bool | None = None
         self._quiet_until = 0.0
-        self._calm_until = 0.0
         self._last_used = clock.monotonic()
 
     async def __aenter__(self) -> Self:
@@ -145,23 +142,31 @@ class Spares:
         self._forgive()
         self._pool.end_all(lambda spare: recipe.covers(spare.worker.recipe))
 
-    def hurry(self, paths: Collection[str]) -> None:
+    async def hurry(self, paths: Collection[str]) -> Worker | None:
         """Have a ready spare load the project at once, since a change begins that is most likely complete.
 
-        It is taken for that change only if nothing more happened after; `changed` knows. While tests run, or one has
-        loaded already, nothing is done. Stale bytecode must be out of the way.
+        It is taken for that change only if nothing more happened after; `changed` knows. While tests run nothing is
+        done. One that loaded for what was not complete, or turned out to be no change, is ended first. Stale bytecode
+        must be out of the way.
 
         Args:
             paths: What has changed so far, as far as known.
+
+        Returns:
+            The spare; None when there is none that serves.
         """
         changed = Changed.of(paths)
-        if self._out or self._pool.has_deep or changed.has_configuration:
-            return
+        if self._out or changed.has_configuration:
+            return None
+        await self._pool.end_deep()
+        if self._is_held:  # a run began meanwhile
+            return None
         for spare in self._pool:
             if spare.worker.warmth is Warmth.READY and spare.serves(changed):
-                spare.since = spare.hurried_at = self._clock.monotonic()
+                spare.since = spare.loads_since = self._clock.monotonic()
                 spare.worker.load()
-                return
+                return spare.worker
+        return None
 
     def changed(
         self, paths: Collection[str], *, new_or_gone: Iterable[str] | None = None, last_at: float | None = None
@@ -177,8 +182,6 @@ class Spares:
         changed = Changed.of(paths, new_or_gone)
         was_asleep = self._is_asleep
         self._use()
-        self._health.loads_well = True
-        self._calm_until = self._clock.monotonic() + CALM_S
         if changed.has_configuration:
             self._forgive()
         if self._missed is not None:
@@ -258,7 +261,7 @@ class Spares:
     # What is started, and when.
 
     async def _tend(self) -> None:
-        """Start or load one spare after the other, whenever it is time for that."""
+        """Start or renew one spare after the other, whenever it is time for that."""
         while True:
             self._woken.clear()
             recipe = self._recipe
@@ -267,10 +270,10 @@ class Spares:
             elif len(self._pool) < self._want:
                 if not await self._is_quiet(self._quiet_until):
                     await self._add(recipe)
-            elif not self._is_to_load():
+            elif (outgrown := self._outgrown(recipe)) is None:
                 await self._woken.wait()
-            elif not await self._is_quiet(max(self._quiet_until, self._calm_until)):
-                self._load_one()
+            elif not await self._is_quiet(self._quiet_until):
+                self._pool.end(outgrown)
 
     def _has_turn(self) -> bool:
         """Return whether spares are wanted at all, and none is on its way."""
@@ -278,9 +281,13 @@ class Spares:
         is_busy = self._dying or {Warmth.WARMING, Warmth.LOADING} & set(self._pool.warmths)
         return not is_off and not is_busy
 
-    def _is_to_load(self) -> bool:
-        is_free = not self._out and not self._pool.has_deep
-        return self._want > 1 and is_free and self._health.loads_well and self._may_load()
+    def _outgrown(self, recipe: Recipe) -> Spare | None:
+        """Return the oldest spare that waits and has imported much less than one would that is started now."""
+        for spare in self._pool:
+            lacks = set(recipe.preload).difference(spare.worker.recipe.preload)
+            if len(lacks) > OUTGROWN and spare.worker.warmth is Warmth.READY:
+                return spare
+        return None
 
     async def _is_quiet(self, until: float) -> bool:
         """Wait until then; return True when there was something to wait for, so that all may be different now."""
@@ -317,11 +324,6 @@ class Spares:
         worker = Worker(process, recipe, close=stack.aclose)
         worker.warm()
         return worker
-
-    def _load_one(self) -> None:
-        *_, spare = self._pool
-        spare.since = self._clock.monotonic()
-        spare.worker.load()
 
     # What becomes of them.
 

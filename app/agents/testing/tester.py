@@ -93,6 +93,7 @@ class Tester:
         last_green: Keeps its last green source.
         echo: Takes what tests write that no change asked for.
         settings: The settings in force now.
+        red: Gives the tests that are red.
         clock: Time.
         runner: Starts programs.
         environ: The environment in which tests are run.
@@ -111,6 +112,7 @@ class Tester:
         last_green: LastGreen,
         echo: Echo,
         settings: TestSettings,
+        red: Callable[[], tuple[str, ...]],
         clock: Clock,
         runner: ProcessRunner,
         environ: Mapping[str, str],
@@ -122,6 +124,7 @@ class Tester:
         self._root = root
         self._title = title
         self._impact = impact
+        self._red = red
         self._clock = clock
         self._runner = runner
         self._environ = environ
@@ -171,13 +174,20 @@ class Tester:
             await self._spares.__aexit__(kind, error, trace)
 
     def stir(self, names: frozenset[str]) -> None:
-        """A save has most likely just been made: load the project ahead of knowing it."""
-        if self._chosen_for is not None and self._chosen is None:
-            self._hurry = spawn(self._load_ahead(names), name="load ahead")
+        """A save has most likely just been made: load the project, and what will run first, ahead of knowing it."""
+        settings = self._chosen_for
+        if settings is not None and self._chosen is None:
+            if self._hurry is not None:
+                self._hurry.cancel()
+            self._hurry = spawn(self._load_ahead(names, settings), name="load ahead")
 
-    async def _load_ahead(self, names: frozenset[str]) -> None:
+    async def _load_ahead(self, names: frozenset[str], settings: TestSettings) -> None:
         await asyncio.to_thread(drop_bytecode, self._root, names)
-        self._spares.hurry(names)
+        worker = await self._spares.hurry(names)
+        if worker is not None and settings.impact:
+            chunk = await self._impact.foresee(names, self._red())
+            if chunk is not None:
+                worker.collect(chunk.as_order(), trace="cheap")
 
     def changed(self, batch: Batch) -> None:
         """Files changed, whoever changed them: what workers have loaded of them is old."""
@@ -187,24 +197,24 @@ class Tester:
         came_or_went = [change.path for change in batch.changes if change.kind is not ChangeKind.MODIFIED]
         self._spares.changed([change.path for change in batch.changes], new_or_gone=came_or_went, last_at=batch.last_at)
 
-    async def begin(self, cycle: Cycle, red: Iterable[str], settings: TestSettings) -> Going:
+    async def begin(self, cycle: Cycle, settings: TestSettings) -> Going:
         """Begin a run. What was done beside ends before its first test begins, since tests may share a port with it.
 
         Args:
             cycle: Hears of the run.
-            red: The tests that are red.
             settings: The settings in force.
 
         Raises:
             InterpreterMissing: There is no Python for the project.
         """
         after = spawn(self._after.stop(), name="end what is done beside")
+        red = self._red()
         chosen = await self._choose_runner(cycle.cause.paths, settings)
         await asyncio.to_thread(drop_bytecode, self._root, cycle.cause.paths)
         if chosen is None:
-            return await self._begin_pytest(cycle, tuple(red), settings, after)
+            return await self._begin_pytest(cycle, red, settings, after)
         await after
-        return self._begin_tool(cycle, chosen, tuple(red), settings)
+        return self._begin_tool(cycle, chosen, red, settings)
 
     async def _begin_pytest(
         self, cycle: Cycle, red: tuple[str, ...], settings: TestSettings, after: asyncio.Task[None]

@@ -1,8 +1,9 @@
 """A worker that waits for its order, and what makes it unfit: a change of something that it has already loaded.
 
 A worker (`worker/__init__.py` explains its lines) waits twice. Warm, it has imported pytest, its plugins and other
-people's modules, but no conftest; told to load, it imports the conftests, configures the session and waits before it
-collects. What it holds then is as old as that moment, so it may serve a change only when nothing of it is touched.
+people's modules, but no conftest; it may serve a change that touches nothing of what it has loaded. Told to load, it
+imports the conftests, configures the session, collects a file ahead if told to, and waits for what to run. What it
+holds then is as old as that moment: it serves that change only, and only when nothing happened since.
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ CONFIGURATION = frozenset(
 """Names of files that are read before a worker waits for the first time: those that pytest looks for its configuration
 and its root folder in (https://docs.pytest.org/en/stable/reference/customize.html), and well-known plugins for theirs.
 """
-CONFTEST = "conftest.py"
 
 _TOP_OF_PYTEST = frozenset(
     {"pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "exceptiongroup", "tomli", "colorama", "py"}
@@ -88,16 +88,6 @@ class Changed:
         """True when one is a file that settles how pytest is configured."""
         return any(_name(path) in CONFIGURATION for path in self.paths)
 
-    @property
-    def has_conftest(self) -> bool:
-        """True when one is a conftest."""
-        return any(_name(path) == CONFTEST for path in self.paths)
-
-    @property
-    def may_turn_imports(self) -> bool:
-        """True when one was created or deleted that a conftest may import, or try to: any module that is no test's."""
-        return any(path.endswith(_MODULE_SUFFIXES) and not _is_test(path) for path in self.new_or_gone)
-
     def may_shadow(self, names: frozenset[str]) -> bool:
         """Return whether one was created or deleted by which `import` of a top-level name may find something else."""
         return any(
@@ -135,6 +125,9 @@ class Worker:
         self.warmth = Warmth.WARMING
         self.rss = 0
         self.has_no_pytest = False
+        self.has_collected = False
+        """True when it was told to collect a file ahead: then it can no longer run all tests in pytest's own order."""
+        self._is_ordered = False
         self._close = close
         self._on_close: Callable[[], None] | None = None
         self._kept: list[bytes] = []
@@ -154,7 +147,7 @@ class Worker:
 
     def warm(self) -> None:
         """Have it import what its recipe names, and wait."""
-        self.send({"do": "warm", "preload": list(self.recipe.preload)})
+        self._send({"do": "warm", "preload": list(self.recipe.preload)})
 
     def load(self, *, coverage: bool = False, trace: str = "cheap") -> None:
         """Have it load the project's conftests, unless it was told so before.
@@ -171,10 +164,25 @@ class Worker:
                 raise ValueError("This worker has loaded the project without coverage.")
             return
         self.warmth = Warmth.LOADING
-        self.send({"do": "load", "coverage": coverage, "trace": trace})
+        self._send({"do": "load", "coverage": coverage, "trace": trace})
 
-    def send(self, order: Mapping[str, object]) -> None:
-        """Send it an order."""
+    def collect(self, chunk: Mapping[str, object], *, trace: str) -> None:
+        """Have it collect the file that will most likely run first, if it loads and does not know what to run yet.
+
+        Args:
+            chunk: The file, as in the order to run.
+            trace: As in that order.
+        """
+        if self.warmth.is_deep and not (self.has_collected or self._is_ordered):
+            self.has_collected = True
+            self._send({"do": "collect", "chunk": dict(chunk), "trace": trace})
+
+    def run(self, order: Mapping[str, object]) -> None:
+        """Have it run what the order says."""
+        self._is_ordered = True
+        self._send(order)
+
+    def _send(self, order: Mapping[str, object]) -> None:
         self.process.send(json.dumps(order).encode("ascii") + b"\n")
 
     async def lines(self) -> AsyncIterator[bytes]:
@@ -220,16 +228,9 @@ class Worker:
         return warmth
 
     def serves(self, changed: Changed) -> bool:
-        """Return whether what it holds is not touched by a change that came when it had been started.
-
-        While it loads it is not known what it holds, so any change may touch that.
-        """
+        """Return whether what it holds is not touched by a change that came when it had been started."""
         if changed.has_configuration or changed.may_shadow(self._names):
             return False
-        if self.warmth.is_deep and (changed.has_conftest or changed.may_turn_imports):
-            return False
-        if self.warmth is Warmth.LOADING:
-            return not changed.paths
         return self._files.isdisjoint(changed.paths)
 
 
@@ -244,8 +245,3 @@ def _name(path: str) -> str:
 
 def _stem(path: str) -> str:
     return _name(path).partition(".")[0]
-
-
-def _is_test(path: str) -> bool:
-    stem = _stem(path)
-    return path.endswith(".py") and (stem.startswith("test_") or stem.endswith("_test"))

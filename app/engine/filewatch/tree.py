@@ -133,6 +133,14 @@ class Tree:
         """Return whether there is a folder at the root's path, be it the same one or not."""
         return os.path.isdir(self._given)
 
+    def has_content(self, names: Collection[str]) -> bool:
+        """Return whether each of these is a file that is not empty: one that is just replaced is gone for a moment."""
+        try:
+            found = [os.stat(os.path.join(self._root, name)) for name in names]
+        except OSError:
+            return False
+        return all(modes.S_ISREG(each.st_mode) and each.st_size for each in found)
+
     def check_root(self) -> None:
         """Raise if the root is not the folder that was entered.
 

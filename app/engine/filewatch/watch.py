@@ -285,32 +285,38 @@ class FileWatch:
     async def _settle(self) -> None:
         """Wait until nothing more happens, or the ceiling is reached, and git has finished."""
         held_since = None
-        await self._stir()
+        stirred = 0
         while (noted := self._inbox.peek()).events:
             now = self._clock.monotonic()
-            left = min(
-                self._quiet.wanted(noted) - (now - noted.last_at), self._quiet.ceiling(noted) - (now - noted.first_at)
-            )
-            if left > 0:
+            silent = now - noted.last_at
+            left = min(self._quiet.wanted(noted) - silent, self._quiet.ceiling(noted) - (now - noted.first_at))
+            early = self._is_early(noted, stirred)
+            if early and silent < STIR_S:
+                await self._clock.sleep(min(STIR_S - silent, max(left, 0.0)))
+            elif early and left > 0:
+                stirred = noted.events
+                await self._stir(stirred)
+            elif left > 0:
                 await self._clock.sleep(left)
-                continue
-            if not await self._lookout.run(self._tree.repository.busy, now):
+            elif not await self._lookout.run(self._tree.repository.busy, now):
                 return
-            held_since = now if held_since is None else held_since
-            if now - held_since > HOLD_CEILING_S:
-                _log.warning("git has been at work for long, not waiting for its end", root=self._root)
-                return
-            await self._clock.sleep(HOLD_STEP_S)
+            else:
+                held_since = now if held_since is None else held_since
+                if now - held_since > HOLD_CEILING_S:
+                    _log.warning("git has been at work for long, not waiting for its end", root=self._root)
+                    return
+                await self._clock.sleep(HOLD_STEP_S)
 
-    async def _stir(self) -> None:
-        """Tell early of what looks like a single save."""
-        noted = self._inbox.peek()
-        if self._on_stir is None or not noted.events or not self._quiet.is_single(noted):
-            return
-        await self._clock.sleep(max(0.0, STIR_S - (self._clock.monotonic() - noted.last_at)))
-        later = self._inbox.peek()
-        if later.events == noted.events or self._quiet.is_single(later):
-            self._on_stir(self._inbox.names())
+    def _is_early(self, noted: Noted, stirred: int) -> bool:
+        """Return whether what looks like a single save has yet to be told of early, after `stirred` events."""
+        return self._on_stir is not None and noted.events != stirred and self._quiet.is_single(noted)
+
+    async def _stir(self, events: int) -> None:
+        """Tell early of what looks like a single save, unless a file is just being replaced, or more happens now."""
+        names = self._inbox.names()
+        is_whole = await self._lookout.run(self._tree.has_content, names)
+        if self._on_stir is not None and is_whole and self._inbox.peek().events == events:
+            self._on_stir(names)
 
     def _take(self) -> Noted:
         noted = self._inbox.take()

@@ -53,11 +53,14 @@ if not orders.readline():
 tell("session", rootdir=os.getcwd())
 go("load")
 tell("loaded", **{"files": ["tests/conftest.py"], "read": [], **ways.get("loaded", {})})
-run = orders.readline()
+run = json.loads(orders.readline() or "{}")
+if run.get("do") == "collect":
+    tell("collect-error", id=run["chunk"]["path"], text="no module")
+    run = json.loads(orders.readline() or "{}")
 if not run:
     os._exit(0)
 go("run")
-tell("ran", order=json.loads(run), preload=warm["preload"], pid=os.getpid(), env=sorted(os.environ))
+tell("ran", order=run, preload=warm["preload"], pid=os.getpid(), env=sorted(os.environ))
 """
 
 
@@ -74,7 +77,6 @@ class Kit:
         self.root = root
         self.clock = clock
         self.ways = ways
-        self.may_load = True
         self.on_battery = False
         self.troubles: list[tuple[str, str]] = []
         self.started = 0
@@ -91,7 +93,6 @@ class Kit:
             clock=self.clock,
             environ=os.environ,
             want=want,
-            may_load=lambda: self.may_load,
             on_battery=lambda: self.on_battery,
             on_trouble=lambda text, hint: self.troubles.append((text, hint)),
             argv_of=self.argv,
@@ -106,6 +107,13 @@ class Kit:
             await self.until(lambda: spares.warmths == warmths)
             yield spares
 
+    @asynccontextmanager
+    async def hurried(self, *paths: str, want: int = 2) -> AsyncIterator[Spares]:
+        """Enter spares of which the oldest has been told of these changes, and loads; the others are ready."""
+        async with self.warm(*[READY] * want, want=want) as spares:
+            assert await spares.hurry(paths) is not None
+            yield spares
+
     async def until(self, condition: Callable[[], object]) -> None:
         """Let time pass, a little at a time, until something holds."""
         async with asyncio.timeout(20):
@@ -116,7 +124,7 @@ class Kit:
     async def rest(self) -> None:
         """Let more time pass than any of the pauses before something is started, and what is started get going."""
         for _ in range(20):
-            self.clock.advance(module.CALM_S / 5)
+            self.clock.advance(module.QUIET_S)
             await asyncio.sleep(0.005)
 
 
@@ -128,7 +136,7 @@ def kit(tmp_path: Path, fake_clock: Any, ways: dict[str, Any]) -> Kit:
 async def run(worker: Worker) -> list[dict[str, Any]]:
     """Have a worker run, and return what it told."""
     worker.load()
-    worker.send({"do": "run", "rest": True})
+    worker.run({"do": "run", "rest": True})
     told = [json.loads(line) async for line in worker.lines()]
     await worker.aclose()
     return told
@@ -147,8 +155,6 @@ def pids(spares: Spares) -> list[int]:
 
 async def test_as_many_as_wanted_are_kept_ready(kit: Kit) -> None:
     """After a recipe is known, spares are started one after the other, and wait."""
-    kit.may_load = False
-
     async with kit.warm(READY, READY) as spares:
         await kit.rest()
 
@@ -183,7 +189,6 @@ async def test_the_environment_is_that_of_a_run(kit: Kit, monkeypatch: pytest.Mo
 
 async def test_none_is_started_before_refill(kit: Kit) -> None:
     """What was taken is replaced when the run says so, not while it needs the cores."""
-    kit.may_load = False
     async with kit.warm(READY, READY) as spares:
         worker = await spares.take()
         spares.changed(["src/written_by_a_test.txt"])
@@ -208,7 +213,6 @@ async def test_the_end_of_a_run_refills_as_well(kit: Kit) -> None:
 
 async def test_a_second_take_uses_what_is_there_and_then_starts_cold(kit: Kit) -> None:
     """While nothing is replaced, the next run gets the other spare, and the one after it a new worker."""
-    kit.may_load = False
     kit.recipe = Recipe(sys.executable, (), ("six",))
     async with kit.warm(READY, READY) as spares:
         waiting = pids(spares)
@@ -252,76 +256,72 @@ async def test_there_is_nothing_to_take_without_a_recipe(kit: Kit) -> None:
             await spares.take()
 
 
-async def test_one_of_two_loads_the_project_ahead(kit: Kit) -> None:
-    """When that is worth while, one spare goes on until it has loaded the conftests, and the other stays as it is."""
-    async with kit.warm(READY, LOADED) as spares:
-        deep = pids(spares)[1]
+async def test_what_is_told_ahead_of_the_run_is_the_runs(kit: Kit) -> None:
+    """A file that cannot be imported, collected while the save still settled, is told to whoever takes the worker."""
+    async with kit.hurried("src/app.py", want=1) as spares:
+        (spare,) = spares._pool
+        hurried_at = kit.clock.monotonic()
+        spare.worker.collect({"path": "test_app.py"}, trace="cheap")
+        await kit.until(lambda: spare.worker._kept[-1:] and b"collect-error" in spare.worker._kept[-1])
+        spares.changed(["src/app.py"], new_or_gone=(), last_at=hurried_at)
 
         told = await run(await spares.take(["src/app.py"]))
 
-    assert told[-1]["pid"] == deep
-    assert [line["kind"] for line in told] == ["session", "ran"]
+    assert [line["kind"] for line in told] == ["session", "collect-error", "ran"]
 
 
-async def test_a_single_spare_loads_nothing_ahead(kit: Kit) -> None:
-    """It has to serve every change."""
-    async with kit.warm(READY, want=1) as spares:
-        await kit.rest()
-
-        assert spares.warmths == (READY,)
-
-
-async def test_loading_ahead_waits_for_leave(kit: Kit) -> None:
-    """Where conftests import what was edited of late, both stay as they are until that is over."""
-    kit.may_load = False
+async def test_only_a_worker_that_waits_for_its_run_collects(kit: Kit) -> None:
+    """Once it has been told what to run, or to collect another file, it is too late."""
     async with kit.warm(READY, READY) as spares:
-        await kit.rest()
-        before = spares.warmths
-        kit.may_load = True
-        spares.refill()
-        await kit.until(lambda: spares.warmths == (READY, LOADED))
+        first, second = [spare.worker for spare in spares._pool]
 
-    assert before == (READY, READY)
+        first.collect({"path": "test_app.py"}, trace="cheap")
+        before_loading = first.has_collected
+        first.load()
+        first.collect({"path": "test_app.py"}, trace="cheap")
+        second.load()
+        second.run({"do": "run"})
+        second.collect({"path": "test_app.py"}, trace="cheap")
 
-
-async def test_nothing_loads_while_tests_run(kit: Kit) -> None:
-    """What a conftest sets up, a port or a folder, two sessions may not share."""
-    async with kit.warm(READY, LOADED) as spares:
-        worker = await spares.take()
-        spares.refill()
-        await kit.until(lambda: spares.warmths == (READY, READY))
-        await kit.rest()
-        meanwhile = spares.warmths
-
-        await worker.aclose()
-        await kit.until(lambda: spares.warmths == (READY, LOADED))
-
-    assert meanwhile == (READY, READY)
+    assert (before_loading, first.has_collected, second.has_collected) == (False, True, False)
 
 
-@pytest.mark.parametrize("path", ["tests/conftest.py", "data.json"])
-async def test_a_change_of_what_was_loaded_ends_the_deep_one(kit: Kit, ways: dict[str, Any], path: str) -> None:
-    """A spare that has loaded or read a changed file is replaced; the other one serves the change."""
-    ways["loaded"] = {"read": ["data.json"]}
-    async with kit.warm(READY, LOADED) as spares:
-        base, deep = pids(spares)
+async def test_one_that_loaded_for_nothing_makes_room_for_the_next(kit: Kit) -> None:
+    """A save that changed nothing, or went on, leaves one loaded that nobody takes; the next save has another load."""
+    async with kit.hurried("src/app.py") as spares:
+        deep, base = pids(spares)
+        await kit.until(lambda: spares.warmths == (LOADED, READY))
 
-        spares.changed([path], new_or_gone=())
-        await kit.clock.wait_for_sleepers(2)  # the next one is not started at once: a run will need the cores
-        started = kit.started
-        worker = await spares.take([path])
-        await worker.aclose()
+        worker = await spares.hurry(["src/app.py"])
 
-        assert started == 2
+        assert worker is not None
         assert worker.process.pid == base
         assert not lives(deep)
 
 
-async def test_a_deep_one_has_ended_before_another_runs(kit: Kit, ways: dict[str, Any]) -> None:
+async def test_spares_that_imported_much_less_are_renewed(kit: Kit) -> None:
+    """When a run has told what it imports, those that are there serve, and are replaced one after the other."""
+    names = tuple(f"module_{number}" for number in range(module.OUTGROWN + 1))
+    async with kit.warm(READY, READY) as spares:
+        before = pids(spares)
+        spares.prepare(Recipe(kit.recipe.interpreter, kit.recipe.args, names[1:]))
+        await kit.rest()
+        few = pids(spares)
+
+        spares.prepare(Recipe(kit.recipe.interpreter, kit.recipe.args, names))
+        at_once = pids(spares)
+        await kit.until(lambda: spares.warmths == (READY, READY) and not set(pids(spares)) & set(before))
+
+        assert few == at_once == before
+        assert kit.started == 4
+
+
+async def test_one_that_loads_has_ended_before_another_runs(kit: Kit, ways: dict[str, Any]) -> None:
     """Even one that is slow to die: it may hold what the run's own conftests set up."""
     ways["deaf"] = ["load"]
-    async with kit.warm(READY, LOADED) as spares:
-        deep = pids(spares)[1]
+    async with kit.hurried("tests/conftest.py") as spares:
+        deep = pids(spares)[0]
+        await kit.until(lambda: spares.warmths == (LOADED, READY))
 
         worker = await spares.take(["tests/conftest.py"])
 
@@ -329,29 +329,16 @@ async def test_a_deep_one_has_ended_before_another_runs(kit: Kit, ways: dict[str
         await worker.aclose()
 
 
-async def test_a_deep_one_serves_what_it_has_not_loaded(kit: Kit) -> None:
-    """An edit of another file, or a new test, leaves it as warm as it is."""
-    async with kit.warm(READY, LOADED) as spares:
-        before = pids(spares)
-
-        spares.changed(["src/app.py", "tests/test_new.py"], new_or_gone=["tests/test_new.py"])
-        await kit.rest()
-
-        assert pids(spares) == before
-
-
 async def test_a_change_while_one_loads_ends_it(kit: Kit, ways: dict[str, Any]) -> None:
-    """Nobody knows yet what it holds."""
+    """More was written than it may have seen."""
     ways["hangs"] = ["load"]
-    async with kit.warm(READY, LOADING) as spares:
-        base, deep = pids(spares)
+    async with kit.hurried("src/app.py") as spares:
+        deep, base = pids(spares)
 
-        spares.changed(["src/app.py"], new_or_gone=())
+        spares.changed(["src/app.py"], new_or_gone=(), last_at=kit.clock.monotonic() + 1)
 
         assert pids(spares) == [base]
-        ways.clear()
-        await kit.until(lambda: spares.warmths == (READY, LOADED))
-        assert not lives(deep)
+        await kit.until(lambda: not lives(deep))
 
 
 @pytest.mark.parametrize(("later", "warmth"), [(0.0, LOADED), (0.001, READY)])
@@ -359,11 +346,10 @@ async def test_one_that_hurried_serves_a_change_that_was_complete_by_then(
     kit: Kit, ways: dict[str, Any], later: float, warmth: Warmth
 ) -> None:
     """What it loaded is the change itself, unless more was written after it began to load."""
-    kit.may_load = False
     ways["loaded"] = {"files": ["src/app.py"]}
     async with kit.warm(READY, READY) as spares:
         hurried_at = kit.clock.monotonic()
-        spares.hurry(["src/app.py"])
+        await spares.hurry(["src/app.py"])
         await kit.until(lambda: LOADED in spares.warmths)
 
         spares.changed(["src/app.py"], new_or_gone=(), last_at=hurried_at + later)
@@ -375,11 +361,10 @@ async def test_one_that_hurried_serves_a_change_that_was_complete_by_then(
 
 async def test_one_that_hurried_is_old_with_the_next_change(kit: Kit, ways: dict[str, Any]) -> None:
     """It served the one before, which was nothing worth a run."""
-    kit.may_load = False
     ways["loaded"] = {"files": ["src/app.py"]}
     async with kit.warm(READY, READY) as spares:
         hurried_at = kit.clock.monotonic()
-        spares.hurry(["src/app.py"])
+        await spares.hurry(["src/app.py"])
         await kit.until(lambda: LOADED in spares.warmths)
         spares.changed(["src/app.py"], new_or_gone=(), last_at=hurried_at)
 
@@ -391,12 +376,12 @@ async def test_one_that_hurried_is_old_with_the_next_change(kit: Kit, ways: dict
 @pytest.mark.parametrize("path", ["pyproject.toml", "src/app.py"])
 async def test_none_hurries_for_a_configuration_or_beside_a_run(kit: Kit, path: str) -> None:
     """The first makes all of them old, and a run may share what conftests set up with nobody."""
-    kit.may_load = False
     async with kit.warm(READY, READY) as spares:
         worker = await spares.take() if path == "src/app.py" else None
 
-        spares.hurry([path])
+        hurried = await spares.hurry([path])
 
+        assert hurried is None
         assert LOADING not in spares.warmths
         if worker is not None:
             await worker.aclose()
@@ -404,12 +389,12 @@ async def test_none_hurries_for_a_configuration_or_beside_a_run(kit: Kit, path: 
 
 async def test_a_change_of_the_configuration_ends_all(kit: Kit) -> None:
     """It was read before the first wait."""
-    async with kit.warm(READY, LOADED) as spares:
+    async with kit.hurried("pyproject.py") as spares:
         before = pids(spares)
 
         spares.changed(["pyproject.toml"], new_or_gone=())
         left = spares.warmths
-        await kit.until(lambda: spares.warmths == (READY, LOADED))
+        await kit.until(lambda: spares.warmths == (READY, READY))
 
         assert left == ()
         assert not any(map(lives, before))
@@ -417,11 +402,11 @@ async def test_a_change_of_the_configuration_ends_all(kit: Kit) -> None:
 
 async def test_an_unknown_change_ends_all(kit: Kit) -> None:
     """After events were lost nothing that was loaded is trusted."""
-    async with kit.warm(READY, LOADED) as spares:
+    async with kit.hurried("src/app.py") as spares:
         spares.discard()
 
         assert spares.warmths == ()
-        await kit.until(lambda: spares.warmths == (READY, LOADED))
+        await kit.until(lambda: spares.warmths == (READY, READY))
 
 
 async def test_a_plugin_of_the_project_is_not_served_old(kit: Kit, ways: dict[str, Any]) -> None:
@@ -455,7 +440,6 @@ async def test_a_change_at_the_moment_of_the_start_is_not_missed(kit: Kit) -> No
 
 async def test_another_recipe_ends_those_of_the_old(kit: Kit) -> None:
     """Other arguments, or modules that are no longer to be imported, need other workers; more modules do not."""
-    kit.may_load = False
     kit.recipe = Recipe(sys.executable, (), ("six",))
     async with kit.warm(READY, READY) as spares:
         before = pids(spares)
@@ -475,7 +459,7 @@ async def test_installed_packages_make_spares_old(kit: Kit, tmp_path: Path) -> N
     packages = tmp_path / "venv" / "lib" / "python3.11" / "site-packages"
     packages.mkdir(parents=True)
     kit.recipe = Recipe(str(tmp_path / "venv" / "bin" / "python"))
-    async with kit.warm(READY, LOADED) as spares:
+    async with kit.hurried("src/app.py") as spares:
         before = pids(spares)
         os.utime(packages, ns=(1, 1))
 
@@ -509,7 +493,7 @@ async def test_three_deaths_in_a_row_are_told(kit: Kit, ways: dict[str, Any]) ->
         ways.clear()
         told = await run(await spares.take())
         spares.prepare(Recipe(sys.executable, ("-x",)))
-        await kit.until(lambda: spares.warmths == (READY, LOADED))
+        await kit.until(lambda: spares.warmths == (READY, READY))
 
     assert count == 3
     assert told[-1]["kind"] == "ran"
@@ -556,19 +540,13 @@ async def test_without_pytest_there_are_no_spares(kit: Kit, ways: dict[str, Any]
 
 
 async def test_a_broken_conftest_costs_one_spare(kit: Kit, ways: dict[str, Any]) -> None:
-    """One that ends while it loads is replaced, and none loads ahead before something changes; nobody is told."""
+    """One that ends while it loads is replaced by one that waits, and nobody is told: the run tells why."""
     ways["dies"] = ["load"]
-    async with kit.warm(READY, READY) as spares:
-        await kit.until(lambda: not spares._health.loads_well)
-        await kit.until(lambda: spares.warmths == (READY, READY))
+    async with kit.hurried("tests/conftest.py") as spares:
+        await kit.until(lambda: kit.started == 3 and spares.warmths == (READY, READY))
         await kit.rest()
-        started = kit.started
 
-        ways.clear()
-        spares.changed(["tests/conftest.py"], new_or_gone=())
-        await kit.until(lambda: spares.warmths in ((READY, LOADING), (READY, READY)) and spares._health.loads_well)
-
-    assert started == 3
+    assert kit.started == 3
     assert kit.troubles == []
 
 
@@ -636,7 +614,7 @@ async def test_leaving_ends_all(kit: Kit, ways: dict[str, Any]) -> None:
     ways["deaf"] = ["warm"]
     before = (psutil.Process().num_fds(), len(asyncio.all_tasks()))
 
-    async with kit.warm(READY, READY, LOADED, want=3) as spares:
+    async with kit.hurried("src/app.py", want=3) as spares:
         waiting = pids(spares)
 
     assert not any(map(lives, waiting))
@@ -673,39 +651,34 @@ async def test_a_cancelled_take_leaves_nothing(kit: Kit) -> None:
         assert len(psutil.Process().children()) == 1
 
 
-async def test_real_workers_wait_warm_and_loaded(tmp_path: Path, fake_clock: Any) -> None:
-    """Pytest itself is kept ready: a run of what a save does not touch finds the conftest loaded, another one not."""
+async def test_real_workers_wait_warm_and_load_in_a_hurry(tmp_path: Path, fake_clock: Any) -> None:
+    """Pytest itself is kept ready: one that hurried runs what was saved by then, and not what was saved after."""
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "conftest.py").write_text("import helper\n")
-    (tmp_path / "helper.py").write_text("word = 'old'\n")
     (tmp_path / "test_it.py").write_text("from helper import word\ndef test_word(): assert word == 'new'\n")
     kit = Kit(tmp_path, fake_clock, {})
-    kit.recipe = Recipe(sys.executable, ("-p", "no:cacheprovider"), ("decimal",))
+    recipe = Recipe(sys.executable, ("-p", "no:cacheprovider"), ("decimal",))
+    spares = Spares(tmp_path, runner=ProcessRunner(clock=SystemClock()), clock=fake_clock, environ=os.environ, want=2)
     outcomes = []
 
-    async with Spares(
-        tmp_path,
-        runner=ProcessRunner(clock=SystemClock()),
-        clock=fake_clock,
-        environ=os.environ,
-        want=2,
-        may_load=lambda: True,
-    ) as spares:
-        spares.prepare(kit.recipe)
-        for path, content in (("test_it.py", None), ("helper.py", "word = 'new'  # longer\n")):
-            await kit.until(lambda: spares.warmths == (READY, LOADED))
-            base, deep = pids(spares)
+    async with spares:
+        spares.prepare(recipe)
+        for word, later in (("old", 0.0), ("new", 1.0)):
+            (tmp_path / "helper.py").write_text(f"word = {word!r}\n")
+            await kit.until(lambda: spares.warmths == (READY, READY))
             memory = spares.rss
-            if content is not None:
-                (tmp_path / path).write_text(content)
-            spares.changed([path], new_or_gone=())
-            worker = await spares.take([path])
+            hurried = await spares.hurry(["helper.py"])
+            assert hurried is not None
+            hurried.collect({"path": "test_it.py"}, trace="none")
+            spares.changed(["helper.py"], new_or_gone=(), last_at=fake_clock.monotonic() + later)
+            worker = await spares.take(["helper.py"])
             told = await run(worker)
             ended = next(line for line in told if line["kind"] == "end")
-            outcomes.append((ended["outcome"], worker.process.pid == deep, worker.process.pid == base))
+            outcomes.append((ended["outcome"], worker is hurried))
+            spares.refill()
 
     assert memory > 10 << 20
-    assert outcomes == [("failed", True, False), ("passed", False, True)]
+    assert outcomes == [("failed", True), ("passed", False)]
 
 
 async def test_a_folder_that_is_gone_is_named(kit: Kit, tmp_path: Path) -> None:

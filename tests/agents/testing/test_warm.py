@@ -44,69 +44,63 @@ def ready(**more: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("path", "base", "deep"),
+    ("path", "fit"),
     [
-        ("src/app/other.py", True, True),
-        ("src/app/Core.py", True, False),
-        ("SRC/APP/core.py", True, False),
-        ("tests/data.json", True, False),
-        ("tests/conftest.py", True, False),
-        ("tests/unit/conftest.py", True, False),
-        ("pytest.ini", False, False),
-        ("packages/one/pyproject.toml", False, False),
-        (".env", False, False),
-        ("docs/index.md", True, True),
+        ("src/app/other.py", True),
+        ("plugin.py", False),
+        ("PLUGIN.py", False),
+        ("tests/data.json", False),
+        ("tests/conftest.py", True),
+        ("pytest.ini", False),
+        ("packages/one/pyproject.toml", False),
+        (".env", False),
+        ("docs/index.md", True),
     ],
 )
-def test_an_edit_ends_what_holds_the_file(path: str, base: bool, deep: bool) -> None:  # noqa: FBT001 - parameters
+def test_an_edit_ends_what_holds_the_file(path: str, fit: bool) -> None:  # noqa: FBT001 - a parameter
     """A worker that has loaded or read an edited file is of no use, nor is any after a change of the configuration."""
-    change = Changed.of([path])
+    made = worker(ready(files=["plugin.py"], read=["tests/data.json"]))
 
-    served = [worker(ready()).serves(change), worker(ready(), LOADED, loads=True).serves(change)]
-
-    assert served == [base, deep]
+    assert made.serves(Changed.of([path])) == fit
 
 
 @pytest.mark.parametrize(
-    ("path", "base", "deep"),
+    ("path", "fit"),
     [
-        ("src/app/new.py", True, False),
-        ("local_settings.py", True, False),
-        ("tests/test_new.py", True, True),
-        ("tests/new_test.py", True, True),
-        ("docs/new.md", True, True),
-        ("random.py", False, False),
-        ("src/jinja2/__init__.py", False, False),
-        ("jinja2.cpython-311-x86_64-linux-gnu.so", False, False),
-        ("docs/jinja2.md", True, True),
-        ("_pytest/__init__.py", False, False),
+        ("src/app/new.py", True),
+        ("tests/test_new.py", True),
+        ("docs/new.md", True),
+        ("random.py", False),
+        ("src/jinja2/__init__.py", False),
+        ("jinja2.cpython-311-x86_64-linux-gnu.so", False),
+        ("docs/jinja2.md", True),
+        ("_pytest/__init__.py", False),
     ],
 )
-def test_a_new_module_may_be_imported_in_place_of_another(path: str, base: bool, deep: bool) -> None:  # noqa: FBT001 - parameters
-    """A created or deleted module ends workers that hold one of that name, and those whose conftests may ask for it."""
-    change = Changed.of([path], [path])
-    preload = ("jinja2.ext",)
+def test_a_new_module_may_be_imported_in_place_of_another(path: str, fit: bool) -> None:  # noqa: FBT001 - a parameter
+    """A created or deleted module ends workers that hold one of that name."""
+    made = worker(ready(), preload=("jinja2.ext",))
 
-    served = [
-        worker(ready(), preload=preload).serves(change),
-        worker(ready(), LOADED, preload=preload, loads=True).serves(change),
-    ]
-
-    assert served == [base, deep]
+    assert made.serves(Changed.of([path], [path])) == fit
 
 
 def test_without_kinds_each_change_may_be_a_new_file() -> None:
     """Where it is not known whether a file is new, it is taken to be."""
-    assert not worker(ready(), LOADED, loads=True).serves(Changed.of(["src/app/other.py"], None))
+    made = worker(ready(), preload=("jinja2",))
+
+    assert not made.serves(Changed.of(["src/jinja2.py"], None))
+    assert made.serves(Changed.of(["src/jinja2.py"]))
 
 
-def test_while_it_loads_any_change_may_be_held() -> None:
-    """What a worker holds is known once it has told so."""
-    loading = worker(ready(), loads=True)
+def test_what_a_loading_worker_holds_is_not_known() -> None:
+    """Only once it has told so."""
+    made = worker(ready(), loads=True)
 
-    assert loading.loaded_files is None
-    assert not loading.serves(Changed.of(["docs/index.md"]))
-    assert loading.serves(Changed.of([]))
+    before = made.loaded_files
+    made.hear(json.dumps(LOADED).encode())
+
+    assert before is None
+    assert made.loaded_files == {"tests/conftest.py", "src/app/core.py", "tests/data.json"}
 
 
 def test_plugins_of_the_project_are_held_from_the_start() -> None:
@@ -125,11 +119,13 @@ def test_orders_are_lines() -> None:
     made.warm()
     made.load()
     made.load()
-    made.send({"do": "run", "chunks": [{"path": "tests/\udce4.py"}]})
+    made.collect({"path": "tests/a.py"}, trace="cheap")
+    made.run({"do": "run", "chunks": [{"path": "tests/\udce4.py"}]})
 
     assert cast("Orders", made.process).sent == [
         {"do": "warm", "preload": ["six", "attr"]},
         {"do": "load", "coverage": False, "trace": "cheap"},
+        {"do": "collect", "chunk": {"path": "tests/a.py"}, "trace": "cheap"},
         {"do": "run", "chunks": [{"path": "tests/\udce4.py"}]},
     ]
 

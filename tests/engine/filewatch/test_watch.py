@@ -22,7 +22,7 @@ from app.domain.errors import ProjectError
 from app.engine.bridge import SafeAsyncBridge
 from app.engine.clock import SystemClock
 from app.engine.filewatch import ChangeKind, FileWatch, WatchTimes
-from app.engine.filewatch.fold import CEILING_S, QUIET_S, Inbox
+from app.engine.filewatch.fold import CEILING_S, QUIET_S, STIR_S, Inbox
 from app.engine.filewatch.observe import RecursiveObserver, native_observer
 from app.engine.filewatch.watch import GRACE_S
 
@@ -666,6 +666,30 @@ async def test_a_single_save_is_told_of_early(tmp_path: Path, watching: Callable
     assert [change.path for change in batch.changes] == ["pkg/a.py"]
     assert stirred == [frozenset({"pkg/a.py"})]
     assert batch.last_at > 0
+
+
+async def test_a_file_that_is_just_replaced_is_told_of_when_it_is_there(
+    tmp_path: Path, watching: Callable[..., Any]
+) -> None:
+    """As vim saves: moved away, made anew, and empty for a moment; what is told early has content."""
+    stirred: list[tuple[frozenset[str], str]] = []
+    file = tmp_path / "a.py"
+    file.write_text("x = 1\n", encoding="utf-8")
+
+    def on_stir(names: frozenset[str]) -> None:
+        stirred.append((names, file.read_text(encoding="utf-8")))
+
+    async with watching(tmp_path, on_stir=on_stir) as watched:
+        await watched.watch.indexed()
+
+        file.rename(tmp_path / "a.py~")
+        await asyncio.sleep(2 * STIR_S)
+        with file.open("w", encoding="utf-8") as new:
+            await asyncio.sleep(2 * STIR_S)
+            new.write("x = 2\n")
+        await watched.next()
+
+    assert {(names, text) for names, text in stirred} == {(frozenset({"a.py"}), "x = 2\n")}
 
 
 async def test_many_files_at_once_are_told_of_in_their_batch_only(tmp_path: Path, watching: Callable[..., Any]) -> None:

@@ -22,10 +22,10 @@ from app.agents.testing.impact.select import (
     Reason,
     Selection,
 )
-from app.agents.testing.impact.source import SourceIndex, compare, index_data, index_source
+from app.agents.testing.impact.source import SourceIndex, compare, index_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from app.agents.testing.impact.source import Import
     from app.agents.testing.impact.trace import Touched, Trace
@@ -203,26 +203,33 @@ class ImpactMap:
 
     # Choosing.
 
-    def select(self, changes: Mapping[str, bytes | None], red: Collection[str] = ()) -> Selection:
+    def select(
+        self,
+        changes: Mapping[str, bytes | None],
+        red: Collection[str] = (),
+        *,
+        index: Callable[[str, bytes], SourceIndex] = index_of,
+    ) -> Selection:
         """Choose the tests that changes touch.
 
         Args:
             changes: The content of each file that changed since the last verdict, None for one that is gone or cannot
                 be read; paths relative to the root, with forward slashes.
             red: Tests that are red: they run first, whatever changed.
+            index: Takes a file apart.
         """
-        indexes = {path: _index(path, content) for path, content in changes.items()}
+        indexes = {path: None if content is None else index(path, content) for path, content in changes.items()}
         configured = sorted(path for path in changes if path in CONFIGURATION)
         if configured or not self.files:
             why = f"{configured[0]} changed, which decides what runs." if configured else "No run is known yet."
             return Selection(whole=why, indexes=indexes)
         choice = _Choice(self)
-        for path, index in indexes.items():
-            choice.take(path, index)
+        for path, found in indexes.items():
+            choice.take(path, found)
         choice.add(red, RED, "It is red.")
         there = {nodeid for ids in self.files.values() for nodeid in ids}
         impacted = {nodeid: reason for nodeid, reason in choice.reasons.items() if nodeid in there or nodeid in red}
-        gone = {path for path, index in indexes.items() if index is None}
+        gone = {path for path, found in indexes.items() if found is None}
         impacted = {nodeid: reason for nodeid, reason in impacted.items() if nodeid.partition("::")[0] not in gone}
         return Selection(impacted, tuple(choice.new_files), indexes=indexes)
 
@@ -330,9 +337,3 @@ class _Choice:
 
     def _opaque(self) -> list[str]:
         return [nodeid for nodeid, traced in self._map.tests.items() if traced.opaque]
-
-
-def _index(path: str, content: bytes | None) -> SourceIndex | None:
-    if content is None:
-        return None
-    return index_source(content) if path.endswith(".py") else index_data(content)

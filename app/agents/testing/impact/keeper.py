@@ -14,7 +14,7 @@ from app.agents.testing.impact.covered import ChangedFile, changed_lines
 from app.agents.testing.impact.impactmap import CONFTEST, ImpactMap
 from app.agents.testing.impact.mapfile import MapFile
 from app.agents.testing.impact.select import Chunk, Selection, in_order
-from app.agents.testing.impact.source import LARGEST, imports_of, index_source
+from app.agents.testing.impact.source import LARGEST, content_digest, imports_of, index_of, index_source
 from app.domain.history import Why
 from app.domain.verdicts import Stage
 from app.engine.regular import read_regular
@@ -68,6 +68,7 @@ class ImpactKeeper:
         self._map = ImpactMap()
         self._turn = asyncio.Lock()
         self._unsettled: dict[str, None] = {}
+        self._recent: dict[str, SourceIndex] = {}
         self._last: tuple[Cause, Choice, frozenset[str]] | None = None
         self.tried: set[str] = set()
         self.disputed: set[str] = set()
@@ -106,6 +107,12 @@ class ImpactKeeper:
             self._last = (cause, choice, frozenset())
             return choice
 
+    async def foresee(self, paths: Collection[str], red: Collection[str]) -> Chunk | None:
+        """Return what will run first when these files turn out to be all that changed; None when that is not known."""
+        async with self._turn:
+            choice = await asyncio.to_thread(self._choose, (*self._unsettled, *paths), tuple(red))
+            return choice.chunks[0] if choice.chunks else None
+
     async def conclude(
         self, choice: Choice, trace: Trace, *, ran: Mapping[str, float], collected: Sequence[str] | None
     ) -> None:
@@ -124,6 +131,7 @@ class ImpactKeeper:
             if collected is None:
                 return
             self._unsettled.clear()
+            self._recent.clear()
             await asyncio.to_thread(self._settle, choice, trace, dict(ran), collected)
         await self._index_unknown({*trace.modules.values()})
         async with self._turn:
@@ -222,11 +230,18 @@ class ImpactKeeper:
     def _choose(self, paths: tuple[str, ...], red: tuple[str, ...]) -> Choice:
         known = self._map
         changes = {path: _content(self._root / path) for path in paths}
-        selection = known.select(changes, red)
+        selection = known.select(changes, red, index=self._index_of)
         count = sum(len(ids) for ids in known.files.values())
         if not selection.is_chosen:
             return Choice(selection, (), count)
         return Choice(selection, in_order(selection, known.files, known.durations), count)
+
+    def _index_of(self, path: str, content: bytes) -> SourceIndex:
+        """Take a file apart, unless that was just done with the same content: a large one takes 10 ms and more."""
+        found = self._recent.get(path)
+        if found is None or found.content != content_digest(content):
+            found = self._recent[path] = index_of(path, content)
+        return found
 
     def _settle(self, choice: Choice, trace: Trace, ran: Mapping[str, float], collected: Sequence[str]) -> None:
         known = self._map

@@ -100,7 +100,7 @@ class Difference:
 
 def index_source(content: bytes) -> SourceIndex:
     """Take a source file apart. One that cannot be compiled here gives an index that differs from every other."""
-    whole = _digest(content)
+    whole = content_digest(content)
     lines = line_checksums(content)
     if len(content) > LARGEST:
         return SourceIndex(whole, lines=lines)
@@ -115,9 +115,14 @@ def index_source(content: bytes) -> SourceIndex:
     return SourceIndex(whole, module, ordered, lines)
 
 
+def index_of(path: str, content: bytes) -> SourceIndex:
+    """Return the index of any file, by its name."""
+    return index_source(content) if path.endswith(".py") else index_data(content)
+
+
 def index_data(content: bytes) -> SourceIndex:
     """Return the index of a file that is no Python source: its bytes are all that counts."""
-    return SourceIndex(_digest(content))
+    return SourceIndex(content_digest(content))
 
 
 def compare(old: SourceIndex, new: SourceIndex) -> Difference:
@@ -249,7 +254,8 @@ def _is_kept(text: list[str], first: int) -> bool:
     return False
 
 
-def _digest(content: bytes) -> bytes:
+def content_digest(content: bytes) -> bytes:
+    """Return what tells one content from another, as it stands in `SourceIndex.content`."""
     return blake2b(content, digest_size=_DIGEST_SIZE).digest()
 
 
