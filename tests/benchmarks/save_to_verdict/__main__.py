@@ -13,7 +13,7 @@ What is measured, from the moment the last system call of the save returns, on t
 - sign: something red is shown. For a peer, pytest's first F or E arrives in its terminal.
 - named: a red test is named. For a peer, the first heading of a traceback or line of the short summary arrives. For us,
   the first red test stands in the snapshot, which every face shows; `sign` is the same moment.
-- last: the last sign of red (for a peer its last F or E; for us the last red test in the snapshot).
+- last: the last sign of red (for a peer its last F or E; for us, the last of the red tests is in the snapshot).
 - end: the run is over. For a peer, its summary line; for us, of the whole suite: the tests that the change touches and
   the rest, after which alone we say "green".
 

@@ -39,7 +39,7 @@ class Row:
     Attributes:
         sign: The first sign that something is red.
         named: A red test is named; for us, it stands in the snapshot.
-        last_sign: The last sign that something is red, before the run's end.
+        last_sign: The last sign that another test is red, before the run's end.
         end: The end of the run; for us, of the whole suite.
         red: How many tests were red at the end.
         expected: How many plain pytest finds red.

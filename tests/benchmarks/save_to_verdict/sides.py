@@ -179,6 +179,7 @@ class HouseSide:
         self._marks = Marks()
         self._green = False
         self._expected: frozenset[str] = frozenset()
+        self._seen: set[str] = set()
         self.tree: Tree | None = None
 
     def start(self) -> None:
@@ -209,7 +210,7 @@ class HouseSide:
         """Forget what was told until now. A test that is not of `expected` counts as strange, not as a verdict."""
         while self._read(0):
             pass
-        self._marks, self._green, self._expected = Marks(), False, expected
+        self._marks, self._green, self._expected, self._seen = Marks(), False, expected, set()
 
     def pause(self, seconds: float) -> None:
         """Let time pass, and take what is told meanwhile."""
@@ -282,7 +283,8 @@ class HouseSide:
         if what == "red":
             nodeids = set(told["tests"]) if isinstance(told["tests"], list) else set()
             self._marks.strange |= nodeids - self._expected
-            if nodeids & self._expected:
+            if nodeids & (self._expected - self._seen):  # one of the first part is red again in the whole: no news
+                self._seen |= nodeids
                 self._marks.sign(at)
                 self._marks.name(at)
         elif what == "finished":
