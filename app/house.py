@@ -99,8 +99,8 @@ async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Set
         folders: The projects to watch, checked; none for those of the settings.
     """
     from app.agents.settings_in_force import SettingsInForce
+    from app.agents.testing.afterwards.lastgreen import drop_stale
     from app.agents.testing.agent import TestWatcher
-    from app.agents.testing.lastgreen import drop_stale
     from app.agents.testing.projects import Projects
     from app.control.server import ControlServer
     from app.domain.commands import ReadLogs, ReadRuns, ReadStatus, ReadTest

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from app.agents.testing.interpreters import Interpreter
 from app.agents.testing.once import Report
-from app.agents.testing.runs import RunOutcome
+from app.agents.testing.running.interpreters import Interpreter
+from app.agents.testing.running.runs import RunOutcome
 from app.cli.once import report_once
 from app.cli.terminal import Terminal
 from app.domain.coverage import ChangedLines, Coverage, FileCoverage

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.agents.testing.launch import WORKER, worker_argv
+from app.agents.testing.running.launch import WORKER, worker_argv
 from app.engine import processes
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.agents.testing.environment import drop_bytecode
+from app.agents.testing.running.environment import drop_bytecode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

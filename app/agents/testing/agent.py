@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.agents.testing.afterwards.lastgreen import LastGreen
 from app.agents.testing.cycle import Cycle
 from app.agents.testing.echo import Echo, left_alone
 from app.agents.testing.impact.keeper import ImpactKeeper
 from app.agents.testing.inbox import Inbox
-from app.agents.testing.lastgreen import LastGreen
 from app.agents.testing.ledger import Ledger
 from app.agents.testing.tester import Tester
 from app.domain.errors import InterpreterMissing

@@ -6,23 +6,23 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.agents.testing.environment import drop_bytecode
+from app.agents.testing.afterwards.measured import coverage_of
 from app.agents.testing.impact.keeper import Choice, ImpactKeeper
-from app.agents.testing.interpreters import Interpreter, find_interpreter
-from app.agents.testing.measured import coverage_of
-from app.agents.testing.orders import Order
 from app.agents.testing.runners.choose import choose_runner
 from app.agents.testing.runners.toolrun import ToolRun
-from app.agents.testing.runs import TestRun
-from app.agents.testing.spares import Recipe, Spares
-from app.agents.testing.stagedrun import StagedRun
+from app.agents.testing.running.environment import drop_bytecode
+from app.agents.testing.running.interpreters import Interpreter, find_interpreter
+from app.agents.testing.running.orders import Order
+from app.agents.testing.running.runs import TestRun
+from app.agents.testing.running.stagedrun import StagedRun
+from app.agents.testing.spares.spares import Recipe, Spares
 from app.domain.verdicts import Cause, CauseKind, Counts, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from app.agents.testing.runs import RunOutcome
+    from app.agents.testing.running.runs import RunOutcome
     from app.agents.testing.settings import TestSettings
     from app.domain.coverage import ChangedLines, Coverage
     from app.domain.verdicts import TestResult

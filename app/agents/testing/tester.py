@@ -6,16 +6,16 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Self
 
-from app.agents.testing.afterwork import Afterwork, Finished
-from app.agents.testing.environment import drop_bytecode
+from app.agents.testing.afterwards.afterwork import Afterwork, Finished
 from app.agents.testing.impact.keeper import Choice
-from app.agents.testing.interpreters import find_interpreter
-from app.agents.testing.orders import Order
 from app.agents.testing.runners.choose import choose_runner, may_choose_anew
 from app.agents.testing.runners.toolrun import ToolRun
-from app.agents.testing.runs import TestRun
-from app.agents.testing.spares import Recipe, Spares
-from app.agents.testing.stagedrun import StagedRun
+from app.agents.testing.running.environment import drop_bytecode
+from app.agents.testing.running.interpreters import find_interpreter
+from app.agents.testing.running.orders import Order
+from app.agents.testing.running.runs import TestRun
+from app.agents.testing.running.stagedrun import StagedRun
+from app.agents.testing.spares.spares import Recipe, Spares
 from app.domain.events import InterpreterFound
 from app.domain.verdicts import CauseKind, Stage, Verdict
 from app.engine.filewatch import ChangeKind
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from app.agents.testing.afterwards.lastgreen import LastGreen
     from app.agents.testing.cycle import Cycle
     from app.agents.testing.echo import Echo
     from app.agents.testing.impact.keeper import ImpactKeeper
-    from app.agents.testing.interpreters import Interpreter
-    from app.agents.testing.lastgreen import LastGreen
     from app.agents.testing.runners.choose import Choice as Chosen
-    from app.agents.testing.runs import RunOutcome
+    from app.agents.testing.running.interpreters import Interpreter
+    from app.agents.testing.running.runs import RunOutcome
     from app.agents.testing.settings import TestSettings
     from app.domain.events import Event
     from app.domain.verdicts import Cause

@@ -12,9 +12,9 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.agents.testing.journal import Finding
 from app.agents.testing.runners.steps import Relayed, Step, relayed
 from app.agents.testing.runners.story import TEXT_CAP, Names, Story, judge
+from app.agents.testing.running.journal import Finding
 from app.domain.verdicts import Outcome, Stage, Verdict
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.agents.testing.journal import Finding, readable
 from app.agents.testing.runners.junit import BadReportError, JUnitReport
 from app.agents.testing.runners.steps import Relayed, Step, relayed
 from app.agents.testing.runners.story import Story, judge
 from app.agents.testing.runners.tap import MARK, Tap
+from app.agents.testing.running.journal import Finding, readable
 from app.domain.errors import CannotError, UsageError
 from app.domain.verdicts import Outcome, Stage, Verdict
 

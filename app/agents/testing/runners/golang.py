@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from app.agents.testing.journal import Finding
 from app.agents.testing.runners.steps import Relayed, Step, relayed
 from app.agents.testing.runners.story import TEXT_CAP, Story, judge
+from app.agents.testing.running.journal import Finding
 from app.domain.verdicts import Outcome, Stage, Verdict
 
 if TYPE_CHECKING:

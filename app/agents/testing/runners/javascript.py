@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from app.agents.testing.journal import Finding
 from app.agents.testing.runners.steps import Relayed, Step, relayed
 from app.agents.testing.runners.story import CRASH_HINT, Names, Story, clean, judge, named, no_tests_message, relative
+from app.agents.testing.running.journal import Finding
 from app.domain.errors import CannotError
 from app.domain.verdicts import Outcome, Stage, Verdict
 

@@ -14,8 +14,8 @@ from app.domain.errors import CannotError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from app.agents.testing.journal import Finding
     from app.agents.testing.runners.story import Story
+    from app.agents.testing.running.journal import Finding
     from app.domain.verdicts import Stage
     from app.engine.processes import Ended
 

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from app.agents.testing.journal import Finding, signal_name
+from app.agents.testing.running.journal import Finding, signal_name
 from app.domain.verdicts import Outcome, TestResult, Verdict
 
 if TYPE_CHECKING:

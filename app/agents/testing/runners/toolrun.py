@@ -9,19 +9,19 @@ from collections import ChainMap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.agents.testing.environment import child_environment
-from app.agents.testing.following import Batches, follow
-from app.agents.testing.journal import Finding, readable
 from app.agents.testing.runners.steps import Place
-from app.agents.testing.runs import RunOutcome
+from app.agents.testing.running.environment import child_environment
+from app.agents.testing.running.following import Batches, follow
+from app.agents.testing.running.journal import Finding, readable
+from app.agents.testing.running.runs import RunOutcome
 from app.domain.errors import CannotError, ProjectError, UsageError
 from app.domain.verdicts import Outcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from app.agents.testing.following import OnResults, OnStage
     from app.agents.testing.runners.steps import Step, Tool
+    from app.agents.testing.running.following import OnResults, OnStage
     from app.domain.errors import WatchkeeperError
     from app.domain.verdicts import TestResult
     from app.engine.clock import Clock

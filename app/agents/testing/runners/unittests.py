@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from app.agents.testing import launch
-from app.agents.testing.journal import Finding, signal_name
 from app.agents.testing.runners.steps import Step
 from app.agents.testing.runners.story import CRASH_HINT, Story, clean, judge
+from app.agents.testing.running import launch
+from app.agents.testing.running.journal import Finding, signal_name
 from app.domain.verdicts import Outcome, Stage, Verdict
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from app.agents.testing.runners.steps import Tool
-    from app.agents.testing.runs import RunOutcome
+    from app.agents.testing.running.runs import RunOutcome
     from app.domain.verdicts import Outcome, Stage, TestResult
 
 RECORDED = Path(__file__).parent / "recorded"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.agents.testing.launch import worker_argv
+from app.agents.testing.running.launch import worker_argv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from app.agents.testing.launch import worker_argv
+from app.agents.testing.running.launch import worker_argv
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from app.agents.testing import sourcetree
+from app.agents.testing.afterwards import sourcetree
 from app.domain.errors import CannotError, ProjectError
 from app.engine.filewatch.ignore import BUILTIN_FOLDERS
 from app.engine.filewatch.repository import Repository

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from app.agents.testing.following import Batches, follow
-from app.agents.testing.journal import Finding, Journal, readable
+from app.agents.testing.running.following import Batches, follow
+from app.agents.testing.running.journal import Finding, Journal, readable
 from app.domain.errors import CannotError, ProjectError
 from app.domain.verdicts import Outcome, TestResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from app.agents.testing.following import OnResults, OnStage
     from app.agents.testing.impact.trace import Trace
-    from app.agents.testing.orders import Order
-    from app.agents.testing.spares import Worker
+    from app.agents.testing.running.following import OnResults, OnStage
+    from app.agents.testing.running.orders import Order
+    from app.agents.testing.spares.spares import Worker
     from app.engine.clock import Clock
     from app.engine.processes import Ended
 

@@ -10,15 +10,15 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from app.agents.testing.journal import Journal
-from app.agents.testing.selected import run_selected
+from app.agents.testing.afterwards.selected import run_selected
+from app.agents.testing.running.journal import Journal
 from app.domain.verdicts import Check, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from app.agents.testing.lastgreen import Copy, LastGreen
-    from app.agents.testing.selected import Project, Selected
+    from app.agents.testing.afterwards.lastgreen import Copy, LastGreen
+    from app.agents.testing.afterwards.selected import Project, Selected
     from app.domain.verdicts import TestResult
     from app.engine.clock import Clock
 

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.agents.testing.orders import LOW, Order
-from app.agents.testing.runs import TestRun
-from app.agents.testing.spares import Recipe
+from app.agents.testing.running.orders import LOW, Order
+from app.agents.testing.running.runs import TestRun
+from app.agents.testing.spares.spares import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from app.agents.testing.afterwork import Finished
+    from app.agents.testing.afterwards.afterwork import Finished
     from app.agents.testing.impact.keeper import ImpactKeeper
-    from app.agents.testing.spares import Spares
+    from app.agents.testing.spares.spares import Spares
     from app.domain.verdicts import TestResult
     from app.engine.clock import Clock
 

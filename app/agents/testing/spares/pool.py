@@ -6,13 +6,13 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.agents.testing.warm import Changed, Warmth
+from app.agents.testing.spares.warm import Changed, Warmth
 from app.engine.tasks import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
-    from app.agents.testing.warm import Worker
+    from app.agents.testing.spares.warm import Worker
 
 _WARMEST_FIRST = (Warmth.LOADED, Warmth.LOADING, Warmth.READY, Warmth.WARMING)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WORKER = Path(__file__).parent / "worker"
+WORKER = Path(__file__).parents[1] / "worker"
 
 LAUNCH = (
     "import sys, importlib.util; "

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.agents.testing.environment import child_environment
-from app.agents.testing.journal import Journal, readable
-from app.agents.testing.launch import worker_argv
+from app.agents.testing.running.environment import child_environment
+from app.agents.testing.running.journal import Journal, readable
+from app.agents.testing.running.launch import worker_argv
 from app.domain.errors import CannotError, ProjectError
 from app.domain.verdicts import Outcome, TestResult
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from app.agents.testing.lastgreen import Copy
+    from app.agents.testing.afterwards.lastgreen import Copy
     from app.engine.processes import GuardedProcess, ProcessRunner
 
 

@@ -17,8 +17,8 @@ import pytest
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from app.agents.testing import lastgreen, sourcetree
-from app.agents.testing.lastgreen import LastGreen, drop_stale
+from app.agents.testing.afterwards import lastgreen, sourcetree
+from app.agents.testing.afterwards.lastgreen import LastGreen, drop_stale
 from app.engine.clock import SystemClock
 from app.engine.processes import ProcessRunner
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from app.agents.testing import following
-from app.agents.testing.environment import child_environment, drop_bytecode
-from app.agents.testing.orders import Order
-from app.agents.testing.runs import RunOutcome, TestRun
-from app.agents.testing.spares import Recipe, Spares
+from app.agents.testing.running import following
+from app.agents.testing.running.environment import child_environment, drop_bytecode
+from app.agents.testing.running.orders import Order
+from app.agents.testing.running.runs import RunOutcome, TestRun
+from app.agents.testing.spares.spares import Recipe, Spares
 from app.domain.verdicts import Outcome, Verdict
 from app.engine.clock import SystemClock
 from app.engine.processes import ProcessRunner

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from app.agents.testing.warm import Changed, Recipe, Warmth, Worker
+from app.agents.testing.spares.warm import Changed, Recipe, Warmth, Worker
 
 if TYPE_CHECKING:
     from app.engine.processes import GuardedProcess

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.agents.testing.interpreters import Interpreter, find_interpreter, run_command
+from app.agents.testing.running.interpreters import Interpreter, find_interpreter, run_command
 from app.domain.errors import InterpreterMissing
 
 if TYPE_CHECKING:

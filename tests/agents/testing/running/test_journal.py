@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.agents.testing.journal import Journal, readable, signal_name
+from app.agents.testing.running.journal import Journal, readable, signal_name
 from app.domain.verdicts import Outcome, Verdict
 from app.engine.processes import Ended
 

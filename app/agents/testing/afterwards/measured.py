@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from app.agents.testing.environment import child_environment
-from app.agents.testing.following import Batches, follow
-from app.agents.testing.journal import Journal
-from app.agents.testing.orders import LOW, Order
-from app.agents.testing.selected import scratch_folder, starting
+from app.agents.testing.afterwards.selected import scratch_folder, starting
+from app.agents.testing.running.environment import child_environment
+from app.agents.testing.running.following import Batches, follow
+from app.agents.testing.running.journal import Journal
+from app.agents.testing.running.orders import LOW, Order
 from app.domain.coverage import Coverage, FileCoverage
 from app.domain.errors import CannotError, ProjectError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from app.agents.testing.selected import Project
+    from app.agents.testing.afterwards.selected import Project
     from app.engine.clock import Clock
 
 _LOOK = "import importlib.util, sys; sys.exit(importlib.util.find_spec('coverage') is None)"

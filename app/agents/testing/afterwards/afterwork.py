@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from app.agents.testing.afterwards.measured import CoverageRun
+from app.agents.testing.afterwards.secondlook import SecondLook
+from app.agents.testing.afterwards.selected import Project
+from app.agents.testing.afterwards.tracework import TraceWork
 from app.agents.testing.echo import left_alone
-from app.agents.testing.measured import CoverageRun
-from app.agents.testing.secondlook import SecondLook
-from app.agents.testing.selected import Project
-from app.agents.testing.spares import Recipe
-from app.agents.testing.tracework import TraceWork
+from app.agents.testing.spares.spares import Recipe
 from app.domain.events import ChangeCovered, CoverageMeasured, TestChecked
 from app.domain.verdicts import Verdict
 from app.engine.tasks import spawn
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from app.agents.testing.afterwards.lastgreen import LastGreen
     from app.agents.testing.echo import Echo, Writer
     from app.agents.testing.impact.keeper import Choice, ImpactKeeper
-    from app.agents.testing.lastgreen import LastGreen
-    from app.agents.testing.runs import RunOutcome
+    from app.agents.testing.running.runs import RunOutcome
+    from app.agents.testing.running.stagedrun import StagedRun
     from app.agents.testing.settings import TestSettings
-    from app.agents.testing.spares import Spares
-    from app.agents.testing.stagedrun import StagedRun
+    from app.agents.testing.spares.spares import Spares
     from app.domain.events import Event
     from app.domain.verdicts import Check
     from app.engine.clock import Clock

@@ -19,11 +19,11 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 
-from app.agents.testing.environment import child_environment
-from app.agents.testing.launch import worker_argv
-from app.agents.testing.sparehealth import SpareHealth, packages_of
-from app.agents.testing.sparepool import Spare, SparePool
-from app.agents.testing.warm import Changed, Recipe, Warmth, Worker
+from app.agents.testing.running.environment import child_environment
+from app.agents.testing.running.launch import worker_argv
+from app.agents.testing.spares.health import SpareHealth, packages_of
+from app.agents.testing.spares.pool import Spare, SparePool
+from app.agents.testing.spares.warm import Changed, Recipe, Warmth, Worker
 from app.domain.errors import CannotError, ProjectError
 from app.engine.tasks import spawn
 

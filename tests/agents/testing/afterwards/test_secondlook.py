@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from app.agents.testing.lastgreen import LastGreen
-from app.agents.testing.secondlook import LOOK_AT_MOST, SecondLook, chosen, failure_words, outcome_before
-from app.agents.testing.selected import Project, Selected, run_selected
+from app.agents.testing.afterwards.lastgreen import LastGreen
+from app.agents.testing.afterwards.secondlook import LOOK_AT_MOST, SecondLook, chosen, failure_words, outcome_before
+from app.agents.testing.afterwards.selected import Project, Selected, run_selected
 from app.domain.verdicts import Blame, Check, Outcome, TestResult
 from app.engine.clock import SystemClock
 from app.engine.processes import ProcessRunner

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.agents.testing.orders import LOW, Order
+from app.agents.testing.running.orders import LOW, Order
 from app.domain.verdicts import Stage, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from app.agents.testing.following import OnResults, OnStage
     from app.agents.testing.impact.trace import Trace
-    from app.agents.testing.runs import RunOutcome, TestRun
+    from app.agents.testing.running.following import OnResults, OnStage
+    from app.agents.testing.running.runs import RunOutcome, TestRun
     from app.domain.verdicts import TestResult
 
     Plan = Callable[[], Awaitable[Order]]

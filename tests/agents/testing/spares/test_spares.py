@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from app.agents.testing import spares as module
-from app.agents.testing.spares import Recipe, Spares, Warmth
+from app.agents.testing.spares import spares as module
+from app.agents.testing.spares.spares import Recipe, Spares, Warmth
 from app.domain.errors import ProjectError
 from app.engine.clock import SystemClock
 from app.engine.processes import ProcessRunner
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
-    from app.agents.testing.warm import Worker
+    from app.agents.testing.spares.warm import Worker
 
 WARMING, READY, LOADING, LOADED = Warmth.WARMING, Warmth.READY, Warmth.LOADING, Warmth.LOADED
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.agents.testing.measured import CoverageRun, coverage_of
-from app.agents.testing.selected import Project
+from app.agents.testing.afterwards.measured import CoverageRun, coverage_of
+from app.agents.testing.afterwards.selected import Project
 from app.domain.coverage import Coverage, FileCoverage
 from app.engine.clock import SystemClock
 from app.engine.processes import ProcessRunner
