@@ -12,6 +12,7 @@ from app.agents.testing.echo import Echo, left_alone
 from app.agents.testing.impact.keeper import ImpactKeeper
 from app.agents.testing.inbox import Inbox
 from app.agents.testing.ledger import Ledger
+from app.agents.testing.surroundings import Surroundings
 from app.agents.testing.tester import Tester
 from app.domain.errors import InterpreterMissing
 from app.domain.events import ProjectWatched
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.agents.settings import Settings
+    from app.agents.testing.going import Going
     from app.agents.testing.settings import TestSettings
-    from app.agents.testing.tester import Going
     from app.domain.events import Event
     from app.domain.verdicts import TestState
     from app.engine.bridge import SafeAsyncBridge
@@ -128,14 +129,12 @@ class TestWatcher:
         pulse.beat()
         settings = await self._look_at_settings()
         ledger = await self._begin(pulse, settings)
-        tester = Tester(
+        around = Surroundings(
             self.root,
-            title=self._title,
+            self._title,
             impact=self.impact,
             last_green=self._last_green,
             echo=self._echo,
-            settings=settings.tests,
-            red=lambda: tuple(ledger.red),
             clock=self._clock,
             runner=self._runner,
             environ=self._environ,
@@ -144,6 +143,7 @@ class TestWatcher:
             notice=self._notice,
             saved=self.inbox.saved,
         )
+        tester = Tester(around, settings.tests, lambda: tuple(ledger.red))
         async with tester:
             while not pulse.stopping.is_set():
                 settings = await self._watch(pulse, ledger, tester, settings)

@@ -13,13 +13,12 @@ from app.agents.testing.runners.toolrun import ToolRun
 from app.agents.testing.running.environment import drop_bytecode
 from app.agents.testing.running.interpreters import Interpreter, find_interpreter
 from app.agents.testing.running.orders import Order
-from app.agents.testing.running.runs import TestRun
 from app.agents.testing.running.stagedrun import StagedRun
 from app.agents.testing.spares.spares import Recipe, Spares
 from app.domain.verdicts import Cause, CauseKind, Counts, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from app.agents.testing.running.runs import RunOutcome
@@ -113,19 +112,15 @@ async def run_once(
         return Order(choice.chunks, rest=False, trace="cheap")
 
     async with Spares(root, runner=runner, clock=clock, environ=environ, want=0) as spares:
-
-        def make(plan: Callable[[], Awaitable[Order]]) -> TestRun:
-            return TestRun(
-                root=root,
-                interpreter=interpreter.path,
-                take=lambda: spares.cold(Recipe(interpreter.path, settings.args)),
-                plan=plan,
-                hang_s=settings.hang_seconds,
-                clock=clock,
-                coverage=coverage,
-            )
-
-        run = StagedRun(make, plan, lambda: None)
+        run = StagedRun(
+            root=root,
+            interpreter=interpreter.path,
+            take=lambda: spares.cold(Recipe(interpreter.path, settings.args)),
+            plan=plan,
+            hang_s=settings.hang_seconds,
+            clock=clock,
+            coverage=coverage,
+        )
         outcome = await run.run(lambda _count: None, tests.ended, tests.staged)
     ran = {nodeid: result.duration_s for nodeid, result in run.results.items()}
     before = impact.kept_lines(choice)

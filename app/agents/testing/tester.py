@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Self
 
-from app.agents.testing.afterwards.afterwork import Afterwork, Finished
-from app.agents.testing.impact.keeper import Choice
+from app.agents.testing.afterwards.afterwork import Afterwork
+from app.agents.testing.going import Finished, Going
 from app.agents.testing.runners.choose import choose_runner, may_choose_anew
 from app.agents.testing.runners.toolrun import ToolRun
 from app.agents.testing.running.environment import drop_bytecode
 from app.agents.testing.running.interpreters import find_interpreter
 from app.agents.testing.running.orders import Order
-from app.agents.testing.running.runs import TestRun
 from app.agents.testing.running.stagedrun import StagedRun
 from app.agents.testing.spares.spares import Recipe, Spares
 from app.domain.events import InterpreterFound
@@ -22,142 +21,52 @@ from app.engine.filewatch import ChangeKind
 from app.engine.tasks import spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Collection
     from types import TracebackType
 
-    from app.agents.testing.afterwards.lastgreen import LastGreen
     from app.agents.testing.cycle import Cycle
-    from app.agents.testing.echo import Echo
-    from app.agents.testing.impact.keeper import ImpactKeeper
-    from app.agents.testing.runners.choose import Choice as Chosen
+    from app.agents.testing.impact.keeper import Choice
+    from app.agents.testing.runners.choose import OtherRunner
     from app.agents.testing.running.interpreters import Interpreter
-    from app.agents.testing.running.runs import RunOutcome
     from app.agents.testing.settings import TestSettings
-    from app.domain.events import Event
+    from app.agents.testing.surroundings import Surroundings
     from app.domain.verdicts import Cause
-    from app.engine.clock import Clock
     from app.engine.filewatch import Batch
-    from app.engine.processes import ProcessRunner
 
 
 _ASK_ANEW = frozenset({Verdict.NO_PYTEST, Verdict.NO_INTERPRETER, Verdict.NO_TESTS})
 """Verdicts after which another interpreter, or another tool, may be what the project has."""
 
 
-@dataclass(slots=True)
-class Going:
-    """A run that goes on, or ended.
-
-    Attributes:
-        run: The run.
-        run_id: Its id.
-        task: Ends with it.
-        cause: Why it runs.
-        settings: The settings in force when it began.
-        interpreter: The Python that pytest runs with; empty for another tool.
-        began_at: Wall-clock time.
-        red_before: The tests that were red.
-        choice: Which tests come first; empty until that is known.
-    """
-
-    run: StagedRun | ToolRun
-    run_id: str
-    task: asyncio.Task[RunOutcome]
-    cause: Cause
-    settings: TestSettings
-    interpreter: str
-    began_at: float
-    red_before: frozenset[str]
-    choice: Choice = field(default_factory=Choice)
-
-    @property
-    def outcome(self) -> RunOutcome | None:
-        """What it came to; None when it was ended before its end."""
-        return None if self.task.cancelled() else self.task.result()
-
-    async def end(self) -> None:
-        """End it, if it still goes on, with all its processes."""
-        if not self.task.done():
-            self.task.cancel()
-            await asyncio.wait({self.task})
-
-
 class Tester:
     """Runs a project's tests, and keeps ready what makes the next run fast. An async context manager.
 
     Args:
-        root: The project's folder.
-        title: Its name for people.
-        impact: Its impact map.
-        last_green: Keeps its last green source.
-        echo: Takes what tests write that no change asked for.
+        around: What runs stand on.
         settings: The settings in force now.
         red: Gives the tests that are red.
-        clock: Time.
-        runner: Starts programs.
-        environ: The environment in which tests are run.
-        on_battery: Tells whether the machine runs on its battery; called in a thread.
-        publish: Takes events about the project.
-        notice: Shows (a kind, a text, a hint), or with an empty text takes it back.
-        saved: Takes files that changed while tests ran beside, and that they did not write after all.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        *,
-        title: str,
-        impact: ImpactKeeper,
-        last_green: LastGreen,
-        echo: Echo,
-        settings: TestSettings,
-        red: Callable[[], tuple[str, ...]],
-        clock: Clock,
-        runner: ProcessRunner,
-        environ: Mapping[str, str],
-        on_battery: Callable[[], bool],
-        publish: Callable[[Event], None],
-        notice: Callable[[str, str, str], None],
-        saved: Callable[[Iterable[str]], None],
-    ) -> None:
-        self._root = root
-        self._title = title
-        self._impact = impact
+    def __init__(self, around: Surroundings, settings: TestSettings, red: Callable[[], tuple[str, ...]]) -> None:
+        self._around = around
+        self._root = around.root
+        self._impact = around.impact
         self._red = red
-        self._clock = clock
-        self._runner = runner
-        self._environ = environ
-        self._publish = publish
-        self._notice = notice
         self._interpreter: Interpreter | None = None
-        self._chosen: Chosen | None = None
+        self._chosen: OtherRunner | None = None
         self._chosen_for: TestSettings | None = None
         self._hurry: asyncio.Task[None] | None = None
         self._spares = Spares(
-            root,
-            runner=runner,
-            clock=clock,
-            environ=environ,
+            around.root,
+            runner=around.runner,
+            clock=around.clock,
+            environ=around.environ,
             want=settings.warm_workers,
             cap_bytes=settings.warm_mb << 20,
-            on_battery=on_battery,
-            on_trouble=lambda text, hint: notice("spares", text, hint),
+            on_battery=around.on_battery,
+            on_trouble=lambda text, hint: around.notice("spares", text, hint),
         )
-        self._after = Afterwork(
-            root,
-            impact=impact,
-            last_green=last_green,
-            spares=self._spares,
-            echo=echo,
-            clock=clock,
-            runner=runner,
-            environ=environ,
-            on_battery=on_battery,
-            publish=publish,
-            notice=notice,
-            saved=saved,
-        )
+        self._after = Afterwork(around, self._spares)
 
     async def __aenter__(self) -> Self:
         """Begin to keep workers ready, from the first run on."""
@@ -235,34 +144,34 @@ class Tester:
             touched = len(going.choice.selection.impacted) if stage is Stage.IMPACTED else None
             cycle.staged(stage, tests if tests is not None else touched)
 
-        def make(plan: Callable[[], Awaitable[Order]]) -> TestRun:
-            return TestRun(
-                root=self._root,
-                interpreter=interpreter.path,
-                take=lambda: self._spares.take(cause.paths),
-                plan=plan,
-                hang_s=settings.hang_seconds,
-                clock=self._clock,
-            )
-
-        run = StagedRun(make, plan, self._spares.refill)
-        task = spawn(run.run(cycle.collected, cycle.ran, staged), name=f"tests of {self._title}")
-        going = Going(run, cycle.run_id, task, cause, settings, interpreter.path, self._clock.wall(), frozenset(red))
+        run = StagedRun(
+            root=self._root,
+            interpreter=interpreter.path,
+            take=lambda: self._spares.take(cause.paths),
+            plan=plan,
+            hang_s=settings.hang_seconds,
+            clock=self._around.clock,
+            on_rest=self._spares.refill,
+        )
+        task = spawn(run.run(cycle.collected, cycle.ran, staged), name=f"tests of {self._around.title}")
+        going = Going(
+            run, cycle.run_id, task, cause, settings, interpreter.path, self._around.clock.wall(), frozenset(red)
+        )
         return going
 
-    def _begin_tool(self, cycle: Cycle, chosen: Chosen, red: tuple[str, ...], settings: TestSettings) -> Going:
+    def _begin_tool(self, cycle: Cycle, chosen: OtherRunner, red: tuple[str, ...], settings: TestSettings) -> Going:
         run = ToolRun(
             chosen.tool,
             root=self._root,
             changed=cycle.cause.paths if settings.impact else (),
             interpreter=chosen.interpreter,
             hang_s=settings.hang_seconds,
-            runner=self._runner,
-            clock=self._clock,
-            environ=self._environ,
+            runner=self._around.runner,
+            clock=self._around.clock,
+            environ=self._around.environ,
         )
-        task = spawn(run.run(cycle.collected, cycle.ran, cycle.staged), name=f"tests of {self._title}")
-        return Going(run, cycle.run_id, task, cycle.cause, settings, "", self._clock.wall(), frozenset(red))
+        task = spawn(run.run(cycle.collected, cycle.ran, cycle.staged), name=f"tests of {self._around.title}")
+        return Going(run, cycle.run_id, task, cycle.cause, settings, "", self._around.clock.wall(), frozenset(red))
 
     def follow_up(self, going: Going) -> None:
         """Learn from a run that came to a verdict, and do what is worth doing while nobody waits."""
@@ -270,25 +179,14 @@ class Tester:
         if outcome is not None and outcome.verdict in _ASK_ANEW:
             self._interpreter = self._chosen_for = None
         if outcome is not None and isinstance(going.run, StagedRun):
-            self._after.begin(
-                Finished(
-                    going.run,
-                    going.run_id,
-                    outcome,
-                    going.settings,
-                    going.interpreter,
-                    going.began_at,
-                    going.red_before,
-                    going.choice,
-                )
-            )
+            self._after.begin(Finished(going, going.run, outcome))
 
-    async def _choose_runner(self, changed: Collection[str], settings: TestSettings) -> Chosen | None:
+    async def _choose_runner(self, changed: Collection[str], settings: TestSettings) -> OtherRunner | None:
         """Return what runs the tests, looked for again when it may be another; None for pytest."""
         if self._chosen_for != settings or may_choose_anew(self._chosen, changed):
 
             def python() -> str:
-                return find_interpreter(self._root, configured=settings.python, environ=self._environ).path
+                return find_interpreter(self._root, configured=settings.python, environ=self._around.environ).path
 
             self._chosen = await asyncio.to_thread(choose_runner, self._root, settings, python)
             self._chosen_for = settings
@@ -306,16 +204,20 @@ class Tester:
         """Return the project's interpreter, looked for again when it is gone or another one is configured."""
         found = self._interpreter
         if found is None or found.configured != configured or not await asyncio.to_thread(self._still_right, found):
-            found = await asyncio.to_thread(find_interpreter, self._root, configured=configured, environ=self._environ)
+            found = await asyncio.to_thread(
+                find_interpreter, self._root, configured=configured, environ=self._around.environ
+            )
             self._interpreter = found
-            from_path = f"{self._title} has no environment of its own, so its tests run with {found.path}."
+            from_path = f"{self._around.title} has no environment of its own, so its tests run with {found.path}."
             hint = (
                 f"If that is not meant, make one: python3 -m venv {self._root / '.venv'}, "
                 "or set `python` under [tests]."
             )
-            self._notice("python", from_path if found.source == "PATH" else "", hint)
-            now, source = self._clock.wall(), found.source
-            self._publish(InterpreterFound(at=now, project=str(self._root), interpreter=found.path, source=source))
+            self._around.notice("python", from_path if found.source == "PATH" else "", hint)
+            now, source = self._around.clock.wall(), found.source
+            self._around.publish(
+                InterpreterFound(at=now, project=str(self._root), interpreter=found.path, source=source)
+            )
         return found
 
     def _still_right(self, found: Interpreter) -> bool:

@@ -13,13 +13,11 @@ from app.agents.testing.spares.spares import Recipe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
-    from app.agents.testing.afterwards.afterwork import Finished
-    from app.agents.testing.impact.keeper import ImpactKeeper
+    from app.agents.testing.going import Finished
     from app.agents.testing.spares.spares import Spares
+    from app.agents.testing.surroundings import Surroundings
     from app.domain.verdicts import TestResult
-    from app.engine.clock import Clock
 
 _log = structlog.get_logger(__name__)
 
@@ -38,30 +36,20 @@ class TraceWork:
     """Does that after one run.
 
     Args:
-        root: The project's folder.
-        impact: Its map, which learns.
+        around: What runs stand on.
         spares: Starts workers.
-        clock: Time.
         at_work: Entered while a run goes on, so that what its tests write is known as theirs.
-        notice: Shows (a kind, a text, a hint), or with an empty text takes it back.
     """
 
     def __init__(
-        self,
-        root: Path,
-        *,
-        impact: ImpactKeeper,
-        spares: Spares,
-        clock: Clock,
-        at_work: Callable[[TestRun], AbstractContextManager[None]],
-        notice: Callable[[str, str, str], None],
+        self, around: Surroundings, spares: Spares, at_work: Callable[[TestRun], AbstractContextManager[None]]
     ) -> None:
-        self._root = root
-        self._impact = impact
+        self._root = around.root
+        self._impact = around.impact
         self._spares = spares
-        self._clock = clock
+        self._clock = around.clock
         self._at_work = at_work
-        self._notice = notice
+        self._notice = around.notice
 
     async def run(self, done: Finished) -> None:
         """Trace tests that were not traced while they ran; the first time, see whether imports ahead are to be trusted.
@@ -70,7 +58,7 @@ class TraceWork:
         (measured on three public projects), so that is done here.
         """
         preload = self._impact.preload
-        is_trial = not self._impact.preload_tried and bool(preload) and done.settings.warm_workers > 0
+        is_trial = not self._impact.preload_tried and bool(preload) and done.going.settings.warm_workers > 0
         untraced = await self._impact.untraced()
         wanted = self._with_others(untraced) if is_trial else untraced
         for part in self._parts(wanted):
@@ -102,7 +90,7 @@ class TraceWork:
             text = f"Tests of {self._root.name} end differently when packages are imported ahead of them: {names}."
             self._notice("preload", text, "So nothing is imported ahead here, and runs begin a little later.")
         else:
-            self._spares.prepare(Recipe(done.interpreter, done.settings.args, self._impact.preload))
+            self._spares.prepare(Recipe(done.going.interpreter, done.going.settings.args, self._impact.preload))
 
     def _parts(self, nodeids: Iterable[str]) -> list[list[str]]:
         parts: list[list[str]] = []
@@ -119,17 +107,17 @@ class TraceWork:
         self, done: Finished, nodeids: Sequence[str], preload: tuple[str, ...], *, traced: bool
     ) -> Mapping[str, TestResult]:
         """Run some tests in a worker of their own, and learn what they execute when they are traced."""
-        recipe = Recipe(done.interpreter, done.settings.args, preload)
+        recipe = Recipe(done.going.interpreter, done.going.settings.args, preload)
 
         async def plan() -> Order:
             return Order.just(nodeids, traced=traced, nice=LOW)
 
         run = TestRun(
             root=self._root,
-            interpreter=done.interpreter,
+            interpreter=done.going.interpreter,
             take=lambda: self._spares.cold(recipe),
             plan=plan,
-            hang_s=done.settings.hang_seconds,
+            hang_s=done.going.settings.hang_seconds,
             clock=self._clock,
             trace="all" if traced else "none",
         )

@@ -23,17 +23,13 @@ from app.agents.testing.impact.select import (
     Selection,
 )
 from app.agents.testing.impact.source import SourceIndex, compare, index_of
+from app.agents.testing.running.environment import is_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from app.agents.testing.impact.source import Import
     from app.agents.testing.impact.trace import Touched, Trace
-
-CONFIGURATION = frozenset(
-    {"pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "pyproject.toml", "tox.ini", "setup.cfg", "setup.py"}
-)
-"""Files that decide what pytest collects and how (pytest's documentation, "Configuration file formats")."""
 
 TEST_FILES = ("test_*.py", "*_test.py")
 CONFTEST = "conftest.py"
@@ -219,7 +215,7 @@ class ImpactMap:
             index: Takes a file apart.
         """
         indexes = {path: None if content is None else index(path, content) for path, content in changes.items()}
-        configured = sorted(path for path in changes if path in CONFIGURATION)
+        configured = sorted(filter(is_configuration, changes))
         if configured or not self.files:
             why = f"{configured[0]} changed, which decides what runs." if configured else "No run is known yet."
             return Selection(whole=why, indexes=indexes)

@@ -49,7 +49,7 @@ _DECIDE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class OtherRunner:
     """A runner that is not pytest's.
 
     Attributes:
@@ -69,7 +69,7 @@ def choose_runner(
     interpreter: Callable[[], str],
     *,
     has_pytest: Callable[[str], bool] | None = None,
-) -> Choice | None:
+) -> OtherRunner | None:
     """Return the runner of a project's tests; None for pytest, the default.
 
     What the settings name is taken. Else the first of these rules that fits:
@@ -97,9 +97,9 @@ def choose_runner(
             return None
         case "unittest":
             python = interpreter()
-            return Choice(Unittest(python, settings.args), "the settings say so", python)
+            return OtherRunner(Unittest(python, settings.args), "the settings say so", python)
         case "command":
-            return Choice(Command(settings.command, settings.report), "the settings say so", _maybe(interpreter))
+            return OtherRunner(Command(settings.command, settings.report), "the settings say so", _maybe(interpreter))
     if _configures_pytest(root):
         return None
     tests = list(islice(_test_files(root), TEST_FILES_READ))
@@ -108,7 +108,7 @@ def choose_runner(
     return _other_language(root)
 
 
-def may_choose_anew(choice: Choice | None, changed: Iterable[str]) -> bool:
+def may_choose_anew(choice: OtherRunner | None, changed: Iterable[str]) -> bool:
     """Return whether changed files may lead to another choice, so that it need not be made anew at each save.
 
     Args:
@@ -119,24 +119,24 @@ def may_choose_anew(choice: Choice | None, changed: Iterable[str]) -> bool:
     return not names.isdisjoint(_DECIDE) or (choice is not None and any(_is_test_name(name) for name in names))
 
 
-def _other_language(root: Path) -> Choice | None:
+def _other_language(root: Path) -> OtherRunner | None:
     name = _named_in_package(root / "package.json")
     if name:
-        return Choice(JavaScript(name), f"package.json names {name}")
+        return OtherRunner(JavaScript(name), f"package.json names {name}")
     if (root / "Cargo.toml").is_file():
-        return Choice(Cargo(), "there is a Cargo.toml")
+        return OtherRunner(Cargo(), "there is a Cargo.toml")
     if (root / "go.mod").is_file():
-        return Choice(Go(), "there is a go.mod")
+        return OtherRunner(Go(), "there is a go.mod")
     return None
 
 
-def _python(tests: list[Path], interpreter: Callable[[], str], has_pytest: Callable[[str], bool]) -> Choice | None:
+def _python(tests: list[Path], interpreter: Callable[[], str], has_pytest: Callable[[str], bool]) -> OtherRunner | None:
     if not any(_is_unittest(path) for path in tests):
         return None
     python = _maybe(interpreter)
     if python is None or has_pytest(python):
         return None
-    return Choice(Unittest(python), "its tests are unittest's, and its Python has no pytest", python)
+    return OtherRunner(Unittest(python), "its tests are unittest's, and its Python has no pytest", python)
 
 
 def _maybe(interpreter: Callable[[], str]) -> str | None:

@@ -7,12 +7,12 @@ import re
 from typing import TYPE_CHECKING
 
 from app.agents.testing.running.journal import Finding, signal_name
+from app.agents.testing.running.told import Told
 from app.domain.verdicts import Outcome, TestResult, Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.domain.verdicts import Stage
     from app.engine.processes import Ended
 
 TEXT_CAP = 64 * 1024
@@ -24,29 +24,16 @@ NAMES_SHOWN = 3
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
 
-class Story:
+class Story(Told):
     """What one run has told: tests that began and ended, and files that could not be compiled or loaded.
 
     Attributes:
-        results: The last result of each test, in the order in which they first came.
         refused: The files (or packages) that could not be compiled or loaded, with what was said of them.
-        running: The tests that began and have not ended, in that order.
-        collected: The tests that will run; complete when `is_collected`.
-        has_red: Whether a test went red so far.
-        stage: The stage of the run that this tells of; None in a run without stages.
-        stage_tests: How many tests the stage has, where that is known.
     """
 
     def __init__(self) -> None:
-        self.results: dict[str, TestResult] = {}
+        super().__init__()
         self.refused: dict[str, TestResult] = {}
-        self.running: dict[str, None] = {}
-        self.collected: tuple[str, ...] = ()
-        self.is_collected = False
-        self.has_red = False
-        self.stage: Stage | None = None
-        self.stage_tests: int | None = None
-        self._fresh: list[TestResult] = []
 
     def begin(self, nodeid: str) -> None:
         """Note that a test began."""
@@ -71,31 +58,6 @@ class Story:
     def collect(self, nodeids: tuple[str, ...]) -> None:
         """Note all tests that will run, or that ran."""
         self.collected, self.is_collected = nodeids, True
-
-    def fresh(self) -> tuple[TestResult, ...]:
-        """Return the results that came since this was last asked."""
-        fresh, self._fresh = tuple(self._fresh), []
-        return fresh
-
-    @property
-    def now(self) -> str:
-        """The test that runs now: of several, the one that runs for longest; or empty."""
-        return next(iter(self.running), "")
-
-    @property
-    def red(self) -> tuple[str, ...]:
-        """The red tests."""
-        return tuple(nodeid for nodeid, result in self.results.items() if result.outcome.is_red)
-
-    @property
-    def missed(self) -> tuple[str, ...]:
-        """The collected tests that have no result."""
-        return tuple(nodeid for nodeid in self.collected if nodeid not in self.results)
-
-    def close(self, outcome: Outcome, output: str) -> None:
-        """Give the tests that still ran this outcome, `CRASHED` or `HUNG`, and the run's output."""
-        for nodeid in tuple(self.running):
-            self.end(nodeid, outcome, 0.0, output)
 
 
 def judge(story: Story, ended: Ended, *, name: str, lacking: str = "") -> Finding:

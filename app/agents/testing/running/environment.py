@@ -15,6 +15,30 @@ if TYPE_CHECKING:
 _OURS = frozenset({"WATCHKEEPER_RESULTS_FD", "WATCHKEEPER_ORDERS_FD", "PYTEST_CURRENT_TEST"})
 """Variables that tell of a run around this one, as when Watchkeeper's own tests run under Watchkeeper."""
 
+_CONFIGURATION = frozenset(
+    {
+        "pytest.ini",
+        ".pytest.ini",
+        "pytest.toml",
+        ".pytest.toml",
+        "pyproject.toml",
+        "tox.ini",
+        "setup.cfg",
+        "setup.py",
+        ".coveragerc",
+        ".env",
+    }
+)
+
+
+def is_configuration(path: str) -> bool:
+    """Return whether a file settles how a project's tests are run, by its name.
+
+    It is one of those that pytest looks for its configuration and its root folder in
+    (https://docs.pytest.org/en/stable/reference/customize.html), or that a well-known plugin does.
+    """
+    return path.rpartition("/")[2].casefold() in _CONFIGURATION
+
 
 def child_environment(environ: Mapping[str, str], interpreter: str, *, own_prefix: str = sys.prefix) -> dict[str, str]:
     """Return the environment that the user's tests get: the user's own, as if the project's environment were active.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sized
+    from collections.abc import AsyncIterator, Callable
 
+    from app.agents.testing.running.told import Told
     from app.domain.verdicts import Stage, TestResult
     from app.engine.clock import Clock
     from app.engine.processes import Ended, GuardedProcess
@@ -25,37 +26,6 @@ BATCH_S = 0.05
 """Results are handed on at most this often."""
 LOOK_EVERY_S = 1.0
 """How often a silent run is looked at, at most; a short `hang_s` is looked at more often."""
-
-
-class Told(Protocol):
-    """What a run has told so far, as `Batches` reads it."""
-
-    @property
-    def is_collected(self) -> bool:
-        """True when all tests that will run are known."""
-
-    @property
-    def collected(self) -> Sized:
-        """The tests that will run."""
-
-    @property
-    def now(self) -> str:
-        """The test that runs now, or empty."""
-
-    @property
-    def has_red(self) -> bool:
-        """True when a test went red so far."""
-
-    @property
-    def stage(self) -> Stage | None:
-        """The stage that goes on; None in a run without stages."""
-
-    @property
-    def stage_tests(self) -> int | None:
-        """How many tests it has, where that is known."""
-
-    def fresh(self) -> tuple[TestResult, ...]:
-        """Return the results that came since this was last asked."""
 
 
 class Batches:

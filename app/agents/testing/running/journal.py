@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from app.agents.testing.impact.trace import Trace
+from app.agents.testing.running.told import Told
 from app.domain.verdicts import Outcome, Stage, TestResult, Verdict
 
 if TYPE_CHECKING:
@@ -39,16 +40,13 @@ class Finding:
     message: str = ""
 
 
-class Journal:
+class Journal(Told):
     """What one run has told so far."""
 
     def __init__(self) -> None:
-        self.results: dict[str, TestResult] = {}
+        super().__init__()
         self.collection_errors: dict[str, TestResult] = {}
-        self.collected: tuple[str, ...] = ()
-        self.running: dict[str, None] = {}
         self.wrote: dict[str, tuple[int, int] | None] = {}
-        self.is_collected = False
         self.session: Mapping[str, object] | None = None
         self.missing: Mapping[str, object] | None = None
         self.internal_error = ""
@@ -56,13 +54,9 @@ class Journal:
         self.stopped_early = ""
         self.is_partial = False
         self.finish: int | None = None
-        self.stage: Stage | None = None
-        self.stage_tests: int | None = None
         self.coverage: Mapping[str, object] | None = None
         self.trace = Trace()
-        self.has_red = False
         self._items: list[str] = []
-        self._fresh: list[TestResult] = []
 
     def take(self, line: bytes) -> None:
         """Note one line of the worker's; one that is no line of its, or a broken one, is passed over."""
@@ -78,9 +72,8 @@ class Journal:
             case "start":
                 self.running[_text(said["id"])] = None
             case "end":
-                nodeid = _text(said["id"])
                 seconds = float(cast("float", said["seconds"]))
-                self._note(TestResult(nodeid, Outcome(_text(said["outcome"])), max(0.0, seconds), _text(said["text"])))
+                self.end(_text(said["id"]), Outcome(_text(said["outcome"])), seconds, _text(said["text"]))
             case "items":
                 self._items += [_text(each) for each in cast("list[object]", said["ids"])]
             case "collected":
@@ -119,31 +112,15 @@ class Journal:
             case _:
                 self.trace.take(kind, said)
 
+    def end(self, nodeid: str, outcome: Outcome, seconds: float, text: str) -> None:
+        """Note how a test ended; told again, it is news again."""
+        self._note(TestResult(nodeid, outcome, max(0.0, seconds), text))
+
     def _note(self, result: TestResult) -> None:
         self.running.pop(result.nodeid, None)
         self.results[result.nodeid] = result
         self.has_red = self.has_red or result.outcome.is_red
         self._fresh.append(result)
-
-    def fresh(self) -> tuple[TestResult, ...]:
-        """Return the results that came since this was last asked."""
-        fresh, self._fresh = tuple(self._fresh), []
-        return fresh
-
-    @property
-    def now(self) -> str:
-        """The test that runs now: of several, the one that runs for longest; or empty."""
-        return next(iter(self.running), "")
-
-    @property
-    def red(self) -> tuple[str, ...]:
-        """The red tests, in the order in which they ended."""
-        return tuple(nodeid for nodeid, result in self.results.items() if result.outcome.is_red)
-
-    @property
-    def missed(self) -> tuple[str, ...]:
-        """The collected tests that have no result."""
-        return tuple(nodeid for nodeid in self.collected if nodeid not in self.results)
 
     @property
     def is_complete(self) -> bool:
@@ -153,11 +130,6 @@ class Journal:
             and not (self.collection_errors or self.stopped_early or self.is_partial or self.missed)
             and (self.is_collected or self.finish == _NO_TESTS)
         )
-
-    def close(self, outcome: Outcome, output: str) -> None:
-        """Give the tests that still ran this outcome, `CRASHED` or `HUNG`, and the run's output."""
-        for nodeid in tuple(self.running):
-            self._note(TestResult(nodeid, outcome, 0.0, output))
 
     def conclude(self, ended: Ended) -> Finding:
         """Return what a run that ended by itself says. Tests that were running then should be closed first."""

@@ -21,7 +21,6 @@ class Order:
     Attributes:
         chunks: Test files that run first, in this order.
         rest: Whether everything else runs after them.
-        first: Files whose tests come first in what is collected as a whole.
         trace: Whether the worker is to tell what each test executes: always, where that costs next to nothing (CPython
             3.12 and later), or not at all.
         nice: The priority it runs at.
@@ -29,7 +28,6 @@ class Order:
 
     chunks: tuple[Chunk, ...] = ()
     rest: bool = True
-    first: tuple[str, ...] = ()
     trace: Literal["all", "cheap", "none"] = "none"
     nice: int = 0
 
@@ -51,5 +49,4 @@ class Order:
             "stream": True,
             "trace": self.trace,
             "nice": self.nice,
-            "first": list(self.first),
         }

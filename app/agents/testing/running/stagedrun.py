@@ -6,38 +6,54 @@ in the end is a whole run in pytest's own order, with nothing before it that cou
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.agents.testing.running.orders import LOW, Order
+from app.agents.testing.running.runs import TestRun
 from app.domain.verdicts import Stage, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
 
     from app.agents.testing.impact.trace import Trace
     from app.agents.testing.running.following import OnResults, OnStage
-    from app.agents.testing.running.runs import RunOutcome, TestRun
+    from app.agents.testing.running.runs import RunOutcome
+    from app.agents.testing.spares.warm import Worker
     from app.domain.verdicts import TestResult
-
-    Plan = Callable[[], Awaitable[Order]]
+    from app.engine.clock import Clock
 
 
 class StagedRun:
     """Such a run. When nothing is chosen, its first part is all of it.
 
     Args:
-        make: Makes the run that carries out a plan.
+        root, interpreter, take, hang_s, clock, coverage: As for `TestRun`, of each part.
         plan: Gives the first order; one that has chunks is followed by the whole, and one that has none is the whole.
         on_rest: Called when the whole has its worker.
     """
 
-    def __init__(self, make: Callable[[Plan], TestRun], plan: Plan, on_rest: Callable[[], None]) -> None:
-        self._make = make
+    def __init__(
+        self,
+        *,
+        root: Path,
+        interpreter: str,
+        take: Callable[[], Awaitable[Worker]],
+        plan: Callable[[], Awaitable[Order]],
+        hang_s: float,
+        clock: Clock,
+        coverage: bool = False,
+        on_rest: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._make = partial(
+            TestRun, root=root, interpreter=interpreter, take=take, hang_s=hang_s, clock=clock, coverage=coverage
+        )
         self._plan = plan
         self._on_rest = on_rest
         self._is_chosen = False
         self._order = Order()
-        self._first = make(self._choose)
+        self._first = self._make(plan=self._choose)
         self._whole: TestRun | None = None
 
     @property
@@ -71,7 +87,7 @@ class StagedRun:
         if not self._is_chosen or outcome.verdict is Verdict.HUNG:
             return outcome
         on_stage(Stage.REST, None)
-        self._whole = self._make(self._all)
+        self._whole = self._make(plan=self._all)
         return await self._whole.run(on_collected, on_results)
 
     async def _choose(self) -> Order:

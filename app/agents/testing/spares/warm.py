@@ -15,28 +15,12 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.agents.testing.running.environment import is_configuration
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
     from app.engine.processes import GuardedProcess
-
-CONFIGURATION = frozenset(
-    {
-        "pytest.ini",
-        ".pytest.ini",
-        "pytest.toml",
-        ".pytest.toml",
-        "pyproject.toml",
-        "tox.ini",
-        "setup.cfg",
-        "setup.py",
-        ".coveragerc",
-        ".env",
-    }
-)
-"""Names of files that are read before a worker waits for the first time: those that pytest looks for its configuration
-and its root folder in (https://docs.pytest.org/en/stable/reference/customize.html), and well-known plugins for theirs.
-"""
 
 _TOP_OF_PYTEST = frozenset(
     {"pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "exceptiongroup", "tomli", "colorama", "py"}
@@ -86,7 +70,7 @@ class Changed:
     @property
     def has_configuration(self) -> bool:
         """True when one is a file that settles how pytest is configured."""
-        return any(_name(path) in CONFIGURATION for path in self.paths)
+        return any(map(is_configuration, self.paths))
 
     def may_shadow(self, names: frozenset[str]) -> bool:
         """Return whether one was created or deleted by which `import` of a top-level name may find something else."""

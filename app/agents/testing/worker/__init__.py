@@ -24,7 +24,6 @@ the variable everything runs, as if told so.
            trace         "all": tell what each test executes and reads; "cheap": only where that costs next to nothing
                          (CPython 3.12 and later); "none"
            nice          the priority to lower this process to at once; the rest runs at 10 at least
-           first         files to come first in what is collected as a whole
 
 The lines that are told, by their `kind`:
 

@@ -88,17 +88,12 @@ class Wanted:
         self.rest = bool(order.get("rest", True))
         self.is_streamed = bool(order.get("stream", True))
         self._roots = roots
-        first = list(enumerate(order.get("first", ())))
-        self._first = {os.path.normcase(self._path(path)): place for place, path in reversed(first)}
         self.ran: set[str] = set()
         """The node ids of what was handed out so far."""
 
     def path(self, chunk: dict[str, Any]) -> str:
         """Return a chunk's file as it is called: in another case Windows opens it too, but then it is called so."""
-        return self._path(chunk["path"])
-
-    def _path(self, relative: str) -> str:
-        paths = [os.path.abspath(os.path.join(root, relative)) for root in self._roots]
+        paths = [os.path.abspath(os.path.join(root, chunk["path"])) for root in self._roots]
         return next(filter(os.path.isfile, paths), paths[0])
 
     def of_chunk(self, chunk: dict[str, Any], items: Sequence[Any]) -> list[Any]:
@@ -127,11 +122,8 @@ class Wanted:
         ]
 
     def of_rest(self, items: Sequence[Any]) -> list[Any]:
-        """Return what did not run yet, with the files in front that are to come first, whole."""
-        left = [item for item in items if item.nodeid not in self.ran]
-        if self._first:
-            left.sort(key=lambda item: self._first.get(file_of(item), len(self._first)))
-        return left
+        """Return what did not run yet."""
+        return [item for item in items if item.nodeid not in self.ran]
 
 
 def file_of(item: Any) -> str:

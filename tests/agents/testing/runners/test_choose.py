@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.agents.testing.runners.choose import Choice, choose_runner, may_choose_anew
+from app.agents.testing.runners.choose import OtherRunner, choose_runner, may_choose_anew
 from app.agents.testing.runners.command import Command
 from app.agents.testing.runners.unittests import Unittest
 from app.agents.testing.settings import TestSettings
@@ -120,10 +120,14 @@ def test_a_project_without_python_needs_none(tmp_path: Path) -> None:
     [
         (None, ["src/a.py", "tests/test_a.py"], False),
         (None, ["web/package.json"], True),
-        (Choice(Command("x"), "why"), ["tests/test_new.py"], True),
-        (Choice(Command("x"), "why"), ["src/a.js"], False),
+        (OtherRunner(Command("x"), "why"), ["tests/test_new.py"], True),
+        (OtherRunner(Command("x"), "why"), ["src/a.js"], False),
     ],
 )
-def test_a_choice_is_made_anew_only_when_it_may_differ(choice: Choice | None, changed: list[str], may: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_a_choice_is_made_anew_only_when_it_may_differ(
+    choice: OtherRunner | None,
+    changed: list[str],
+    may: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
     """An ordinary save costs no look at the whole tree."""
     assert may_choose_anew(choice, changed) is may

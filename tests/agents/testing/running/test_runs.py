@@ -534,17 +534,6 @@ async def test_cancelling_ends_everything(heard: Heard, project: Callable[..., P
     assert len(asyncio.all_tasks()) == 1
 
 
-async def test_files_that_come_first(heard: Heard, project: Callable[..., Path]) -> None:
-    """The files that were asked to come first ran first."""
-    code = "def test_1(): pass\n"
-    root = project(test_a=code, test_b=code, test_c=code)
-    run = prepare(root, order=Order(first=("test_c.py",)))
-
-    await go(heard, run)
-
-    assert [nodeid.partition("::")[0] for nodeid in heard.all] == ["test_c.py", "test_a.py", "test_b.py"]
-
-
 async def test_what_the_tests_wrote(heard: Heard, project: Callable[..., Path]) -> None:
     """A run knows the files that its tests wrote into the project, while it goes on and afterwards."""
     run = prepare(project(test_a="def test_1(): open('written.txt', 'w').close()\n"), "-p", "no:cacheprovider")

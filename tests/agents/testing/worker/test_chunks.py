@@ -194,7 +194,7 @@ def test_options_that_choose_tests_hold(
 def test_nothing_is_reordered_where_tests_count_on_the_order(
     tmp_path: Path, write: Callable[..., None], work: Callable[..., Any], run_order: Callable[..., Any]
 ) -> None:
-    """With a plugin like pytest-dependency, chunks and files to come first are left aside."""
+    """With a plugin like pytest-dependency, chunks are left aside."""
     write(
         tmp_path,
         pytest_dependency="",
@@ -203,30 +203,10 @@ def test_nothing_is_reordered_where_tests_count_on_the_order(
         test_c="def test_c(): 0",
     )
 
-    told = work(tmp_path, "-p", "pytest_dependency", orders=run_order("test_c.py", first=["test_b.py"]))
+    told = work(tmp_path, "-p", "pytest_dependency", orders=run_order("test_c.py", "test_b.py"))
 
     assert [each.partition("::")[2] for each in told.started] == ["test_a", "test_b", "test_c"]
     assert told.all("stage") == []
-
-
-@pytest.mark.parametrize("chunks", [[], ["test_e.py"]])
-def test_files_that_are_named_come_first(
-    tmp_path: Path,
-    write: Callable[..., None],
-    work: Callable[..., Any],
-    run_order: Callable[..., Any],
-    chunks: list[str],
-) -> None:
-    """In what is collected as a whole: whole files, in the order in which they are named; else the order stays."""
-    code = "def test_1(): pass\ndef test_2(): pass\n"
-    write(tmp_path, test_a=code, test_b=code, sub__test_c=code, test_d=code, test_e=code)
-
-    told = work(tmp_path, orders=run_order(*chunks, first=["test_d.py", "sub/test_c.py", "absent.py"]))
-
-    files = [each.partition("::")[0] for each in told.collected[::2]]
-    others = ["test_a.py", "test_b.py"] if chunks else ["test_a.py", "test_b.py", "test_e.py"]
-    assert files == [*chunks, "test_d.py", "sub/test_c.py", *others]
-    assert [each.partition("::")[2] for each in told.collected] == ["test_1", "test_2"] * 5
 
 
 def test_xdist_runs_everything_its_own_way(
