@@ -46,6 +46,8 @@ QUIET_S = 0.3
 """So long after a change or a run nothing is started: what follows a save needs the cores."""
 OUTGROWN = 5
 """One that has imported so many modules less than others would is replaced when nothing else is to be done."""
+LEFT_S = 5.0
+"""One that loaded for a save is taken within this time, if anybody takes it at all."""
 READY_WITHIN_S = 60.0
 """A spare that takes longer to warm, or to load, hangs."""
 
@@ -250,7 +252,7 @@ class Spares:
 
     async def _cold(self, recipe: Recipe, then: Callable[[], None]) -> Worker:
         await self._pool.end_deep()
-        return self._handed_over(await self._start(recipe), then)
+        return self._handed_over(await self._start(recipe, in_time=False), then)
 
     def refill(self) -> None:
         """Start in place of what was taken, from now on."""
@@ -270,10 +272,10 @@ class Spares:
             elif len(self._pool) < self._want:
                 if not await self._is_quiet(self._quiet_until):
                     await self._add(recipe)
-            elif (outgrown := self._outgrown(recipe)) is None:
+            elif (old := self._to_renew(recipe)) is None:
                 await self._woken.wait()
             elif not await self._is_quiet(self._quiet_until):
-                self._pool.end(outgrown)
+                self._pool.end(old)
 
     def _has_turn(self) -> bool:
         """Return whether spares are wanted at all, and none is on its way."""
@@ -281,11 +283,16 @@ class Spares:
         is_busy = self._dying or {Warmth.WARMING, Warmth.LOADING} & set(self._pool.warmths)
         return not is_off and not is_busy
 
-    def _outgrown(self, recipe: Recipe) -> Spare | None:
-        """Return the oldest spare that waits and has imported much less than one would that is started now."""
+    def _to_renew(self, recipe: Recipe) -> Spare | None:
+        """Return the oldest spare that is little use: it imported much less than one would that is started now.
+
+        Or it loaded for a save after which nobody took it.
+        """
         for spare in self._pool:
             lacks = set(recipe.preload).difference(spare.worker.recipe.preload)
-            if len(lacks) > OUTGROWN and spare.worker.warmth is Warmth.READY:
+            is_outgrown = len(lacks) > OUTGROWN and spare.worker.warmth is Warmth.READY
+            is_left = spare.worker.warmth is Warmth.LOADED and self._clock.monotonic() - spare.since > LEFT_S
+            if is_outgrown or is_left:
                 return spare
         return None
 
@@ -300,7 +307,7 @@ class Spares:
         packages = await asyncio.to_thread(packages_of, recipe.interpreter)
         missed = self._missed = []
         try:
-            worker = await self._start(recipe)
+            worker = await self._start(recipe, in_time=True)
         except (CannotError, ProjectError) as error:
             self._health.died(str(error))
             return
@@ -316,13 +323,13 @@ class Spares:
             if changed is not None:
                 self._pool.changed(changed)
 
-    async def _start(self, recipe: Recipe) -> Worker:
+    async def _start(self, recipe: Recipe, *, in_time: bool) -> Worker:
         stack = AsyncExitStack()
         env = child_environment(self._environ, recipe.interpreter)
         start = self._runner.start(self._argv_of(recipe), cwd=self._root, env=env, orders=True)
         process = await stack.enter_async_context(start)
         worker = Worker(process, recipe, close=stack.aclose)
-        worker.warm()
+        worker.warm(in_time=in_time)
         return worker
 
     # What becomes of them.

@@ -129,9 +129,13 @@ class Worker:
         known = self.warmth in (Warmth.READY, Warmth.LOADED)
         return frozenset(self._files) if known else None
 
-    def warm(self) -> None:
-        """Have it import what its recipe names, and wait."""
-        self._send({"do": "warm", "preload": list(self.recipe.preload)})
+    def warm(self, *, in_time: bool) -> None:
+        """Have it import what its recipe names, and wait.
+
+        Args:
+            in_time: Whether nobody waits for it yet, so that it has time for more.
+        """
+        self._send({"do": "warm", "preload": list(self.recipe.preload), "rehearse": in_time})
 
     def load(self, *, coverage: bool = False, trace: str = "cheap") -> None:
         """Have it load the project's conftests, unless it was told so before.

@@ -10,6 +10,7 @@ Orders come in this sequence, each by its `do`. The process ends at once when th
 the variable everything runs, as if told so.
 
     warm   preload       modules to import ahead, before any conftest.py
+           rehearse      whether there is time to do ahead what a first failure needs done
     load   coverage      go on until tests are to be collected; coverage: measure with coverage.py from there on
            trace         "none" when the run will not be traced, so that this stretch need not be either
     collect chunk        collect the file of this chunk ahead of the order to run it, and run nothing yet

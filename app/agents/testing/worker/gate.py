@@ -58,10 +58,12 @@ class Gate:
         Not earlier: what is imported before the plugins are loaded, pytest can no longer rewrite the assertions of.
         """
         if self._orders is not None:
-            warned = preload(self._orders.next("warm").get("preload", ()))
-            rehearse()
-            gc.collect()
-            gc.freeze()
+            warm = self._orders.next("warm")
+            warned = preload(warm.get("preload", ()))
+            if warm.get("rehearse"):
+                rehearse()
+                gc.collect()
+                gc.freeze()
             self._results.tell("ready", rss=resident(), modules=len(sys.modules), warned=warned, **self._so_far())
             load = self._orders.next("load")
             if load.get("coverage"):

@@ -10,6 +10,8 @@ file run. What is rewritten in part is not kept on disk, so the run of all tests
 # ruff: noqa: ANN401, PLC0415, SLF001
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False  # typing need not be imported for this
 if TYPE_CHECKING:
     import ast
@@ -35,7 +37,7 @@ class Rewriting:
         """
         if not unused or config.getini("enable_assertion_pass_hook") or not self._install():
             return
-        self._unused[path] = frozenset(unused)
+        self._unused[os.path.normcase(path)] = frozenset(unused)
 
     def _install(self) -> bool:
         if self._is_installed:
@@ -49,11 +51,12 @@ class Rewriting:
             return False
 
         def rewriting(mod: Any, source: bytes, module_path: Any = None, config: Any = None) -> None:
-            unused = self._unused.get(str(module_path))
+            path = os.path.normcase(str(module_path))
+            unused = self._unused.get(path)
             if unused is None:
                 rewrite_asserts(mod, source, module_path, config)
                 return
-            self._in_part.add(str(module_path))
+            self._in_part.add(path)
             hidden = [(function, function.body) for function in functions(mod, unused)]
             for function, _ in hidden:
                 function.body = ()  # no list: pytest passes it over
@@ -64,7 +67,7 @@ class Rewriting:
                     function.body = body
 
         def writing(state: Any, co: Any, *more: Any) -> Any:
-            return False if co.co_filename in self._in_part else write_pyc(state, co, *more)
+            return False if os.path.normcase(co.co_filename) in self._in_part else write_pyc(state, co, *more)
 
         rewrite.rewrite_asserts, rewrite._write_pyc = rewriting, writing
         self._is_installed = True

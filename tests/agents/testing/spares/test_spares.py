@@ -316,6 +316,22 @@ async def test_spares_that_imported_much_less_are_renewed(kit: Kit) -> None:
         assert kit.started == 4
 
 
+async def test_one_that_nobody_took_is_renewed(kit: Kit) -> None:
+    """A save that changed nothing costs one spare, in a while; until then the next save finds the other one."""
+    async with kit.hurried("src/app.py") as spares:
+        deep, base = pids(spares)
+        await kit.until(lambda: spares.warmths == (LOADED, READY))
+        await kit.rest()
+        at_first = pids(spares)
+
+        kit.clock.advance(module.LEFT_S + module.LOOK_EVERY_S)
+        await kit.until(lambda: spares.warmths == (READY, READY))
+
+        assert at_first == [deep, base]
+        assert pids(spares)[0] == base
+        assert not lives(deep)
+
+
 async def test_one_that_loads_has_ended_before_another_runs(kit: Kit, ways: dict[str, Any]) -> None:
     """Even one that is slow to die: it may hold what the run's own conftests set up."""
     ways["deaf"] = ["load"]

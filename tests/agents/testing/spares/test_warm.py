@@ -116,14 +116,14 @@ def test_orders_are_lines() -> None:
     """A worker is sent one JSON document a line, and told to load once."""
     made = worker(preload=("six", "attr"))
 
-    made.warm()
+    made.warm(in_time=True)
     made.load()
     made.load()
     made.collect({"path": "tests/a.py"}, trace="cheap")
     made.run({"do": "run", "chunks": [{"path": "tests/\udce4.py"}]})
 
     assert cast("Orders", made.process).sent == [
-        {"do": "warm", "preload": ["six", "attr"]},
+        {"do": "warm", "preload": ["six", "attr"], "rehearse": True},
         {"do": "load", "coverage": False, "trace": "cheap"},
         {"do": "collect", "chunk": {"path": "tests/a.py"}, "trace": "cheap"},
         {"do": "run", "chunks": [{"path": "tests/\udce4.py"}]},

@@ -313,7 +313,7 @@ def run_order() -> Callable[..., list[dict[str, Any]]]:
     ) -> list[dict[str, Any]]:
         files = [{"path": each} if isinstance(each, str) else each for each in chunks]
         run = {"do": "run", "chunks": files, "rest": True, "stream": True, "trace": "none", "nice": 0, **fields}
-        return [{"do": "warm", "preload": []}, {"do": "load", **(load or {})}, run]
+        return [{"do": "warm", "preload": [], "rehearse": True}, {"do": "load", **(load or {})}, run]
 
     return orders
 

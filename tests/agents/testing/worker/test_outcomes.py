@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HERE = Path(__file__).parent
-PORTABLE = ("test_same", "test_chunks", "test_orders", "test_tracing", "test_modules")
+PORTABLE = (
+    "test_same",
+    "test_chunks",
+    "test_ahead",
+    "test_orders",
+    "test_rewriting",
+    "test_failures",
+    "test_tracing",
+    "test_modules",
+)
 """What is to hold with each Python and pytest: these take the interpreter from WORKER_PYTHON."""
 
 EVERY_OUTCOME = """
