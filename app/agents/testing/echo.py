@@ -93,6 +93,10 @@ class Echo:
         self._beside = True
         self._writer = writer
 
+    def writes(self, paths: Iterable[str]) -> bool:
+        """Return whether these files are all written by tests that run beside."""
+        return self._writer is not None and self._writer.wrote.keys() >= set(paths)
+
     def holds_back(self, paths: Iterable[str]) -> set[str]:
         """Return those of the changed files that tests write which run beside; whose they are shows when they end."""
         written = self._writer.wrote if self._writer is not None else {}

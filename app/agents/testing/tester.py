@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 _ASK_ANEW = frozenset({Verdict.NO_PYTEST, Verdict.NO_INTERPRETER, Verdict.NO_TESTS})
 """Verdicts after which another interpreter, or another tool, may be what the project has."""
 
+IN_VAIN_S = 2.0
+"""When no run has begun so long after a save seemed to be made, nothing was changed by it."""
+
 
 class Tester:
     """Runs a project's tests, and keeps ready what makes the next run fast. An async context manager.
@@ -91,12 +94,14 @@ class Tester:
             self._hurry = spawn(self._load_ahead(names, settings), name="load ahead")
 
     async def _load_ahead(self, names: frozenset[str], settings: TestSettings) -> None:
-        await asyncio.to_thread(drop_bytecode, self._root, names)
+        await asyncio.gather(self._after.pause(names), asyncio.to_thread(drop_bytecode, self._root, names))
         worker = await self._spares.hurry(names)
         if worker is not None and settings.impact:
             chunk = await self._impact.foresee(names, self._red())
             if chunk is not None:
                 worker.collect(chunk.as_order(), trace="cheap")
+        await self._around.clock.sleep(IN_VAIN_S)
+        self._after.go_on()
 
     def changed(self, batch: Batch) -> None:
         """Files changed, whoever changed them: what workers have loaded of them is old."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -19,7 +21,7 @@ from app.domain.verdicts import Verdict
 from app.engine.tasks import spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Collection, Iterator
 
     from app.agents.testing.echo import Writer
     from app.agents.testing.going import Finished
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+PAUSES = 3
+"""What follows a run is put off so often at most."""
 COVERAGE_AFTER_S = 20.0
 """The whole suite runs once more for coverage only when nothing was saved for so long."""
 
@@ -50,33 +54,50 @@ class Afterwork:
         self._echo = around.echo
         self._clock = around.clock
         self._task: asyncio.Task[None] | None = None
+        self._steps: deque[Callable[[], Awaitable[None]]] = deque()
+        self._pauses = 0
 
     def begin(self, done: Finished) -> None:
         """Begin with what follows a run."""
-        self._task = spawn(self._follow(done), name="after a run")
+        steps = (self._learn, self._look_again, self._keep_green, self._trace, self._measure)
+        self._steps = deque(partial(step, done) for step in steps)
+        self._pauses = 0
+        self._task = spawn(self._follow(self._steps), name="after a run")
 
     async def stop(self) -> None:
-        """End what goes on, with all its processes."""
+        """End what goes on, with all its processes, for good."""
+        self._steps = deque()
+        await self._end()
+
+    async def pause(self, names: Collection[str]) -> None:
+        """End what goes on, until `go_on`, since a save begins: the tests that it calls for will need the machine.
+
+        What the tests that run here write themselves is no save; that of programs that they start cannot be told from
+        one, so there are not very many pauses.
+
+        Args:
+            names: The files that the save touches.
+        """
+        if self._task is not None and not self._echo.writes(names) and self._pauses < PAUSES:
+            self._pauses += 1
+            await self._end()
+
+    def go_on(self) -> None:
+        """Go on with the step that `pause` ended, from its beginning."""
+        if self._task is None and self._steps:
+            self._task = spawn(self._follow(self._steps), name="after a run")
+
+    async def _end(self) -> None:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await asyncio.wait({task})
 
-    async def _follow(self, done: Finished) -> None:
-        outcome, settings = done.outcome, done.going.settings
-        await self._learn(done)
-        project = Project(self._root, done.going.interpreter, settings.args, self._around.environ, self._around.runner)
-        if outcome.verdict is Verdict.RED and settings.recheck:
-            await self._look_again(done, project)
-        if outcome.verdict is Verdict.GREEN and outcome.complete:
-            await self._last_green.keep(began=done.going.began_at, wrote=done.run.wrote)
-        if outcome.complete and settings.impact:
-            await self._trace(done)
-        if outcome.complete and settings.coverage == "idle":
-            await self._clock.sleep(COVERAGE_AFTER_S)
-            if not await asyncio.to_thread(self._around.on_battery):
-                await self._measure(done, project)
+    async def _follow(self, steps: deque[Callable[[], Awaitable[None]]]) -> None:
+        while steps:
+            await steps[0]()
+            steps.popleft()
 
     async def _learn(self, done: Finished) -> None:
         """Have the map learn from the run, and tell how much of the change its tests execute."""
@@ -94,10 +115,14 @@ class Afterwork:
                 now, project = self._clock.wall(), self._around.project
                 self._around.publish(ChangeCovered(at=now, project=project, run_id=done.going.run_id, lines=lines))
 
-    async def _look_again(self, done: Finished, project: Project) -> None:
-        results = done.run.results.values()
-        newly = [result for result in results if result.outcome.is_red and result.nodeid not in done.going.red_before]
-        if not newly:
+    def _project(self, done: Finished) -> Project:
+        args, around = done.going.settings.args, self._around
+        return Project(self._root, done.going.interpreter, args, around.environ, around.runner)
+
+    async def _look_again(self, done: Finished) -> None:
+        results, before = done.run.results.values(), done.going.red_before
+        newly = [result for result in results if result.outcome.is_red and result.nodeid not in before]
+        if done.outcome.verdict is not Verdict.RED or not done.going.settings.recheck or not newly:
             return
 
         def on_checked(nodeid: str, check: Check) -> None:
@@ -105,16 +130,25 @@ class Afterwork:
             self._around.publish(TestChecked(at=now, project=root, nodeid=nodeid, check=check))
 
         hang_s = done.going.settings.hang_seconds
-        look = SecondLook(project, last_green=self._last_green, hang_s=hang_s, clock=self._clock)
+        look = SecondLook(self._project(done), last_green=self._last_green, hang_s=hang_s, clock=self._clock)
         with self._at_work(look):
             await look.run(newly, on_checked)
 
-    async def _trace(self, done: Finished) -> None:
-        work = TraceWork(self._around, self._spares, self._at_work)
-        await work.run(done)
+    async def _keep_green(self, done: Finished) -> None:
+        if done.outcome.verdict is Verdict.GREEN and done.outcome.complete:
+            await self._last_green.keep(began=done.going.began_at, wrote=done.run.wrote)
 
-    async def _measure(self, done: Finished, project: Project) -> None:
-        run = CoverageRun(project, hang_s=done.going.settings.hang_seconds, clock=self._clock)
+    async def _trace(self, done: Finished) -> None:
+        if done.outcome.complete and done.going.settings.impact:
+            await TraceWork(self._around, self._spares, self._at_work).run(done)
+
+    async def _measure(self, done: Finished) -> None:
+        if not done.outcome.complete or done.going.settings.coverage != "idle":
+            return
+        await self._clock.sleep(COVERAGE_AFTER_S)
+        if await asyncio.to_thread(self._around.on_battery):
+            return
+        run = CoverageRun(self._project(done), hang_s=done.going.settings.hang_seconds, clock=self._clock)
         with self._at_work(run):
             measured = await run.measure()
         if isinstance(measured, str):
