@@ -157,7 +157,7 @@ class TestWatcher:
             bridge=self._bridge,
             clock=self._clock,
             on_trouble=lambda text, hint: self._on_trouble(pulse, text, hint),
-            on_stir=tester.stir,
+            on_stir=lambda names: None if pulse.paused else tester.stir(names),
         )
         pulse.busy_for(ENTER_S)
         async with watch:

@@ -81,6 +81,9 @@ class Tester:
     ) -> None:
         """End all workers."""
         try:
+            if self._hurry is not None:
+                self._hurry.cancel()
+                await asyncio.wait({self._hurry})
             await self._after.stop()
         finally:
             await self._spares.__aexit__(kind, error, trace)

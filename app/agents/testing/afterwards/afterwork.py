@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -78,21 +78,23 @@ class Afterwork:
         Args:
             names: The files that the save touches.
         """
-        if self._task is not None and not self._echo.writes(names) and self._pauses < PAUSES:
+        if self._is_going and not self._echo.writes(names) and self._pauses < PAUSES:
             self._pauses += 1
             await self._end()
 
     def go_on(self) -> None:
         """Go on with the step that `pause` ended, from its beginning."""
-        if self._task is None and self._steps:
+        if self._steps and not self._is_going:
             self._task = spawn(self._follow(self._steps), name="after a run")
 
+    @property
+    def _is_going(self) -> bool:
+        return self._task is not None and not self._task.done()
+
     async def _end(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({task})
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
 
     async def _follow(self, steps: deque[Callable[[], Awaitable[None]]]) -> None:
         while steps:
