@@ -133,13 +133,23 @@ class Tree:
         """Return whether there is a folder at the root's path, be it the same one or not."""
         return os.path.isdir(self._given)
 
-    def has_content(self, names: Collection[str]) -> bool:
-        """Return whether each of these is a file that is not empty: one that is just replaced is gone for a moment."""
-        try:
-            found = [os.stat(os.path.join(self._root, name)) for name in names]
-        except OSError:
-            return False
-        return all(modes.S_ISREG(each.st_mode) and each.st_size for each in found)
+    def looks_saved(self, paths: Collection[str]) -> bool:
+        """Return whether files look as a save leaves them: each there and not empty, and not each as it was.
+
+        Args:
+            paths: The files, relative to the root. What is ignored does not count.
+        """
+        is_changed = False
+        for path in paths:
+            folder, _, name = path.rpartition("/")
+            node = self._index.folders.get(folder)
+            if node is None or node.scope.ignores(name, folder=False):
+                continue
+            seen, known = fingerprint(self._path(folder, name)), node.files.get(name)
+            if seen is None or not seen.size:
+                return False
+            is_changed |= known is None or not known.same_content(seen)
+        return is_changed
 
     def check_root(self) -> None:
         """Raise if the root is not the folder that was entered.

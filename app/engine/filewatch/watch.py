@@ -107,7 +107,7 @@ class FileWatch:
         on_trouble: Called on the loop with a text and a hint when the watch is hindered (root gone, no watches left),
             and with two empty strings when it no longer is.
         on_stir: Called on the loop, ahead of a batch, with the names that something happened to in what looks like a
-            single save: most often it is complete then, but only the batch knows, and whether anything changed.
+            single save that changed something: most often it is complete then, but only the batch knows.
         times: How often things are looked at that no event tells of.
         observe: Makes the observer; other than the system's own for tests and odd file systems.
     """
@@ -312,10 +312,10 @@ class FileWatch:
         return self._on_stir is not None and noted.events != stirred and self._quiet.is_single(noted)
 
     async def _stir(self, events: int) -> None:
-        """Tell early of what looks like a single save, unless a file is just being replaced, or more happens now."""
+        """Tell early of what looks like a single save, unless nothing changed by it yet, or more happens now."""
         names = self._inbox.names()
-        is_whole = await self._lookout.run(self._tree.has_content, names)
-        if self._on_stir is not None and is_whole and self._inbox.peek().events == events:
+        is_saved = await self._lookout.run(self._tree.looks_saved, names)
+        if self._on_stir is not None and is_saved and self._inbox.peek().events == events:
             self._on_stir(names)
 
     def _take(self) -> Noted:

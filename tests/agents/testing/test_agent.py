@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.agents.settings import Settings
-from app.agents.testing import tester
 from app.agents.testing.agent import Remembered, TestWatcher
 from app.agents.testing.projects import Projects, check_folder
 from app.domain.commands import CancelRun, Pause, Resume, RunTests, WatchProject
 from app.domain.errors import ProjectError, UsageError
-from app.domain.events import RunFinished, RunStarted, TestChecked, VerdictChanged
+from app.domain.events import RunFinished, RunStarted, VerdictChanged
 from app.domain.verdicts import CauseKind, Outcome, Verdict
 from app.engine.bridge import SafeAsyncBridge
 from app.engine.bus import Bus
@@ -394,52 +393,3 @@ def test_folders_that_cannot_be_watched_are_refused(tmp_path: Path) -> None:
 def _running(watched: Watched) -> str:
     view = watched.bus.snapshot.projects.get(str(watched.root))
     return view.current.running if view is not None and view.current is not None else ""
-
-
-SLOW_WHEN_ALONE = """
-    import os, pathlib, time
-    from calc import add
-
-    def test_add():
-        if add(1, 2) != 3:
-            here = pathlib.Path(os.environ["NOTES"])
-            with here.open("a") as file:
-                file.write("begun\\n")
-            while here.read_text().count("begun") == 3 and not here.with_suffix(".go").exists():
-                time.sleep(0.01)
-            raise AssertionError
-"""
-
-
-async def begun(notes: Path, count: int) -> None:
-    """Wait until the test has begun so often."""
-    async with asyncio.timeout(30):
-        while True:
-            if written(notes).count("begun") >= count:
-                return
-            await asyncio.sleep(0.01)
-
-
-async def test_a_save_that_changes_nothing_puts_second_looks_off(
-    project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A look at a red test ends at once, with its process, when a file is saved; as nothing changed, it comes later."""
-    monkeypatch.setattr(tester, "IN_VAIN_S", 0.2)
-    notes = tmp_path / "notes.txt"
-    notes.touch()
-    monkeypatch.setenv("NOTES", str(notes))
-    (project / "test_calc.py").write_text(textwrap.dedent(SLOW_WHEN_ALONE), encoding="utf-8")
-
-    async with watching(project) as watched:
-        await watched.ran(1)
-        watched.write("calc.py", BROKEN)
-        await watched.ran(2)
-        await begun(notes, 3)  # in the first part, in the whole, and in the second look, which waits
-
-        watched.write("calc.py", BROKEN)
-        await begun(notes, 4)
-        await watched.until(lambda: bool(watched.all(TestChecked)))
-
-    assert watched.verdicts == [Verdict.GREEN, Verdict.RED]
-    (checked, *_) = watched.all(TestChecked)
-    assert checked.check.alone is Outcome.FAILED

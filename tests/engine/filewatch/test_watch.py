@@ -692,6 +692,23 @@ async def test_a_file_that_is_just_replaced_is_told_of_when_it_is_there(
     assert {(names, text) for names, text in stirred} == {(frozenset({"a.py"}), "x = 2\n")}
 
 
+@pytest.mark.parametrize("name", ["a.py", "noise.log"])
+async def test_what_is_no_change_is_not_told_of_early(tmp_path: Path, watching: Callable[..., Any], name: str) -> None:
+    """A file that is saved as it was, or one that git ignores: neither is worth getting ready for."""
+    stirred: list[frozenset[str]] = []
+    (tmp_path / ".gitignore").write_text("*.log\n", encoding="utf-8")
+    (tmp_path / "a.py").write_text("x = 1\n", encoding="utf-8")
+    async with watching(tmp_path, on_stir=stirred.append) as watched:
+        await watched.watch.indexed()
+
+        (tmp_path / name).write_text("x = 1\n", encoding="utf-8")
+        await watched.watch.rescan()
+        (tmp_path / "b.py").write_text("x = 2\n", encoding="utf-8")
+        await watched.next()
+
+    assert set(stirred) == {frozenset({"b.py"})}
+
+
 async def test_many_files_at_once_are_told_of_in_their_batch_only(tmp_path: Path, watching: Callable[..., Any]) -> None:
     """A checkout is not complete when its first files are there."""
     stirred: list[frozenset[str]] = []

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
+from app.agents.testing.afterwards.chores import Chores
 from app.agents.testing.afterwards.measured import CoverageRun
 from app.agents.testing.afterwards.secondlook import SecondLook
 from app.agents.testing.afterwards.selected import Project
@@ -18,10 +18,9 @@ from app.agents.testing.echo import left_alone
 from app.agents.testing.spares.spares import Recipe
 from app.domain.events import ChangeCovered, CoverageMeasured, TestChecked
 from app.domain.verdicts import Verdict
-from app.engine.tasks import spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
 
     from app.agents.testing.echo import Writer
     from app.agents.testing.going import Finished
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-PAUSES = 3
-"""What follows a run is put off so often at most."""
 COVERAGE_AFTER_S = 20.0
 """The whole suite runs once more for coverage only when nothing was saved for so long."""
 
@@ -53,53 +50,32 @@ class Afterwork:
         self._spares = spares
         self._echo = around.echo
         self._clock = around.clock
-        self._task: asyncio.Task[None] | None = None
-        self._steps: deque[Callable[[], Awaitable[None]]] = deque()
-        self._pauses = 0
+        self._chores = Chores()
 
     def begin(self, done: Finished) -> None:
         """Begin with what follows a run."""
         steps = (self._learn, self._look_again, self._keep_green, self._trace, self._measure)
-        self._steps = deque(partial(step, done) for step in steps)
-        self._pauses = 0
-        self._task = spawn(self._follow(self._steps), name="after a run")
+        self._chores.begin(partial(step, done) for step in steps)
 
     async def stop(self) -> None:
         """End what goes on, with all its processes, for good."""
-        self._steps = deque()
-        await self._end()
+        await self._chores.stop()
 
     async def pause(self, names: Collection[str]) -> None:
         """End what goes on, until `go_on`, since a save begins: the tests that it calls for will need the machine.
 
         What the tests that run here write themselves is no save; that of programs that they start cannot be told from
-        one, so there are not very many pauses.
+        one.
 
         Args:
             names: The files that the save touches.
         """
-        if self._is_going and not self._echo.writes(names) and self._pauses < PAUSES:
-            self._pauses += 1
-            await self._end()
+        if not self._echo.writes(names):
+            await self._chores.pause()
 
     def go_on(self) -> None:
-        """Go on with the step that `pause` ended, from its beginning."""
-        if self._steps and not self._is_going:
-            self._task = spawn(self._follow(self._steps), name="after a run")
-
-    @property
-    def _is_going(self) -> bool:
-        return self._task is not None and not self._task.done()
-
-    async def _end(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-
-    async def _follow(self, steps: deque[Callable[[], Awaitable[None]]]) -> None:
-        while steps:
-            await steps[0]()
-            steps.popleft()
+        """Go on with what `pause` ended, from its beginning."""
+        self._chores.go_on()
 
     async def _learn(self, done: Finished) -> None:
         """Have the map learn from the run, and tell how much of the change its tests execute."""
