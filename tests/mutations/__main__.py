@@ -1,6 +1,7 @@
 """The proof that no verdict is wrong: mutations of public projects, Watchkeeper against plain pytest. Run by hand.
 
-    python tests/mutations [--projects flask marshmallow httpx] [--count 320] [--seed 1] [--no-testmon] [--out FOLDER]
+    python tests/mutations [--projects flask marshmallow httpx] [--count 320] [--seed 1] [--no-testmon]
+                           [--no-recheck] [--out FOLDER]
 
 Each mutation is saved into a project that a long-lived watcher watches, and into a second copy where a plain, cold
 pytest tells the truth. What is done is kept in the folder, so that a proof which was broken off goes on where it was;
@@ -33,14 +34,14 @@ MEMORY_BYTES = 6 << 30
 SHARES = {"flask": 0.4, "marshmallow": 0.4, "httpx": 0.2}
 
 
-async def prove(subject: Subject, count: int, seed: str, out: Path, *, testmon: bool) -> list[Trial]:
+async def prove(subject: Subject, count: int, seed: str, out: Path, *, testmon: bool, recheck: bool) -> list[Trial]:
     """Try so many mutations of a project, but for those whose outcome is in the folder already."""
     kept = out / f"{subject.name}-{seed}.jsonl"
     done = {each["number"]: Trial(**each) for each in _lines(kept)}
     if len(done) >= count:
         return [done[number] for number in sorted(done)]
     remembered = Remembered(out / f"remembered-{subject.name}.jsonl")
-    async with bench(subject, out / f"work-{subject.name}", remembered=remembered) as side:
+    async with bench(subject, out / f"work-{subject.name}", remembered=remembered, recheck=recheck) as side:
         await side.learn()
         say(f"{subject.name}: red by itself {sorted(side.base_red)}, flaky {sorted(side.flaky)}, {side.seconds:.1f} s")
         if testmon and not await side.use_testmon():
@@ -81,6 +82,7 @@ def main() -> int:
     words.add_argument("--count", type=int, default=320, help="mutations in all, shared out over all three projects")
     words.add_argument("--seed", default="1")
     words.add_argument("--no-testmon", action="store_true")
+    words.add_argument("--no-recheck", action="store_true", help="no second looks at red tests, which take long")
     words.add_argument("--out", type=Path, default=Path(tempfile.gettempdir()) / "watchkeeper-mutations")
     words.add_argument("--checkouts", type=Path, help="where the projects are kept; by default in the folder as well")
     given = words.parse_args()
@@ -91,7 +93,8 @@ def main() -> int:
     for name in given.projects:
         subject = public(name, (given.checkouts or out / "checkouts").resolve())
         count = round(given.count * SHARES[name])
-        proved[name] = asyncio.run(prove(subject, count, given.seed, out, testmon=not given.no_testmon))
+        sides = {"testmon": not given.no_testmon, "recheck": not given.no_recheck}
+        proved[name] = asyncio.run(prove(subject, count, given.seed, out, **sides))
     wrong = [trial for tried in proved.values() for trial in tried if trial.is_wrong]
     text = f"{table(proved)}\n\n{faults(wrong)}"
     (out / f"table-{'-'.join(proved)}-{given.seed}.md").write_text(text, encoding="utf-8")

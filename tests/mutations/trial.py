@@ -270,19 +270,22 @@ def strays(runs: Sequence[PlainRun]) -> int:
 
 
 @asynccontextmanager
-async def bench(subject: Subject, folder: Path, *, remembered: Remembered | None = None) -> AsyncIterator[Bench]:
+async def bench(
+    subject: Subject, folder: Path, *, remembered: Remembered | None = None, recheck: bool = True
+) -> AsyncIterator[Bench]:
     """Set a subject up for trials: a copy for plain pytest, and one that Watchkeeper watches all the time.
 
     Args:
         subject: What is tried.
         folder: Where the copies are made.
         remembered: What was said of mutations before, so that only Watchkeeper is asked again.
+        recheck: Whether Watchkeeper looks again at red tests, as it does by default.
     """
     plain = await asyncio.to_thread(subject.copy, folder / "plain")
     ours = await asyncio.to_thread(subject.copy, folder / "watched")
     await asyncio.to_thread(shutil.rmtree, folder / "home", ignore_errors=True)  # each proof begins without memory
     has_own = subject.python(ours.root).startswith(str(ours.root))
-    tests = {"args": list(subject.args), "hang_seconds": HANG_S}
+    tests = {"args": list(subject.args), "hang_seconds": HANG_S, "recheck": recheck}
     python = {} if has_own else {"python": subject.python(ours.root)}
     async with watching(ours.root, folder / "home", python=None, tests={**tests, **python}) as watched:
         yield Bench(subject, plain, Listener(watched, ours), folder, remembered or Remembered(None))
