@@ -117,15 +117,38 @@ def streamed(windows_of_module: Any, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("Ein L\u00e4dchen")
     windows_of_module.write(folder, SHOP)
     worker = windows_of_module.worker(folder, "-p", "no:cacheprovider")
-    worker.send({"do": "warm", "preload": ["json", "no_such_module"]})
+    worker.send({"do": "warm", "preload": ["json", "no_such_module"], "rehearse": True})
     worker.until(kind="ready")
     worker.send({"do": "load", "trace": "all"})
     worker.until(kind="loaded")
+    worker.send({"do": "collect", "chunk": {"path": "tests/test_Kinds.py"}, "trace": "all"})
     chunk = {"path": "tests/test_Kinds.py", "only": None, "leave": ["tests/test_Kinds.py::test_writes"], "probe": []}
     worker.send({"do": "run", "chunks": [chunk], "rest": True, "stream": True, "trace": "all"})
     worker.until(guard="ended")
     worker.wait()
     return worker
+
+
+def test_a_first_part_ends_at_once_with_its_exit_code(
+    windows_of_module: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Without taking its modules apart, and with what was registered with atexit done."""
+    folder = tmp_path_factory.mktemp("first part")
+    text = (
+        "import atexit\ndef test_it():\n    atexit.register(print, 'at exit')\n    assert 0\ndef test_other(): pass\n"
+    )
+    windows_of_module.write(folder, {"test_it.py": text})
+    worker = windows_of_module.worker(folder, "-p", "no:cacheprovider")
+    chunk = {"path": "test_it.py", "only": ["test_it.py::test_it"], "leave": [], "probe": [], "unused": ["test_other"]}
+
+    run = {"do": "run", "chunks": [chunk], "rest": False, "stream": True, "trace": "none"}
+    worker.send({"do": "warm", "rehearse": True}, {"do": "load"}, run)
+    worker.until(guard="ended")
+    worker.wait()
+
+    assert worker.until(guard="ended")["code"] == RED_SUITE_EXIT
+    assert worker.outcomes() == {"test_it.py::test_it": "failed"}
+    assert b"at exit" in worker.output
 
 
 def test_it_says_when_it_is_ready_and_what_it_has_loaded(streamed: Any) -> None:
