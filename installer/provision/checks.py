@@ -13,6 +13,7 @@ from pathlib import Path
 from provision.console import Console
 from provision.environment import Environment
 from provision.system import (
+    ENTR,
     POSTGRES,
     TEST_FONT,
     TEST_PROGRAMS,
@@ -89,6 +90,7 @@ def test(arguments: Sequence[str], environ: Mapping[str, str], root: Path) -> in
     needs += [*TEST_PROGRAMS, TEST_FONT] if desktop else []
     needs += [POSTGRES] if options.postgres else []
     needs += [WINE] if options.windows else []
+    needs += [ENTR] if options.proof else []
     packages.ensure(needs, "The tests need")
     environment.prepare("test")
     picked = ("-k", options.k) if options.k else ()
@@ -99,11 +101,12 @@ def test(arguments: Sequence[str], environ: Mapping[str, str], root: Path) -> in
         desktop=desktop,
         postgres=options.postgres,
         windows=options.windows,
+        proof=options.proof,
         arguments=(*picked, *rest),
     )
     if not desktop:
         console.say("The tests on a real desktop session are left out" + (": --quick." if options.quick else " here."))
-    limit = _FULL_LIMIT_S if options.full else _LIMIT_S
+    limit = _FULL_LIMIT_S if options.full or options.proof else _LIMIT_S
     clean = {key: value for key, value in environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     outcomes = [_carry_out(check, clean, root, limit, console) for check in checks]
     return summarise(outcomes, picky=not options.k and not _targets(rest, root), console=console)
@@ -119,6 +122,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--full", action="store_true", help="the slow tests and the benchmarks too")
     parser.add_argument("--postgres", action="store_true", help="the store's tests on a real PostgreSQL too")
     parser.add_argument("--windows", action="store_true", help="the worker's tests under Windows' Python in Wine too")
+    parser.add_argument(
+        "--proof",
+        action="store_true",
+        help="break public projects in hundreds of ways to see that no verdict is wrong, and race other watchers",
+    )
     parser.add_argument("--quick", action="store_true", help="without the tests on a real desktop session")
     parser.add_argument("-k", metavar="EXPRESSION", help="only the tests whose names match, as in pytest")
     return parser
@@ -132,6 +140,7 @@ def plan(
     desktop: bool,
     postgres: bool,
     windows: bool,
+    proof: bool,
     arguments: Sequence[str],
 ) -> list[Check]:
     """Lists what is to be run, in order: what is quick to fail comes first.
@@ -143,6 +152,7 @@ def plan(
         desktop: the tests on a real X session too.
         postgres: the store's tests on PostgreSQL too.
         windows: the worker's tests under Windows' Python in Wine too.
+        proof: all mutations of public projects, and the race against other watchers in full.
         arguments: more for every pytest run.
 
     Returns:
@@ -177,6 +187,11 @@ def plan(
         kit = (python, "tests/windows/kit.py")
         folder = () if targets else ("tests/windows",)
         checks.append(Check("Windows tests", (*kit, *pytest, "-m", f"windows{slow}", *folder), counts=True))
+    race, mutations = (python, "tests/benchmarks/save_to_verdict"), (python, "tests/mutations")
+    if desktop and not (arguments or proof):
+        checks.append(Check("race, in short", (*race, "--quick")))
+    if proof:
+        checks += [Check("mutations", mutations), Check("race", race)]
     if full and not targets:
         scripts = sorted((root / "tests" / "benchmarks").glob("bench_*.py"))
         checks += [Check(f"benchmark {script.stem}", (python, str(script)), offscreen) for script in scripts]

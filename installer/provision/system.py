@@ -168,6 +168,7 @@ POSTGRES = Need(
 )
 
 # For the tests under Windows' Python, which tests/windows/kit.py fetches itself.
+ENTR = Need("entr", on_path, {"apt-get": "entr", "dnf": "entr", "pacman": "entr", "zypper": "entr"})
 WINE = Need("wine", on_path, {"apt-get": "wine", "dnf": "wine", "pacman": "wine", "zypper": "wine"})
 
 # Debian and Ubuntu take ensurepip, without which a venv gets no pip, out of Python's standard library.

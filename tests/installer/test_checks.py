@@ -11,6 +11,8 @@ from provision.console import Console, Stop
 from provision.environment import Environment
 from provision.system import SystemPackages
 
+SHORT = {"full": False, "desktop": True, "postgres": False, "windows": False, "proof": False}
+
 SUITE = """
 import pytest
 def test_passes(): pass
@@ -72,20 +74,21 @@ def test_the_last_line_and_the_exit_code_tell_how_it_went(
 
 def test_the_short_form_runs_every_check(root: Path) -> None:
     """Lint, types, floors, the tests, and those on a real desktop; the slow ones stay out."""
-    checks = plan(environment(root), root, full=False, desktop=True, postgres=False, windows=False, arguments=())
+    checks = plan(environment(root), root, **SHORT, arguments=())
 
     titles = [check.title for check in checks]
-    assert titles == ["ruff format", "ruff check", "mypy", "lint-imports", "tests", "desktop tests"]
+    assert titles == ["ruff format", "ruff check", "mypy", "lint-imports", "tests", "desktop tests", "race, in short"]
     assert all("not slow" in " ".join(check.command) for check in checks if check.counts)
 
 
 def test_the_full_form_adds_what_takes_long(root: Path) -> None:
-    """--full --postgres --windows leaves nothing out: slow tests, PostgreSQL, Windows, and each benchmark."""
+    """All options together leave nothing out: slow tests, PostgreSQL, Windows, mutations, peers, and each benchmark."""
     benchmarks = [f"benchmark {path.stem}" for path in sorted((root / "tests/benchmarks").glob("bench_*.py"))]
 
-    checks = plan(environment(root), root, full=True, desktop=True, postgres=True, windows=True, arguments=())
+    checks = plan(environment(root), root, **dict.fromkeys(SHORT, True), arguments=())
 
-    assert [check.title for check in checks][6:] == ["PostgreSQL tests", "Windows tests", *benchmarks]
+    proofs = ["mutations", "race"]
+    assert [check.title for check in checks][6:] == ["PostgreSQL tests", "Windows tests", *proofs, *benchmarks]
     assert not any("not slow" in " ".join(check.command) for check in checks)
 
 
@@ -93,8 +96,9 @@ def test_what_the_person_adds_goes_to_pytest(root: Path) -> None:
     """A named file is run alone: no folder of ours is added to it."""
     arguments = ("-x", "tests/installer/test_checks.py")
 
-    checks = plan(environment(root), root, full=False, desktop=True, postgres=False, windows=False, arguments=arguments)
+    checks = plan(environment(root), root, **SHORT, arguments=arguments)
 
+    assert [check.title for check in checks][4:] == ["tests", "desktop tests"]
     for check in (check for check in checks if check.counts):
         assert "-x" in check.command
         assert "tests/desktop" not in check.command

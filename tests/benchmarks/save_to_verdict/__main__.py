@@ -159,7 +159,11 @@ def bench(name: str, asked: argparse.Namespace, folder: Path) -> Iterator[Row]:
 
 
 def main() -> int:
-    """Measure what is asked for, print it, and return 1 when ours was wrong or silent, or a project gave nothing."""
+    """Measure what is asked for and print it.
+
+    Returns:
+        1 when ours was wrong, silent, or named a red test later than a peer did, or when a project gave nothing.
+    """
     asked = parse()
     began, machine = time.monotonic(), figures.machine()
     rows: list[Row] = []
@@ -176,7 +180,11 @@ def main() -> int:
         if rows:
             tell(rows, machine, asked.out)
         say(f"{time.monotonic() - began:.0f} s in all")
-    return 1 if failed or any(row.side == OURS and not row.is_right for row in rows) else 0
+    failed |= any(row.side == OURS and not row.is_right for row in rows)
+    behind = [each for each in figures.ratios(figures.cells(rows)) if each.named is not None and each.named[0] < 1]
+    for each in behind:
+        say(f"{each.project} {each.edit}: a peer named a red test sooner")
+    return 1 if failed or behind else 0
 
 
 def tell(rows: list[Row], machine: dict[str, object], out: Path | None) -> None:
