@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from app.agents.testing.impact.source import syntax_tree
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -81,11 +83,8 @@ class Source:
     def edited(self, edit: Edit) -> bytes | None:
         """Return the content after an edit; None when that is no Python any more, or means the same as before."""
         content = self.content[: edit.start] + edit.text + self.content[edit.end :]
-        try:
-            tree = ast.parse(content)
-        except (SyntaxError, ValueError):
-            return None
-        return None if ast.dump(tree) == self._dump else content
+        tree = syntax_tree(content)
+        return None if tree is None or ast.dump(tree) == self._dump else content
 
     @cached_property
     def _dump(self) -> str:

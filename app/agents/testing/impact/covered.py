@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
-from app.agents.testing.impact.source import line_checksums
+from app.agents.testing.impact.source import line_checksums, syntax_tree
 from app.domain.coverage import ChangedLines
 
 if TYPE_CHECKING:
@@ -104,9 +104,8 @@ def code_lines(text: str) -> dict[int, int]:
 
     None when the text is no valid Python.
     """
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = syntax_tree(text)
+    if tree is None:
         return {}
     lines = _lines(text)
     found: dict[int, int] = {}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import threading
 import zlib
 from array import array
 from bisect import bisect_right
@@ -33,6 +34,9 @@ LARGEST = 1 << 20
 _OPTIMIZED = 0x1
 _KEEPS = re.compile(r"cache|memo|once|singleton|lazy", re.IGNORECASE)
 _DIGEST_SIZE = 16
+_TRIES = 3
+_TURN = threading.RLock()
+"""What it guards is as global: a counter in the interpreter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,17 +164,31 @@ def imports_of(content: bytes) -> tuple[Import, ...]:
     """Return all import statements of a source file; none for one that cannot be parsed."""
     if len(content) > LARGEST:
         return ()
-    try:
-        tree = ast.parse(content)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ()
+    tree = syntax_tree(content)
     found: dict[Import, None] = {}
-    for node in _statements(tree.body):
+    for node in _statements(tree.body if tree is not None else []):
         if isinstance(node, ast.Import):
             found.update(dict.fromkeys(Import(alias.name) for alias in node.names))
         elif isinstance(node, ast.ImportFrom):
             found[Import(node.module or "", tuple(alias.name for alias in node.names), node.level)] = None
     return tuple(found)
+
+
+def syntax_tree(content: bytes | str) -> ast.Module | None:
+    """Return a source file's syntax tree; None for one that cannot be parsed. From any thread.
+
+    CPython 3.11 counts the depth of the tree it makes once for all threads, and raises SystemError when another one is
+    made meanwhile, by another thread or by a finalizer: here they take turns, and one that was disturbed is made anew.
+    """
+    for _ in range(_TRIES):
+        try:
+            with _TURN:
+                return ast.parse(content)
+        except SystemError:
+            continue
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            break
+    return None
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:

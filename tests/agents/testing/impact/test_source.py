@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import ast
+import gc
+import inspect
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.agents.testing.impact.source import LARGEST, Difference, Import, SourceIndex, compare, imports_of, index_source
+from app.agents.testing.impact.source import (
+    LARGEST,
+    Difference,
+    Import,
+    SourceIndex,
+    compare,
+    imports_of,
+    index_source,
+    syntax_tree,
+)
 
 SOURCE = '''
 import os
@@ -197,3 +210,29 @@ def test_anything_can_be_taken_apart(content: bytes) -> None:
     assert not compare(found, index_source(content))
     assert compare(found, index_source(content + b"\nnew = 1\n")).module
     assert isinstance(imports_of(content), tuple)
+
+
+def test_a_tree_is_made_though_another_is_made_meanwhile() -> None:
+    """A finalizer, or another thread, may parse as well: CPython 3.11 takes that for a fault in the first tree."""
+    text = Path(inspect.__file__).read_text(encoding="utf-8")
+    before, disturbed = gc.get_threshold(), []
+
+    def disturb(_phase: str, _about: object) -> None:
+        if not disturbed and sys._getframe(1).f_code.co_name == "parse":
+            disturbed.append(ast.dump(_deep(30)))
+
+    gc.callbacks.append(disturb)
+    gc.set_threshold(50)
+    try:
+        tree = syntax_tree(text)
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(disturb)
+
+    assert disturbed
+    assert tree is not None
+    assert ast.dump(tree) == ast.dump(ast.parse(text))
+
+
+def _deep(frames: int) -> ast.AST:
+    return ast.parse("x = 1") if not frames else _deep(frames - 1)
