@@ -378,7 +378,7 @@ async def test_a_project_that_asks_for_xdist_is_judged_rightly(
     outcomes = {"test_one": PASSED, "test_fails": FAILED}
     if crashes:
         code += f"\n{' ' * 8}def test_killed():\n{' ' * 12}os.kill(os.getpid(), 9)\n"
-        outcomes["test_killed"] = FAILED
+        outcomes["test_killed"] = CRASHED
     files = {"pytest.ini": "[pytest]\naddopts = -n 2\n"}
 
     await live_through(Nasty(code, outcomes, files=files), tmp_path, python=with_xdist, within_s=90)
