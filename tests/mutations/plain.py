@@ -40,7 +40,8 @@ def pytest_runtest_logstart(nodeid):
 
 def pytest_runtest_logreport(report):
     if report.failed:
-        tell("red", report.nodeid)
+        is_struck = "PytestUnraisableExceptionWarning" in str(report.longrepr)
+        tell("struck" if is_struck else "red", report.nodeid)
 
 
 def pytest_runtest_logfinish(nodeid):
@@ -63,6 +64,8 @@ class PlainRun:
         files: What could not be collected.
         ran: How many tests were run.
         seconds: How long it took.
+        struck: Those of the red ones that a warning made red which came as garbage was collected: it strikes whichever
+            test runs then.
     """
 
     exit: int | None
@@ -70,6 +73,7 @@ class PlainRun:
     files: frozenset[str]
     ran: int
     seconds: float
+    struck: frozenset[str] = frozenset()
 
     @property
     def is_green(self) -> bool:
@@ -119,13 +123,15 @@ async def run_plain(
             os.killpg(process.pid, signal.SIGKILL)  # what the tests left behind goes too
         await process.wait()
     lines = await asyncio.to_thread((told / "told.txt").read_text, encoding="utf-8")
-    by_word: dict[str, dict[str, None]] = {"start": {}, "end": {}, "red": {}, "file": {}}
+    by_word: dict[str, dict[str, None]] = {"start": {}, "end": {}, "red": {}, "struck": {}, "file": {}}
     for line in lines.splitlines():
         word, _, name = line.partition(" ")
         by_word[word][name] = None
     unfinished = by_word["start"].keys() - by_word["end"].keys()
-    red = frozenset(by_word["red"]) | unfinished
-    return PlainRun(code, red, frozenset(by_word["file"]), len(by_word["start"]), time.monotonic() - began)
+    certain = frozenset(by_word["red"]) | unfinished
+    struck = frozenset(by_word["struck"]) - certain
+    files, ran = frozenset(by_word["file"]), len(by_word["start"])
+    return PlainRun(code, certain | struck, files, ran, time.monotonic() - began, struck)
 
 
 class Remembered:
@@ -154,13 +160,15 @@ class Remembered:
         self._runs[key] = run
         if self._file is not None:
             told = {"key": key, "exit": run.exit, "red": sorted(run.red), "files": sorted(run.files)}
+            told["struck"] = sorted(run.struck)
             with self._file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({**told, "ran": run.ran, "seconds": run.seconds}) + "\n")
         return run
 
 
 def _as_run(said: Mapping[str, Any]) -> PlainRun:
-    return PlainRun(**{**said, "red": frozenset(said["red"]), "files": frozenset(said["files"])})
+    sets = {name: frozenset(said.get(name, ())) for name in ("red", "files", "struck")}
+    return PlainRun(**{**said, **sets})
 
 
 def _key(tool: str, mutation: Mutation) -> str:

@@ -16,7 +16,7 @@ from tests.mutations.plain import INTERRUPTED, PlainRun, Remembered, run_plain
 from tests.mutations.watched import watching
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Sequence
+    from collections.abc import AsyncIterator, Awaitable
     from pathlib import Path
 
     from tests.mutations.mutation import Mutation, Tree
@@ -133,7 +133,6 @@ class Bench:
             again = [truth, await self._truth(), await self._truth()]
             judged = [self._judge(each, said) for each in again]
             missed, extra = (sorted(set.intersection(*(set(each[part]) for each in judged))) for part in (0, 1))
-            extra = extra if len(extra) > strays(again) else []
             wrong = wrong if all(each[2] for each in judged) else ""
         self._take_back(self._plain, mutation)
         self._hurry_next = number % HURRIED == HURRIED - 1 and not said.verdict.is_trouble if said.verdict else False
@@ -168,6 +167,8 @@ class Bench:
         if truth.exit == INTERRUPTED:
             missed |= {each for each in truth.files if each} - said.red
         extra = frozenset[str]() if truth.is_trouble else said.red - truth.red - known
+        if missed <= truth.struck and len(missed) == len(extra):  # as many were struck here, only others
+            missed = extra = frozenset()
         return sorted(missed), sorted(extra), self._wrong(truth, said.verdict)
 
     def _wrong(self, truth: PlainRun, verdict: Verdict) -> str:
@@ -257,16 +258,6 @@ class Bench:
     @property
     def _patience(self) -> float:
         return max(90.0, 12 * self.seconds)
-
-
-def strays(runs: Sequence[PlainRun]) -> int:
-    """Return how many tests were red at most in one of several runs of the same state, but not in all of them.
-
-    A warning that comes when garbage is collected, and that pytest makes an error, strikes whichever test runs then:
-    so many others may have been struck with us.
-    """
-    steady = frozenset.intersection(*(run.red for run in runs))
-    return max(len(run.red - steady) for run in runs)
 
 
 @asynccontextmanager
