@@ -4,12 +4,25 @@
       UsageError            the words or values that were given are wrong (exit 2)
         SettingsError       a settings file has a bad value
         ProjectError        a folder cannot be watched: missing, no folder, unreadable
+        SecretError         a secret's name, value or code is not what it must be
       CannotError           right words, but it cannot be done now (exit 3)
         NoInstance          nothing runs that could answer
         InstanceUnreachable something runs, but does not answer
         CommandRefused      the running instance says no
         InterpreterMissing  no Python was found for the project
         StoreError          the history cannot be opened
+        VaultError          the vault is out of reach
+          VaultMissing      there is none yet
+          VaultExists       there is one already
+          VaultLocked       nothing that was tried opens it
+          SlotClosed        one way to open it does not
+          VaultDamaged      its file is not what was written
+          VaultNewer        its file was written by a newer Watchkeeper
+          VaultRolledBack   its file is an older one than it should be
+          VaultBusy         another program keeps it locked
+          VaultIOError      its files cannot be read or written
+          KeychainError     the system's keychain is out of reach
+          SecretMissing     it holds no secret of this name
         BridgeError
           BridgeClosed      the loop no longer takes calls
           BridgeFull        the loop is behind, and this call was not accepted
@@ -112,6 +125,116 @@ class BridgeClosed(BridgeError):
 
 class BridgeFull(BridgeError):
     """The bridge's queue is full and the channel's policy is to reject."""
+
+
+class SecretError(UsageError):
+    """A secret's name or value, or a code that was typed, is not what it must be."""
+
+    title = "That cannot be kept as a secret"
+
+
+class VaultError(CannotError):
+    """The vault cannot be read, opened or written."""
+
+    title = "The vault is out of reach"
+
+
+class VaultMissing(VaultError):
+    """There is no vault yet."""
+
+    title = "There is no vault"
+
+
+class VaultExists(VaultError):
+    """A new vault is asked for where there is one, or was one."""
+
+    title = "There is a vault already"
+
+
+class SlotClosed(VaultError):
+    """One way to open the vault does not open it.
+
+    Args:
+        kind: Which: `keychain`, `passphrase`, ...
+        state: Why, in a word for programs: `locked`, `refused`, `hung`, ...
+        message: Why, in a sentence.
+        hint: What would help.
+    """
+
+    title = "The vault does not open this way"
+
+    def __init__(self, kind: str, state: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.kind = kind
+        self.state = state
+
+
+class VaultLocked(VaultError):
+    """No way that was tried opens the vault.
+
+    Attributes:
+        reasons: Why, for each way that was tried.
+        kinds: The kinds of slots that the vault has.
+    """
+
+    title = "The vault is locked"
+
+    def __init__(
+        self, message: str, hint: str = "", *, reasons: tuple[SlotClosed, ...] = (), kinds: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, hint)
+        self.reasons = reasons
+        self.kinds = kinds
+
+
+class VaultDamaged(VaultError):
+    """The vault's file is not what was written."""
+
+    title = "The vault is damaged"
+
+
+class VaultNewer(VaultError):
+    """The vault's file was written by a newer Watchkeeper."""
+
+    title = "The vault is of a newer Watchkeeper"
+
+
+class VaultRolledBack(VaultError):
+    """The vault's file is an older one, or of another descent, than the one that the keychain remembers."""
+
+    title = "The vault is not the newest"
+
+
+class VaultBusy(VaultError):
+    """Another program has kept the vault locked for too long."""
+
+    title = "The vault is in use"
+
+
+class VaultIOError(VaultError):
+    """The vault's files cannot be read or written; what was there is as it was."""
+
+
+class KeychainError(VaultError):
+    """The operating system's keychain does not do what it is asked.
+
+    Args:
+        state: `absent`, `locked`, `refused`, `hung`, `replaced`, `changed`: see app.domain.keys.KeychainState.
+        message: Why, in a sentence.
+        hint: What would help.
+    """
+
+    title = "The system keychain is out of reach"
+
+    def __init__(self, state: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.state = state
+
+
+class SecretMissing(VaultError):
+    """The vault holds no secret of this name."""
+
+    title = "There is no such secret"
 
 
 class InternalError(WatchkeeperError):

@@ -34,7 +34,18 @@ _SHARING_VIOLATION = 32
 _TEMPORARY = re.compile(r"\.wk-(?P<pid>\d+)-[0-9a-f]{12}\.tmp\Z")
 
 
-def write_atomic(path: Path, content: bytes, *, mode: int = PRIVATE, sync: bool = True) -> None:
+def _untold(_step: str) -> None:
+    return
+
+
+def write_atomic(
+    path: Path,
+    content: bytes,
+    *,
+    mode: int = PRIVATE,
+    sync: bool = True,
+    on_step: Callable[[str], None] = _untold,
+) -> None:
     """Write a file so that a reader, a crash or a power cut finds the old content or the new one, never a part.
 
     A symbolic link is followed: its target is replaced and the link stays.
@@ -44,6 +55,7 @@ def write_atomic(path: Path, content: bytes, *, mode: int = PRIVATE, sync: bool 
         content: The whole content.
         mode: Permission bits of the new file on POSIX.
         sync: False for what is worth nothing after a power cut, and so need not be waited for.
+        on_step: Is told the name of each step before it is taken: create, write, sync, replace, sync folder.
 
     Raises:
         OSError: The folder is missing or read-only, or the disk is full; the old content is intact then.
@@ -51,21 +63,26 @@ def write_atomic(path: Path, content: bytes, *, mode: int = PRIVATE, sync: bool 
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".wk-{os.getpid()}-{secrets.token_hex(6)}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    on_step("create")
     descriptor = os.open(temporary, flags, PRIVATE)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            on_step("write")
             file.write(content)
             file.flush()
             if mode != PRIVATE and sys.platform != "win32":
                 os.fchmod(file.fileno(), mode)
             if sync:
+                on_step("sync")
                 os.fsync(file.fileno())
+        on_step("replace")
         _until_free(lambda: temporary.replace(target))
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
     if sync:
+        on_step("sync folder")
         sync_folder(target.parent)
 
 

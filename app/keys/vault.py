@@ -1,0 +1,443 @@
+"""The vault: opened, read, changed and locked again, by several programs at once.
+
+Each change takes the lock, reads the file again, changes what it finds there, proves that the new bytes open, keeps the
+old ones as a backup, replaces the file, and moves the anchor on. All methods block; each may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from app.domain.errors import (
+    KeychainError,
+    SecretMissing,
+    SlotClosed,
+    VaultDamaged,
+    VaultExists,
+    VaultLocked,
+    VaultMissing,
+)
+from app.domain.keys import KeychainState
+from app.keys.accesslog import Access, Action
+from app.keys.anchor import Anchored
+from app.keys.contents import VAULT_ID_BYTES, Contents
+from app.keys.document import RESTORE, Read, SlotRecord, parse
+from app.keys.master import new_id, new_master
+from app.keys.opening import is_newest, new_record, open_slots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from app.engine.clock import Clock
+    from app.keys.accesslog import AccessLog
+    from app.keys.anchor import Anchor
+    from app.keys.master import Master
+    from app.keys.slots.slot import Slot
+    from app.keys.vaultfile import Backup, VaultFile
+
+_log = structlog.get_logger(__name__)
+
+RECOVERY = "recovery"
+"""The kind of slot that no vault is without: a keychain alone loses data when a password is reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewSlot:
+    """A slot to be made; `label` is what a person reads beside it."""
+
+    slot: Slot
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    contents: Contents
+    read: Read
+    stamp: tuple[int, int, int] | None
+
+    @property
+    def master(self) -> Master:
+        return self.contents.master
+
+
+class Vault:
+    """It.
+
+    Args:
+        file: Where it lies.
+        anchor: Where the newest generation is remembered.
+        access: Where each access is told.
+        clock: Time.
+    """
+
+    def __init__(self, file: VaultFile, anchor: Anchor, access: AccessLog, clock: Clock) -> None:
+        self._file = file
+        self._anchor = anchor
+        self._access = access
+        self._clock = clock
+        self._turn = threading.RLock()
+        self._opened: _Opened | None = None
+        self.anchor_trouble: KeychainError | None = None
+
+    @property
+    def exists(self) -> bool:
+        """True when there is a file."""
+        return self._file.exists
+
+    @property
+    def is_open(self) -> bool:
+        """True between `unlock` and `lock`."""
+        return self._opened is not None
+
+    @property
+    def backups(self) -> tuple[Backup, ...]:
+        """The files before this one, the newest first."""
+        return self._file.backups()
+
+    @property
+    def contents(self) -> Contents:
+        """What the file holds now; no access to a value: the log tells nothing of it.
+
+        Raises:
+            VaultLocked: It is not open, or another program has changed its master key.
+        """
+        with self._turn:
+            return self._fresh().contents
+
+    def create(self, slots: Sequence[NewSlot]) -> None:
+        """Make a new, empty vault, which is open then.
+
+        Args:
+            slots: The ways to open it; a recovery slot is one of them.
+
+        Raises:
+            ValueError: There is no recovery slot among them.
+            VaultExists: There is one, or a backup or an anchor of one.
+            SlotClosed: A slot cannot be made.
+            VaultError: It cannot be written.
+        """
+        if not any(each.slot.kind == RECOVERY for each in slots):
+            raise ValueError("no vault is made without a recovery slot")
+        with self._turn, self._file.held():
+            self._require_none()
+            now = self._now()
+            master = new_master(new_id(VAULT_ID_BYTES), now)
+            records = [new_record(each.slot, master, now, label=each.label) for each in slots]
+            self._write(Contents.new(master, now).with_slots(records), before=None)
+            self._tell(Action.CREATE)
+
+    def unlock(self, openers: Sequence[Slot]) -> SlotRecord:
+        """Open the vault with the first of these that does, and return the slot that it opened.
+
+        Raises:
+            VaultMissing: There is none.
+            VaultLocked: None of them opens it; tells why for each slot.
+            VaultDamaged: The file is not what it was.
+            VaultRolledBack: The file is older than what the anchor remembers.
+            VaultError: It cannot be read.
+        """
+        # What asks a person or a keychain does so before the lock is taken.
+        record, master = open_slots(parse(self._file.read()), openers)
+        with self._turn, self._file.held():
+            self._file.sweep()
+            read = parse(self._file.read())
+            if read.document.master != master.id:
+                record, master = open_slots(read, openers)
+            opened = _Opened(Contents.of(read, master), read, self._file.stamp)
+            if not self._is_anchored(read):
+                self._move_anchor(opened)
+            self._opened = opened
+            self._tell(Action.UNLOCK, result=record.kind)
+            return record
+
+    def lock(self) -> None:
+        """Forget the keys. Nothing happens when it is locked."""
+        with self._turn:
+            if self._opened is not None:
+                self._tell(Action.LOCK)
+                self.anchor_log()
+                self._opened.master.wipe()
+                self._opened = None
+
+    def get(self, name: str, *, why: str = "") -> bytes:
+        """Return a secret's value; the log tells of it.
+
+        Args:
+            name: Its name.
+            why: What it is for, as the log tells it.
+
+        Raises:
+            SecretMissing: There is none of this name; the log tells that too.
+            VaultLocked: It is not open.
+        """
+        with self._turn:
+            contents = self._fresh().contents
+            try:
+                value = contents.value(name)
+            except SecretMissing:
+                self._tell(Action.GET, name, result="missing", why=why)
+                raise
+            self._tell(Action.GET, name, why=why)
+            return value
+
+    def change(
+        self, action: Action, name: str, change: Callable[[Contents, int], Contents], *, why: str = ""
+    ) -> Contents:
+        """Save what `change` makes of the contents, and return them; the log tells of it.
+
+        Args:
+            action: What it is called in the log.
+            name: The secret that it is about; empty for none.
+            change: Is given the contents as they are in the file now, and the time in seconds since the epoch. Called
+                with the lock held.
+            why: What it is for.
+
+        Raises:
+            VaultLocked: It is not open.
+            VaultError: It cannot be read or written: the file is as it was then.
+            WatchkeeperError: Whatever `change` raises; the file is as it was then.
+        """
+        with self._turn, self._file.held():
+            before = self._fresh()
+            contents = change(before.contents, self._now())
+            if contents.is_data_key_worn:
+                contents = contents.with_new_data_key(self._now())
+            self._write(contents.following(before.read.digest), before=before)
+            self._tell(action, name, why=why)
+            return contents
+
+    def rotate_master(self, slots: Mapping[str, Slot]) -> None:
+        """Put a new master key in the place of the old one, and a new data key.
+
+        Args:
+            slots: By the id of each slot that the vault has, what wraps the new key for it.
+
+        Raises:
+            SlotClosed: One is missing, or cannot be made now: a slot is never dropped by the way.
+            VaultLocked: It is not open.
+            VaultError: It cannot be written; it is as it was.
+        """
+
+        def changed(contents: Contents, now: int) -> Contents:
+            master = new_master(contents.document.vault, now)
+            records = []
+            for record in contents.document.slots:
+                slot = slots.get(record.id)
+                if slot is None or slot.kind != record.kind:
+                    raise SlotClosed(
+                        record.kind,
+                        "not-given",
+                        f"The {record.kind} slot cannot be kept: nothing was given to make it anew.",
+                        "Give it, or remove the slot first: watchkeeper keys slots",
+                    )
+                records.append(new_record(slot, master, now, before=record))
+            return contents.with_new_master(master, now).with_slots(records)
+
+        with self._turn:
+            old = self._fresh().master
+            self.change(Action.ROTATE_MASTER, "", changed)
+            old.wipe()
+
+    def restore(self, backup: Backup) -> None:
+        """Take the secrets of a backup in the place of those that are there; keys and slots stay as they are.
+
+        Raises:
+            VaultLocked: It is not open; or the backup is of another vault's, or of a master key that is forgotten.
+            VaultDamaged: The backup is.
+            VaultError: It cannot be written; it is as it was.
+        """
+
+        def changed(contents: Contents, now: int) -> Contents:
+            return contents.with_secrets_of(self._older(parse(self._file.read_backup(backup)), contents), now)
+
+        self.change(Action.RESTORE, "", changed)
+
+    def restore_whole(self, backup: Backup, openers: Sequence[Slot]) -> SlotRecord:
+        """Put a backup in the place of a file that is lost or damaged, which is kept aside. The vault is open then.
+
+        Args:
+            backup: Which.
+            openers: The ways to open it: its slots are those of its time.
+
+        Raises:
+            VaultExists: The file is good, and these open it: nothing is lost. Use `restore`.
+            VaultLocked: None of them opens the backup.
+            VaultDamaged: The backup is.
+            VaultError: It cannot be written.
+        """
+        read = parse(self._file.read_backup(backup))
+        record, master = open_slots(read, openers)
+        contents = Contents.of(read, master)
+        with self._turn, self._file.held():
+            generation = max(
+                read.document.generation, self._generation_anchored(), *(each.generation for each in self.backups)
+            )
+            with suppress(VaultMissing):
+                self._keep_aside(master, openers)
+            self._write(contents.following(read.digest, after=generation), before=None)
+            self._tell(Action.RESTORE)
+            return record
+
+    def accept_current(self, openers: Sequence[Slot]) -> SlotRecord:
+        """Take a file for the newest that the anchor does not know as such: a person says that it is theirs.
+
+        Raises:
+            VaultLocked: None of them opens it.
+            VaultDamaged: It is not what it was.
+            VaultError: It cannot be read or written.
+        """
+        read = parse(self._file.read())
+        record, master = open_slots(read, openers)
+        with self._turn, self._file.held():
+            again = parse(self._file.read())
+            generation = max(again.document.generation, self._generation_anchored())
+            contents = Contents.of(again, master)
+            self._write(contents.following(again.digest, after=generation), before=_Opened(contents, again, None))
+            self._tell(Action.ACCEPT)
+            return record
+
+    def anchor_log(self) -> None:
+        """Have the anchor remember how far the access log goes. Takes some tens of milliseconds."""
+        with self._turn:
+            if self._opened is not None:
+                self._move_anchor(self._opened)
+
+    def log_keys(self) -> Mapping[str, bytes]:
+        """Return the access log's keys by the id of the master key that each comes of.
+
+        Raises:
+            VaultLocked: It is not open.
+        """
+        with self._turn:
+            contents = self._fresh().contents
+            return {master.id: master.log_key for master in (contents.master, *contents.retired_masters)}
+
+    def anchored(self) -> Anchored | None:
+        """Return what the anchor remembers.
+
+        Raises:
+            KeychainError: It is out of reach.
+        """
+        return self._anchor.read()
+
+    # Inside
+
+    def _now(self) -> int:
+        return int(self._clock.wall())
+
+    def _fresh(self) -> _Opened:
+        """Return what is open, after it was read again if another program has changed it."""
+        opened = self._opened
+        if opened is None:
+            raise VaultLocked("The vault is locked.", "Open it: watchkeeper keys unlock")
+        stamp = self._file.stamp
+        if stamp == opened.stamp:
+            return opened
+        read = parse(self._file.read())
+        if read.digest != opened.read.digest:
+            if read.document.master != opened.master.id:
+                self._forget()
+                raise VaultLocked("Another program has changed the vault's master key.", "Open it again.")
+            contents = Contents.of(read, opened.master)
+            is_newest(read, self._as_anchored(opened))
+            opened = _Opened(contents, read, stamp)
+        else:
+            opened = _Opened(opened.contents, opened.read, stamp)
+        self._opened = opened
+        return opened
+
+    def _write(self, contents: Contents, *, before: _Opened | None) -> None:
+        content = contents.build()
+        self._file.replace(content, generation=before.read.document.generation if before is not None else 0)
+        opened = _Opened(contents, parse(content), self._file.stamp)
+        self._opened = opened
+        self._move_anchor(opened)
+
+    def _as_anchored(self, opened: _Opened) -> Anchored:
+        lines, head = self._access.head()
+        return Anchored(opened.read.document.vault, opened.read.document.generation, opened.read.digest, lines, head)
+
+    def _move_anchor(self, opened: _Opened) -> None:
+        """Have the anchor remember; if it cannot, the file is ahead of it, which the next opening repairs."""
+        try:
+            self._anchor.write(self._as_anchored(opened))
+            self.anchor_trouble = None
+        except KeychainError as error:
+            self.anchor_trouble = error
+            _log.warning("the vault's anchor could not be moved on", reason=error.message)
+
+    def _is_anchored(self, read: Read) -> bool:
+        try:
+            anchored = self._anchor.read()
+        except KeychainError as error:
+            self.anchor_trouble = error
+            _log.warning("whether the vault's file is the newest could not be told", reason=error.message)
+            return True
+        self.anchor_trouble = None
+        return anchored is not None and is_newest(read, anchored)
+
+    def _generation_anchored(self) -> int:
+        try:
+            anchored = self._anchor.read()
+        except KeychainError:
+            return 0
+        return anchored.generation if anchored is not None else 0
+
+    def _require_none(self) -> None:
+        if self._file.exists:
+            raise VaultExists(f"There is a vault already: {self._file.path}.", "Open it: watchkeeper keys list")
+        if self._file.backups():
+            raise VaultExists(f"{self._file.path} is missing, but its backups are there.", RESTORE)
+        try:
+            remembered = self._anchor.read()
+        except KeychainError as error:
+            if error.state != KeychainState.ABSENT:
+                raise  # it may remember one
+            self.anchor_trouble, remembered = error, None
+        if remembered is not None:
+            raise VaultExists(
+                f"{self._file.path} is missing, but the keychain remembers a vault there.",
+                "Put the file back from a backup of yours; if it is lost: watchkeeper keys init --forget-lost",
+            )
+
+    def _keep_aside(self, master: Master, openers: Sequence[Slot]) -> None:
+        """Keep the damaged file under another name.
+
+        Raises:
+            VaultExists: It is not damaged.
+        """
+        content = self._file.read()
+        try:
+            read = parse(content)
+            if read.document.master != master.id:
+                _, master = open_slots(read, openers)
+            Contents.of(read, master)
+        except VaultDamaged:
+            self._file.keep_aside(content)
+            return
+        raise VaultExists("The vault's file is good, so that it is not replaced as a whole.", RESTORE)
+
+    def _older(self, read: Read, contents: Contents) -> Contents:
+        """Return the contents of a backup, which another master key may have been in force for."""
+        for master in (contents.master, *contents.retired_masters):
+            if master.id == read.document.master:
+                return Contents.of(read, master)
+        raise VaultLocked(
+            "This backup is of another vault, or of a master key that is no longer kept.",
+            "Open it with the recovery code of its time: watchkeeper keys restore --recovery",
+        )
+
+    def _forget(self) -> None:
+        if self._opened is not None:
+            self._opened.master.wipe()
+            self._opened = None
+
+    def _tell(self, action: Action, name: str = "", *, result: str = "ok", why: str = "") -> None:
+        if self._opened is not None:
+            master = self._opened.master
+            self._access.append(Access(action, name, result, why), key_id=master.id, key=master.log_key)
