@@ -5,7 +5,8 @@
 
 Each mutation is saved into a project that a long-lived watcher watches, and into a second copy where a plain, cold
 pytest tells the truth. What is done is kept in the folder, so that a proof which was broken off goes on where it was;
-projects can be proved side by side, each in a process of its own. To prove another Watchkeeper with the same mutations,
+projects can be proved side by side, each in a process of its own. Mutations that were tried with `--no-testmon` are
+only shown to testmon, when it is called without. To prove another Watchkeeper with the same mutations,
 delete the files NAME-SEED.jsonl: what the others said is kept beside them. Ends with 1 when a verdict was wrong.
 """
 
@@ -26,6 +27,7 @@ from tests.mutations.choosing import Chooser
 from tests.mutations.plain import Remembered
 from tests.mutations.subjects import Subject, public
 from tests.mutations.table import faults, table
+from tests.mutations.testmon import Testmon
 from tests.mutations.trial import Trial, bench
 
 MEMORY_BYTES = 6 << 30
@@ -38,9 +40,12 @@ async def prove(subject: Subject, count: int, seed: str, out: Path, *, testmon: 
     """Try so many mutations of a project, but for those whose outcome is in the folder already."""
     kept = out / f"{subject.name}-{seed}.jsonl"
     done = {each["number"]: Trial(**each) for each in _lines(kept)}
+    remembered = Remembered(out / f"remembered-{subject.name}.jsonl")
+    if testmon and any(each.testmon_missed is None for each in done.values()):
+        done = await ask_testmon(subject, done, seed, out, remembered)
+        kept.write_text("".join(json.dumps(each.as_json()) + "\n" for each in done.values()), encoding="utf-8")
     if len(done) >= count:
         return [done[number] for number in sorted(done)]
-    remembered = Remembered(out / f"remembered-{subject.name}.jsonl")
     async with bench(subject, out / f"work-{subject.name}", remembered=remembered, recheck=recheck) as side:
         await side.learn()
         say(f"{subject.name}: red by itself {sorted(side.base_red)}, flaky {sorted(side.flaky)}, {side.seconds:.1f} s")
@@ -62,6 +67,31 @@ async def prove(subject: Subject, count: int, seed: str, out: Path, *, testmon: 
             if trial.is_wrong:
                 say(faults([trial]))
     return [done[number] for number in sorted(done)]
+
+
+async def ask_testmon(
+    subject: Subject, done: dict[int, Trial], seed: str, out: Path, remembered: Remembered
+) -> dict[int, Trial]:
+    """Return what was tried before, with what testmon says of it."""
+    folder = out / f"work-{subject.name}"
+    testmon = Testmon(subject, folder, remembered)
+    if not await testmon.set_up():
+        say(f"{subject.name}: testmon cannot be used here")
+        return done
+    clean_red = await testmon.clean_red()
+    content = subject.copy(folder / "plain").content
+    chooser = Chooser(content, code=subject.code, tests=subject.tests, seed=f"{seed}:{subject.name}")
+    filled = dict(done)
+    for number, mutation in enumerate(chooser.mutations(max(done) + 1)):
+        trial = done.get(number)
+        if trial is None or trial.testmon_missed is not None:
+            continue
+        if trial.what != mutation.what:
+            raise SystemExit(f"{subject.name} {number} was another mutation when it was tried: begin in a new folder")
+        filled[number] = await testmon.fill_in(trial, mutation, clean_red)
+        missed = len(filled[number].testmon_missed or ())
+        say(f"{subject.name} {number} testmon missed {missed} of {trial.red}  {trial.kind}: {trial.what}")
+    return filled
 
 
 def _lines(file: Path) -> list[dict[str, object]]:

@@ -13,6 +13,7 @@ from app.domain.verdicts import Verdict
 from tests.mutations.mutation import SaveStyle
 from tests.mutations.ours import Listener, Said
 from tests.mutations.plain import INTERRUPTED, PlainRun, Remembered, run_plain
+from tests.mutations.testmon import Testmon
 from tests.mutations.watched import watching
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Bench:
         self.base_red: frozenset[str] = frozenset()
         self.seconds = 0.0
         self._plain, self._ours, self._listener, self._folder = plain, listener.tree, listener, folder
-        self._testmon: Tree | None = None
+        self._testmon = Testmon(subject, folder, remembered)
         self._hurry_next = False
 
     @property
@@ -109,15 +110,7 @@ class Bench:
 
     async def use_testmon(self) -> bool:
         """Have testmon try too, and return whether it can be installed."""
-        tree = await asyncio.to_thread(self.subject.copy, self._folder / "testmon")
-        if not await asyncio.to_thread(self.subject.install, tree.root, "pytest-testmon"):
-            return False
-        first = await self._run_testmon(tree)
-        if first.is_trouble:
-            return False
-        shutil.copy(tree.root / ".testmondata", self._folder / "testmondata")
-        self._testmon = tree
-        return True
+        return await self._testmon.set_up()
 
     async def try_out(self, number: int, mutation: Mutation, *, seed: str) -> Trial:
         """Try a mutation everywhere, and put everything back."""
@@ -126,7 +119,7 @@ class Bench:
         if not hurried:
             await self._listener.watched.quiet(within_s=self._patience)
         truth, said, testmon = await self._together(
-            self._plain_of(mutation), self._said_of(mutation, style), self._testmon_of(mutation)
+            self._plain_of(mutation), self._said_of(mutation, style), self._testmon.say(mutation)
         )
         missed, extra, wrong = self._judge(truth, said)
         if missed or extra or wrong:  # a test may be flaky only now: what is no fault twice more is none
@@ -209,24 +202,6 @@ class Bench:
         return await self._listener.saved(
             lambda: self._ours.apply(mutation, style), set(mutation.changes), within_s=self._patience
         )
-
-    async def _testmon_of(self, mutation: Mutation) -> PlainRun | None:
-        tree, known = self._testmon, self._remembered.of("testmon", mutation)
-        if tree is None or known is not None:
-            return known
-        for old in tree.root.glob(".testmondata*"):
-            old.unlink()
-        shutil.copy(self._folder / "testmondata", tree.root / ".testmondata")
-        tree.apply(mutation)
-        tree.drop_bytecode(mutation.changes)
-        ran = await self._run_testmon(tree)
-        self._take_back(tree, mutation)
-        return self._remembered.keep("testmon", mutation, ran)
-
-    async def _run_testmon(self, tree: Tree) -> PlainRun:
-        python, told = self.subject.python(tree.root), self._folder / "testmon-told"
-        args = ("--testmon", *self.subject.args)
-        return await run_plain(python, tree.root, told, args=args, within_s=max(120.0, 10 * self.seconds))
 
     async def _mend(self, mutation: Mutation, style: SaveStyle, *, hurry: bool) -> str:
         """Take the mutation back in the watched tree, and return what is wrong then."""

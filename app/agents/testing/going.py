@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from app.agents.testing.impact.keeper import Choice
 
 if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Mapping
+
     from app.agents.testing.runners.toolrun import ToolRun
     from app.agents.testing.running.runs import RunOutcome
     from app.agents.testing.running.stagedrun import StagedRun
@@ -62,8 +65,11 @@ class Finished:
         going: It, as it went on.
         run: The run.
         outcome: What it came to.
+        before: The checksums of the lines of the files that it was about, by path, as they were at the verdict before;
+            None for a file that was not known.
     """
 
     going: Going
     run: StagedRun
     outcome: RunOutcome
+    before: Mapping[str, array[int] | None]

@@ -187,7 +187,7 @@ class Tester:
         if outcome is not None and outcome.verdict in _ASK_ANEW:
             self._interpreter = self._chosen_for = None
         if outcome is not None and isinstance(going.run, StagedRun):
-            self._after.begin(Finished(going, going.run, outcome))
+            self._after.begin(Finished(going, going.run, outcome, self._impact.kept_lines(going.choice)))
 
     async def _choose_runner(self, changed: Collection[str], settings: TestSettings) -> OtherRunner | None:
         """Return what runs the tests, looked for again when it may be another; None for pytest."""
@@ -201,8 +201,7 @@ class Tester:
         return self._chosen
 
     def _recipe(self, interpreter: Interpreter, settings: TestSettings) -> Recipe:
-        preload = self._impact.preload if self._impact.trusts_preload else ()
-        return Recipe(interpreter.path, settings.args, preload)
+        return Recipe(interpreter.path, settings.args, self._impact.ahead)
 
     async def _choose(self, cause: Cause, red: tuple[str, ...], settings: TestSettings) -> Choice:
         choice = await self._impact.choose(cause, red)

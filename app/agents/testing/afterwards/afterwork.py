@@ -81,14 +81,12 @@ class Afterwork:
         """Have the map learn from the run, and tell how much of the change its tests execute."""
         outcome = done.outcome
         ran = {nodeid: result.duration_s for nodeid, result in done.run.results.items()}
-        before = self._impact.kept_lines(done.going.choice)
         collected = outcome.nodeids if outcome.complete else None
         await self._impact.conclude(done.going.choice, done.run.trace, ran=ran, collected=collected)
-        preload = self._impact.preload if self._impact.trusts_preload else ()
-        self._spares.prepare(Recipe(done.going.interpreter, done.going.settings.args, preload))
+        self._spares.prepare(Recipe(done.going.interpreter, done.going.settings.args, self._impact.ahead))
         self._spares.refill()
         if collected is not None:
-            lines = await asyncio.to_thread(self._impact.lines_covered, before)
+            lines = await asyncio.to_thread(self._impact.lines_covered, done.before)
             if lines.total:
                 now, project = self._clock.wall(), self._around.project
                 self._around.publish(ChangeCovered(at=now, project=project, run_id=done.going.run_id, lines=lines))

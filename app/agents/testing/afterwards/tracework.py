@@ -90,7 +90,7 @@ class TraceWork:
             text = f"Tests of {self._root.name} end differently when packages are imported ahead of them: {names}."
             self._notice("preload", text, "So nothing is imported ahead here, and runs begin a little later.")
         else:
-            self._spares.prepare(Recipe(done.going.interpreter, done.going.settings.args, self._impact.preload))
+            self._spares.prepare(Recipe(done.going.interpreter, done.going.settings.args, self._impact.ahead))
 
     def _parts(self, nodeids: Iterable[str]) -> list[list[str]]:
         parts: list[list[str]] = []

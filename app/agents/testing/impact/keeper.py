@@ -74,9 +74,9 @@ class ImpactKeeper:
         self.disputed: set[str] = set()
 
     @property
-    def trusts_preload(self) -> bool:
-        """True when a run with modules imported ahead was seen to say the same as one without."""
-        return self._map.preload_trusted is True
+    def ahead(self) -> tuple[str, ...]:
+        """Modules that are imported ahead: none before a run with them was seen to say the same as one without."""
+        return self.preload if self._map.preload_trusted else ()
 
     @property
     def preload_tried(self) -> bool:
