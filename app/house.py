@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+    from app.agents.keyrotation.agent import KeyRotation
+    from app.agents.keyrotation.settings import KeySettings
     from app.agents.settings import Settings
     from app.agents.settings_in_force import SettingsInForce
     from app.agents.testing.agent import Remembered
@@ -89,7 +91,7 @@ def _ground(places: Places) -> Iterator[Ground]:
 
 
 @asynccontextmanager
-async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Settings]:
+async def _house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) -> AsyncIterator[Settings]:
     """Build everything but the faces, from the ground floor up, and take it down in reverse.
 
     Yields the settings as they were at the start.
@@ -97,6 +99,7 @@ async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Set
     Args:
         ground: What it stands on.
         folders: The projects to watch, checked; none for those of the settings.
+        attended: Whether a person is there whom the system may ask for its keychain's password.
     """
     from app.agents.settings_in_force import SettingsInForce
     from app.agents.testing.afterwards.lastgreen import drop_stale
@@ -153,6 +156,8 @@ async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Set
         supervisor = await stack.enter_async_context(Supervisor(bus, clock, heartbeats=heartbeats, limits=limits))
         runner = ProcessRunner(clock=clock)
 
+        supervisor.add(_keys(ground, in_force, stack, attended=attended))
+
         def make(root: Path, title: str) -> TestWatcher:
             return TestWatcher(
                 root,
@@ -174,6 +179,28 @@ async def _house(ground: Ground, folders: tuple[Path, ...]) -> AsyncIterator[Set
             projects.watch(folder)
         await stack.enter_async_context(ControlServer(places, bus.send))
         yield settings
+
+
+def _keys(ground: Ground, in_force: SettingsInForce, stack: AsyncExitStack, *, attended: bool) -> KeyRotation:
+    """Set up the vault, which ends with the stack, and return the agent that opens it and looks after it."""
+    from app.agents.keyrotation.agent import KeyRotation
+    from app.agents.keyrotation.answers import answer
+    from app.keys.manager import KeyManager
+    from app.keys.usual import usual_vault
+
+    def settings() -> KeySettings:
+        return in_force.at_start.keys
+
+    keys = KeyManager(
+        usual_vault(ground.places.keys, ground.clock, program="watchkeeper", with_person=attended),
+        publish=ground.bus.publish,
+        clock=ground.clock,
+        redactor=ground.log.redactor,
+        rotate_days=lambda: settings().rotate_days,
+    )
+    stack.push_async_callback(keys.aclose)
+    stack.enter_context(answer(ground.bus, keys))
+    return KeyRotation(keys, settings=settings, publish=ground.bus.publish, clock=ground.clock)
 
 
 async def _remembered(history: History, project: str) -> Remembered:
@@ -227,7 +254,7 @@ def watch_in_terminal(places: Places, folders: tuple[Path, ...], *, as_json: boo
     from app.cli.terminal import Terminal
 
     async def live(ground: Ground) -> int:
-        async with _house(ground, folders):
+        async with _house(ground, folders, attended=False):
             with_no_window = ground.bus.handle(RaiseWindow, _refuse_window)
             await ground.shutdown.wait()
             with_no_window()
@@ -263,7 +290,7 @@ async def _live_in_tray(ground: Ground, folders: tuple[Path, ...], options: Tray
     async with Desk(ground.bus, ground.clock) as desk:
         if options.window:
             desk.open_window()
-        async with _house(ground, folders) as settings, _alerts(ground, settings, desk):
+        async with _house(ground, folders, attended=True) as settings, _alerts(ground, settings, desk):
             await ground.shutdown.wait()
     return 0
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from app.agents.keyrotation.settings import KeySettings
 from app.agents.testing.settings import TestSettings
 from app.engine.settings import Section
 
@@ -50,6 +51,7 @@ class Settings(Section):
     notifications: NotificationSettings = NotificationSettings()
     history: HistorySettings = HistorySettings()
     log: LogSettings = LogSettings()
+    keys: KeySettings = KeySettings()
 
 
 class ProjectSettings(Section):

@@ -200,6 +200,18 @@ def _config(context: Context) -> int:
     return config(context)
 
 
+def _keys_arguments(parser: ArgumentParser) -> None:
+    from app.cli.keys.arguments import arguments
+
+    arguments(parser)
+
+
+def _keys(context: Context) -> int:
+    from app.cli.keys.dispatch import keys
+
+    return keys(context)
+
+
 START = CommandLine(
     "",
     "Start the tray and watch these projects, or raise the one that runs.",
@@ -273,6 +285,18 @@ COMMANDS = (
         ("watchkeeper doctor", "watchkeeper doctor db current", "watchkeeper doctor db downgrade -1"),
         _doctor_arguments,
         _doctor,
+    ),
+    CommandLine(
+        "keys",
+        "API keys in a vault: encrypted, opened by the system's keychain, with a log of who read what",
+        (
+            "watchkeeper keys init",
+            "watchkeeper keys set DEEPSEEK_API_KEY",
+            "watchkeeper keys list",
+            "watchkeeper keys run --only DEEPSEEK_API_KEY -- python ask.py",
+        ),
+        _keys_arguments,
+        _keys,
     ),
     CommandLine(
         "config",

@@ -188,11 +188,15 @@ def dump(value: object) -> str:
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
+# A private command holds a secret, and so is unknown here.
 # Not __subclasses__(): a slotted dataclass leaves a second class of its name there until it is collected.
 _COMMANDS = {
     name: kind
     for name, kind in vars(commands).items()
-    if isinstance(kind, type) and issubclass(kind, commands.Command) and kind is not commands.Command
+    if isinstance(kind, type)
+    and issubclass(kind, commands.Command)
+    and not issubclass(kind, commands.PrivateCommand)
+    and kind is not commands.Command
 }
 
 

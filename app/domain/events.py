@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from app.domain.agents import AgentState
     from app.domain.coverage import ChangedLines, Coverage
+    from app.domain.keys import VaultView
     from app.domain.verdicts import Cause, Check, Stage, TestResult, TestState, Verdict
 
 
@@ -218,6 +219,31 @@ class NotificationsSnoozed(Event):
     """Notifications are silent until this wall-clock time."""
 
     until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultChanged(Event):
+    """The vault stands otherwise than before: opened, locked, changed, or in trouble."""
+
+    vault: VaultView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRotated(Event):
+    """The vault's data key was replaced because it was due."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretDue(Event):
+    """A secret is to be renewed at its provider: told once for each due date.
+
+    Attributes:
+        name: The secret's.
+        due: When, in seconds since the epoch; it may lie ahead, or be over.
+    """
+
+    name: str
+    due: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,8 @@ class KeychainState(StrEnum):
     """What lies there is not what was put there."""
     CHANGED = "changed"
     """It is another kind of keychain than the one that was used before."""
+    MISSING = "missing"
+    """It works, and what was put there is gone."""
 
 
 class VaultState(StrEnum):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from app.domain import events
 from app.domain.agents import AgentState
+from app.domain.keys import VaultState, VaultView
 from app.domain.verdicts import Cause, Counts, Stage, TestState, Verdict
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ class Mood(StrEnum):
 
     RED = "red"
     ATTENTION = "attention"
-    """A run went wrong as a whole (cannot collect, no pytest, crash, hang), or an agent failed."""
+    """A run went wrong as a whole (cannot collect, no pytest, crash, hang), an agent failed, or the vault is damaged.
+    """
     PAUSED = "paused"
     RUNNING = "running"
     CONFIRMING = "confirming"
@@ -150,6 +152,7 @@ class Snapshot:
         projects: By root folder.
         agents: By name.
         notices: By key.
+        vault: The vault of API keys.
         snoozed_until: Wall-clock time until which notifications are silent; 0 when they are not.
         stopping: Why the program is on its way out; empty while it is not.
     """
@@ -159,6 +162,7 @@ class Snapshot:
     projects: Mapping[str, ProjectView] = field(default_factory=lambda: MappingProxyType({}))
     agents: Mapping[str, AgentView] = field(default_factory=lambda: MappingProxyType({}))
     notices: Mapping[str, Notice] = field(default_factory=lambda: MappingProxyType({}))
+    vault: VaultView = field(default_factory=VaultView)
     snoozed_until: float = 0.0
     loop_lag_s: float = 0.0
     loop_lag_where: str = ""
@@ -177,7 +181,9 @@ class Snapshot:
         broken = (AgentState.FAILED, AgentState.ABANDONED)
         applies = {
             Mood.RED: self.red_count > 0,
-            Mood.ATTENTION: any(p.trouble for p in projects) or any(a.state in broken for a in agents),
+            Mood.ATTENTION: any(p.trouble for p in projects)
+            or any(a.state in broken for a in agents)
+            or self.vault.state is VaultState.TROUBLE,
             Mood.PAUSED: bool(agents) and all(a.paused or a.state is AgentState.STOPPED for a in agents),
             Mood.RUNNING: any(p.current and not p.current.is_confirming for p in projects),
             Mood.CONFIRMING: any(p.current for p in projects),
@@ -347,6 +353,11 @@ def _(event: events.NoticeRaised, s: Snapshot) -> Snapshot:
 @_reduce.register
 def _(event: events.NoticeCleared, s: Snapshot) -> Snapshot:
     return replace(s, notices=MappingProxyType({k: v for k, v in s.notices.items() if k != event.key}))
+
+
+@_reduce.register
+def _(event: events.VaultChanged, s: Snapshot) -> Snapshot:
+    return replace(s, vault=event.vault)
 
 
 @_reduce.register

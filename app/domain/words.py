@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from app.domain.agents import AgentState
+from app.domain.keys import VaultState
 from app.domain.verdicts import Blame, CauseKind, Outcome, Stage, Verdict
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from app.domain.coverage import ChangedLines
     from app.domain.history import Why
+    from app.domain.keys import VaultView
     from app.domain.snapshot import AgentView
     from app.domain.verdicts import Cause, Check
 
@@ -131,6 +133,50 @@ _STATES = {
     AgentState.BACKOFF: "failed, starting again soon",
     AgentState.FAILED: "failed",
     AgentState.ABANDONED: "did not stop",
+}
+
+
+def vault(view: VaultView) -> str:
+    """Return that the vault is not open, as a sentence without its full stop; empty while there is nothing to say."""
+    trouble = f": {one_line(view.reason)}" if view.reason else ""
+    return {
+        VaultState.LOCKED: "The vault is locked",
+        VaultState.WAITING: "The vault waits for the system keychain",
+        VaultState.TROUBLE: f"The vault is in trouble{trouble}".rstrip("."),
+    }.get(view.state, "")
+
+
+def vault_word(state: VaultState) -> str:
+    """Return the same in two words, for where there is little room: `vault locked`; empty likewise."""
+    return _VAULTS.get(state, "")
+
+
+def slot_kind(kind: str) -> str:
+    """Return what people call a way to open the vault: `system keychain`, `recovery code`; one not known, as it is."""
+    return _SLOTS.get(kind, kind)
+
+
+def due(seconds: float) -> str:
+    """Return when something is due, by what is left until then: `in 12 days`, `within a day`, `overdue for 3 days`."""
+    if seconds >= _DAY:
+        return f"in {plural(int(seconds // _DAY), 'day')}"
+    return "within a day" if seconds >= 0 else f"overdue for {lasting(-seconds)}"
+
+
+_VAULTS = {
+    VaultState.LOCKED: "vault locked",
+    VaultState.WAITING: "vault waiting",
+    VaultState.TROUBLE: "vault in trouble",
+}
+_SLOTS = {
+    "keychain": "system keychain",
+    "dpapi": "Windows account",
+    "passphrase": "passphrase",
+    "recovery": "recovery code",
+    "vault-transit": "HashiCorp Vault",
+    "vault-kv": "HashiCorp Vault",
+    "aws-kms": "AWS KMS",
+    "aws-secretsmanager": "AWS Secrets Manager",
 }
 
 

@@ -95,6 +95,11 @@ class Places:
         return self.data / "trusted-projects.json"
 
     @property
+    def keys(self) -> Path:
+        """The folder of the vault."""
+        return self.data / "keys"
+
+    @property
     def socket(self) -> Path:
         """The Unix socket on which the running instance listens; short enough for the kernel."""
         return self.runtime / SOCKET_NAME

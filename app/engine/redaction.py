@@ -107,3 +107,11 @@ def _forms(value: str) -> set[str]:
             last = len(whole) if (shift + len(raw)) % 3 == 0 else -1  # and one of what stands behind
             forms.add(whole[first:last])
     return {form for form in forms if len(form) >= SHORTEST_VALUE}
+
+
+def forms_of(value: bytes) -> set[bytes]:
+    """Return the forms in which a value may appear in what a program prints, as bytes."""
+    return {
+        value,
+        *(form.encode("utf-8", "surrogateescape") for form in _forms(value.decode("utf-8", "surrogateescape"))),
+    }

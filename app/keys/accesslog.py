@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app.domain.errors import VaultIOError
+from app.engine.files import sync_file
 from app.engine.regular import read_regular
 from app.keys.interlock import Interlock
 
@@ -41,7 +42,7 @@ PARTS = 8
 """How many full files are kept beside the one that is written."""
 
 LONGEST_FIELD = 200
-"""Characters of a reason or a program's name."""
+"""Characters of a reason, a program's name, or what was asked for as a secret's."""
 
 _START = bytes(32)
 _PART = re.compile(r"access-\d{10}\.log\Z")
@@ -160,6 +161,12 @@ class AccessLog:
         self._interlock = Interlock(folder / "access.lock")
         self._end = _NOTHING
         self._lost = 0
+        self._gap: str | None = None
+
+    @property
+    def gap(self) -> str | None:
+        """Which lines are gone, as the next line will tell; None when none are."""
+        return self._gap
 
     @property
     def lost(self) -> int:
@@ -179,18 +186,24 @@ class AccessLog:
         """
         try:
             with self._interlock.held():
-                found, own = self._looked_at()
+                found, torn = self._looked_at()
+                own = []
+                if torn:
+                    os.truncate(self.path, found.size)
+                    own.append(Access(Action.REPAIR, result=f"{torn} bytes"))
+                if self._gap is not None:
+                    own.append(Access(Action.GAP, result=self._gap))
                 for each in (*own, access):
-                    found = self._written(found, each, key_id, key)
-                self._end = found
+                    found = self._end = self._written(found, each, key_id, key)
+                    self._gap = None if each.action is Action.GAP else self._gap
         except OSError as error:
             raise VaultIOError(
                 f"The access log {self.path} cannot be written: {error.strerror or error}.",
                 "Nothing is read from the vault without it. Make room, or check the rights of its folder.",
             ) from error
 
-    def head(self) -> tuple[int, str]:
-        """Return how many lines there are, and the chain's value at the last, in hexadecimal.
+    def compare(self, anchored: Anchored) -> None:
+        """Look for the line that is remembered outside. If it is not there the next line tells so, for good.
 
         Raises:
             VaultIOError: It cannot be read.
@@ -198,6 +211,25 @@ class AccessLog:
         try:
             with self._interlock.held():
                 found, _ = self._looked_at()
+                if not self._holds(anchored):
+                    self._miss(min(found.number, anchored.log_lines - 1), anchored.log_lines)
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+
+    def head(self, *, durable: bool = False) -> tuple[int, str]:
+        """Return how many lines there are, and the chain's value at the last, in hexadecimal.
+
+        Args:
+            durable: Have them outlive a power cut first, so that what is remembered of them is not more than is left.
+
+        Raises:
+            VaultIOError: It cannot be read.
+        """
+        try:
+            with self._interlock.held():
+                found, _ = self._looked_at()
+                if durable and found.file is not None:
+                    sync_file(self.path)
         except OSError as error:
             raise _unreadable(self.path, error) from error
         return found.number, found.head.hex()
@@ -238,8 +270,8 @@ class AccessLog:
         """Close what is open."""
         self._interlock.close()
 
-    def _looked_at(self) -> tuple[_End, tuple[Access, ...]]:
-        """Return where the log ends now, and what must be told of what was found. Only while it is locked."""
+    def _looked_at(self) -> tuple[_End, int]:
+        """Return where the log ends now, and how many bytes of a torn line follow. Only while it is locked."""
         known = self._end
         try:
             stat = self.path.stat()
@@ -248,28 +280,37 @@ class AccessLog:
         file = (stat.st_dev, stat.st_ino) if stat is not None else None
         size = stat.st_size if stat is not None else 0
         if known.file is not None and (file, size) == (known.file, known.size):
-            return known, ()
+            return known, 0
         content = _content(self.path)
         whole = content[: content.rfind(b"\n") + 1]
-        own: list[Access] = []
-        if len(whole) != len(content):
-            os.truncate(self.path, len(whole))
-            own.append(Access(Action.REPAIR, result=f"{len(content) - len(whole)} bytes"))
         number, head = _end_of(whole)
         if number == 0 and (older := self._parts()[:-1]):
             number, head = _end_of(_content(older[-1]))
         if number < known.number:
-            self._lost += known.number - number
-            own.append(Access(Action.GAP, result=f"{number + 1}-{known.number}"))
-            _log.error("lines of the access log are gone", first=number + 1, last=known.number)
-        return _End(number, head, file, len(whole)), tuple(own)
+            self._miss(number, known.number)
+        self._end = _End(number, head, file, len(whole))
+        return self._end, len(content) - len(whole)
+
+    def _miss(self, last: int, known: int) -> None:
+        self._lost += known - last
+        self._gap = f"{last + 1}-{known}"
+        _log.error("lines of the access log are gone", first=last + 1, last=known)
+
+    def _holds(self, anchored: Anchored) -> bool:
+        """True when the line that is remembered is there, or lies in a part that is no longer kept."""
+        oldest = 0
+        for path in reversed(self._parts()):
+            for raw in reversed(_lines_of(_content(path))):
+                with suppress(ValueError):
+                    line, _, mac, _ = _split_line(raw)
+                    if line.number == anchored.log_lines:
+                        return mac.hex() == anchored.log_head
+                    oldest = line.number
+        return anchored.log_lines == 0 or oldest > anchored.log_lines
 
     def _written(self, end: _End, access: Access, key_id: str, key: bytes) -> _End:
         if end.size >= LARGEST_PART:
-            self.path.rename(self._folder / f"access-{end.number:010}.log")
-            for old in self._parts()[:-1][:-PARTS]:
-                old.unlink()
-            end = _End(end.number, end.head, None, 0)
+            end = self._divided(end)
         raw = _dumped(Line(end.number + 1, self._clock.wall(), self._program, os.getpid(), access, key_id), end)
         head = _chained(key, end.head, raw)
         content = raw + b" " + head.hex().encode("ascii") + b"\n"
@@ -281,6 +322,22 @@ class AccessLog:
         finally:
             os.close(descriptor)
         return _End(end.number + 1, head, (stat.st_dev, stat.st_ino), end.size + len(content))
+
+    def _divided(self, end: _End) -> _End:
+        """Put the full file aside, and return where the log ends: in a new file.
+
+        Windows refuses that while another program has the file open; then the log goes on in it for a while.
+        """
+        try:
+            self.path.rename(self._folder / f"access-{end.number:010}.log")
+        except PermissionError:
+            if end.size >= 2 * LARGEST_PART:
+                raise
+            return end
+        for old in self._parts()[:-1][:-PARTS]:
+            with suppress(PermissionError):
+                old.unlink()
+        return _End(end.number, end.head, None, 0)
 
     def _parts(self) -> list[Path]:
         """Return the files of the log, the oldest first, the one that is written last."""
@@ -308,6 +365,9 @@ def check(contents: Sequence[bytes], keys: Mapping[str, bytes], anchored: Anchor
             break
         if count == 0 and previous:
             number, head = line.number - 1, previous
+            if number and len(contents) <= PARTS:
+                problems.append(f"The log begins with line {line.number}, and what came before was not yet to go.")
+                break
             reached = reached or remembered <= number  # the line remembered lies in a part that is no longer kept
         key = keys.get(line.key)
         if key is None or not hmac.compare_digest(mac, _chained(key, head, signed)) or line.number != number + 1:
@@ -336,7 +396,7 @@ def _dumped(line: Line, end: _End) -> bytes:
         "action": access.action,
         "at": round(line.at, 3),
         "key": line.key,
-        "name": access.name,
+        "name": access.name[:LONGEST_FIELD],
         "number": line.number,
         "pid": line.pid,
         "program": line.program,
@@ -368,8 +428,8 @@ def _split_line(raw: bytes) -> tuple[Line, bytes, bytes, bytes]:
 
 
 def _parsed_signed(signed: bytes) -> tuple[Line, bytes]:
-    found = json.loads(signed)
     try:
+        found = json.loads(signed)
         access = Access(Action(found["action"]), str(found["name"]), str(found["result"]), str(found["why"]))
         line = Line(
             int(found["number"]),
@@ -380,7 +440,7 @@ def _parsed_signed(signed: bytes) -> tuple[Line, bytes]:
             str(found["key"]),
         )
         return line, bytes.fromhex(found.get("previous", ""))
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError("no line of the log") from error
 
 

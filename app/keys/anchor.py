@@ -6,9 +6,19 @@ log. The newest generation and the log's head are therefore kept elsewhere as we
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
+
+from app.domain.keys import KeychainState
+from app.keys.keychain import keychain_error
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.keys.keychain import Keychain
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,13 @@ class Anchor(Protocol):
             KeychainError: It is out of reach.
         """
 
+    def forget(self) -> None:
+        """Remember nothing any more.
+
+        Raises:
+            KeychainError: It is out of reach.
+        """
+
 
 class NoAnchor:
     """For a vault that no keychain stands by: an older file in its place is not noticed."""
@@ -76,3 +93,54 @@ class NoAnchor:
 
     def write(self, anchored: Anchored) -> None:
         """Forget it."""
+
+    def forget(self) -> None:
+        """Do nothing."""
+
+
+class KeychainAnchor:
+    """In the operating system's keychain: one entry for each folder that holds a vault.
+
+    It asks nobody, and waits for three seconds at most: whoever opens the vault by its passphrase is not asked to
+    unlock the keychain as well.
+
+    Args:
+        keychain: Where; it is used as without a person.
+        folder: The vault's.
+    """
+
+    def __init__(self, keychain: Keychain, folder: Path) -> None:
+        self._keychain = keychain.unattended()
+        # By its real path, so that the same folder behind two names has one anchor.
+        place = os.path.normcase(os.path.realpath(folder))
+        self._account = f"anchor/{hashlib.sha256(os.fsencode(place)).hexdigest()[:32]}"
+
+    def read(self) -> Anchored | None:
+        """Return what is remembered; None when nothing is.
+
+        Raises:
+            KeychainError: The keychain is out of reach; or `replaced`: what lies there is no anchor.
+        """
+        text = self._keychain.get(self._account)
+        if text is None:
+            return None
+        try:
+            return Anchored.load(text)
+        except (ValueError, RecursionError):
+            raise keychain_error(KeychainState.REPLACED) from None
+
+    def write(self, anchored: Anchored) -> None:
+        """Remember this.
+
+        Raises:
+            KeychainError: The keychain is out of reach; or `replaced`: another program's entry lies before ours.
+        """
+        self._keychain.set(self._account, anchored.dump())
+
+    def forget(self) -> None:
+        """Remember nothing any more.
+
+        Raises:
+            KeychainError: The keychain is out of reach; or `replaced`: what lies there cannot be removed.
+        """
+        self._keychain.delete(self._account)

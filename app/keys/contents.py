@@ -10,15 +10,16 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from app.domain.errors import SecretMissing, VaultDamaged
+from app.domain.errors import SecretError, SecretMissing, VaultDamaged
 from app.keys.aead import LARGEST_USES, Forged, framed, new_key, seal, unseal
-from app.keys.document import ANCESTORS, RESTORE, Document, Entry, build, parse
+from app.keys.document import ANCESTORS, LARGEST_FILE, RESTORE, Document, Entry, build, parse
 from app.keys.master import Master, new_id
 from app.keys.secret import About, check_name, check_value, group_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from app.keys.anchor import Anchored
     from app.keys.document import Read, SlotRecord
 
 RETIRED_MASTERS = 100
@@ -76,8 +77,14 @@ class Contents:
 
         Raises:
             VaultDamaged: The bytes are not good: the machine's memory is not, or this program is not.
+            SecretError: They are more than a file may have.
+            VaultLocked: The vault was locked since these contents were taken of it.
         """
         content = build(self.document, self.master.mac_key)
+        if len(content) > LARGEST_FILE:
+            raise SecretError(
+                f"The vault would be larger than {LARGEST_FILE // 1024 // 1024} MiB.", "Keep large values in files."
+            )
         again = Contents.of(parse(content), self.master)
         same = again.document == self.document and again.abouts == self.abouts
         if not same or any(again.value(about.name) != self.value(about.name) for about in self.abouts):
@@ -116,16 +123,19 @@ class Contents:
         """The master keys of before, the newest first."""
         return tuple(self.master.unwrap_retired(each) for each in self.document.retired)
 
-    def following(self, digest: str, *, after: int = 0) -> Contents:
+    def following(self, digest: str, *, after: int = 0, remembered: Anchored | None = None) -> Contents:
         """Return them as the next generation after a file.
 
         Args:
             digest: The file's.
             after: A generation that they must come after as well.
+            remembered: What the anchor remembers, where that is another file and these are to come after it.
         """
-        ancestors = (digest, *self.document.ancestors)[:ANCESTORS]
         generation = max(self.document.generation, after) + 1
-        return self._with(replace(self.document, generation=generation, ancestors=ancestors))
+        ancestors = (digest, *self.document.ancestors)
+        if remembered is not None:
+            ancestors = (remembered.digest,) * min(ANCESTORS, generation - remembered.generation) + ancestors
+        return self._with(replace(self.document, generation=generation, ancestors=ancestors[:ANCESTORS]))
 
     def with_secret(
         self,
@@ -186,11 +196,15 @@ class Contents:
         """Return them with the secrets of other contents in the place of all theirs, and with a new data key."""
         key = new_key()
         record = self.master.wrap_data_key(key, id=new_id(), created=now)
-        document = replace(self.document, data_key=record, entries=())
-        contents = Contents(document, self.master, key, MappingProxyType({}))
-        for entry, about in other._abouts.values():
-            contents = contents._put(entry, about, other.value(about.name), version=entry.version)
-        return contents
+        empty = Contents(replace(self.document, data_key=record, entries=()), self.master, key, MappingProxyType({}))
+        # In one go: set one by one, each would copy all before it.
+        abouts = {
+            about.name: (empty._entry(entry.id, entry.version, about, other.value(about.name)), about)
+            for entry, about in other._abouts.values()
+        }
+        entries = tuple(entry for entry, _ in abouts.values())
+        document = replace(empty.document, entries=entries, data_key=replace(record, uses=2 * len(entries)))
+        return replace(empty, document=document, _abouts=MappingProxyType(abouts))
 
     def with_new_data_key(self, now: int) -> Contents:
         """Return them with every entry encrypted anew, under a new data key.
@@ -220,18 +234,19 @@ class Contents:
     def _with(self, document: Document) -> Contents:
         return replace(self, document=document)
 
-    def _put(self, before: Entry | None, about: About, value: bytes, *, version: int | None = None) -> Contents:
-        document = self.document
-        id_ = before.id if before is not None else new_id()
-        if version is None:
-            version = before.version + 1 if before is not None else 1
-        key_id = document.data_key.id
-        entry = Entry(
+    def _entry(self, id_: str, version: int, about: About, value: bytes) -> Entry:
+        document, key_id = self.document, self.document.data_key.id
+        return Entry(
             id_,
             version,
             seal(self._key, about.dump(), framed("about", document.vault, id_, version, key_id)),
             seal(self._key, value, framed("value", document.vault, id_, about.name, version, key_id)),
         )
+
+    def _put(self, before: Entry | None, about: About, value: bytes) -> Contents:
+        document = self.document
+        id_, version = (before.id, before.version + 1) if before is not None else (new_id(), 1)
+        entry = self._entry(id_, version, about, value)
         entries = (*(each for each in document.entries if each.id != id_), entry)
         used = replace(document.data_key, uses=document.data_key.uses + 2)
         return replace(

@@ -33,9 +33,11 @@ ANCESTORS = 16
 """How many digests of files before this one are kept: so many saves may pass that the anchor did not hear of."""
 
 _SEAL = re.compile(rb"[0-9a-f]{64}\n")
-_KNOWN_PREFIX = b"WKV"
+_NEWER = re.compile(rb"WKV([2-9]|[1-9][0-9]{1,5})\n")
 _LARGEST_COUNT = 100_000
 _LARGEST_TEXT = 64 * 1024
+_MOST_SLOTS = 64
+"""Each may cost a gigabyte, a second, or a question to a person, before anybody knows who wrote the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ def _split(content: bytes) -> tuple[bytes, bytes]:
     if len(content) > LARGEST_FILE:
         raise VaultDamaged(f"The vault's file is larger than {LARGEST_FILE // 1024 // 1024} MiB.", RESTORE)
     if not content.startswith(MAGIC):
-        if content.startswith(_KNOWN_PREFIX) and content[len(_KNOWN_PREFIX) : len(MAGIC) - 1].isdigit():
+        if _NEWER.match(content):
             raise VaultNewer(
                 "The vault was written by a newer Watchkeeper.", "Update Watchkeeper; the vault is left as it is."
             )
@@ -272,6 +274,8 @@ class _Fields:
         found = self.take(name)
         if not isinstance(found, str) or len(found) > _LARGEST_TEXT:
             raise _Odd("a text in it is none")
+        if not found.isascii() and any("\ud800" <= each <= "\udfff" for each in found):
+            raise _Odd("a text in it is none")  # JSON can spell half of a pair, and UTF-8 cannot
         return found
 
     def number(self, name: str) -> int:
@@ -280,9 +284,9 @@ class _Fields:
             raise _Odd("a number in it is none")
         return found
 
-    def items(self, name: str) -> list[object]:
+    def items(self, name: str, most: int = _LARGEST_COUNT) -> list[object]:
         found = self.take(name)
-        if not isinstance(found, list) or len(found) > _LARGEST_COUNT:
+        if not isinstance(found, list) or len(found) > most:
             raise _Odd("a list in it is none")
         return found
 
@@ -309,7 +313,7 @@ def _document(fields: _Fields) -> Document:
         master_created=fields.number("master_created"),
         data_key=_data_key(_Fields(fields.take("data_key"))),
         ancestors=tuple(_texts(fields.items("ancestors"))),
-        slots=tuple(_slot(_Fields(each)) for each in fields.items("slots")),
+        slots=tuple(_slot(_Fields(each)) for each in fields.items("slots", _MOST_SLOTS)),
         retired=tuple(_retired(_Fields(each)) for each in fields.items("retired")),
         entries=tuple(_entry(_Fields(each)) for each in fields.items("entries")),
     )

@@ -43,17 +43,36 @@ class Interlock:
             OSError: The file cannot be made.
         """
         with self._turn:
-            if self._descriptor is None:
-                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
-            deadline = time.monotonic() + WAIT_S
-            while not _taken(self._descriptor):
-                if time.monotonic() >= deadline:
-                    raise TimeoutError(f"{self._path} is locked by another program")
-                time.sleep(_EVERY_S)
+            descriptor = self._locked()
             try:
                 yield
             finally:
-                _given_back(self._descriptor)
+                _given_back(descriptor)
+
+    def _locked(self) -> int:
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            if self._descriptor is None:
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+            if not _taken(self._descriptor):
+                if time.monotonic() >= deadline:
+                    raise TimeoutError(f"{self._path} is locked by another program")
+                time.sleep(_EVERY_S)
+            elif not self._is_removed(self._descriptor):
+                return self._descriptor
+            else:
+                # Others would make and lock a new file, and so do we.
+                os.close(self._descriptor)
+                self._descriptor = None
+
+    def _is_removed(self, descriptor: int) -> bool:
+        held = os.fstat(descriptor)
+        if held.st_nlink:
+            return False
+        try:
+            return not os.path.samestat(held, self._path.stat())
+        except FileNotFoundError:
+            return True
 
     def close(self) -> None:
         """Close the file; it is opened again when needed."""

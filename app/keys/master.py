@@ -5,12 +5,11 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
-from app.domain.errors import VaultDamaged
+from app.domain.errors import VaultDamaged, VaultLocked
 from app.keys.aead import Forged, framed, new_key, seal, unseal
 from app.keys.derive import subkey
 from app.keys.document import RESTORE, DataKey, RetiredMaster
 
-ID_BYTES = 8
 ID_BYTES = 8
 
 
@@ -38,12 +37,12 @@ class Master:
     @property
     def mac_key(self) -> bytes:
         """The key of the file's seal."""
-        return subkey(self.key, "mac", self.vault)
+        return self._subkey("mac")
 
     @property
     def log_key(self) -> bytes:
         """The key of the access log's chain."""
-        return subkey(self.key, "log", self.vault)
+        return self._subkey("log")
 
     def wrap_data_key(self, key: bytes, *, id: str, created: int, uses: int = 0) -> DataKey:  # noqa: A002 - the record's own name for it
         """Return a data key as it stands in the file."""
@@ -78,7 +77,13 @@ class Master:
 
     @property
     def _wrap_key(self) -> bytes:
-        return subkey(self.key, "wrap", self.vault)
+        return self._subkey("wrap")
+
+    def _subkey(self, purpose: str) -> bytes:
+        if not any(self.key):
+            # What somebody kept of a vault that was locked meanwhile must not be sealed under zeros.
+            raise VaultLocked("The vault was locked meanwhile.", "Open it: watchkeeper keys unlock")
+        return subkey(self.key, purpose, self.vault)
 
     def _unwrapped(self, bound: bytes, record: DataKey | RetiredMaster) -> bytes:
         try:

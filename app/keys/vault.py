@@ -18,15 +18,18 @@ from app.domain.errors import (
     SecretMissing,
     SlotClosed,
     VaultDamaged,
+    VaultError,
     VaultExists,
+    VaultIOError,
     VaultLocked,
     VaultMissing,
 )
 from app.domain.keys import KeychainState
 from app.keys.accesslog import Access, Action
 from app.keys.anchor import Anchored
+from app.keys.anchoring import Anchoring
 from app.keys.contents import VAULT_ID_BYTES, Contents
-from app.keys.document import RESTORE, Read, SlotRecord, parse
+from app.keys.document import RESTORE, Read, SlotRecord, digest_of, parse
 from app.keys.master import new_id, new_master
 from app.keys.opening import is_newest, new_record, open_slots
 
@@ -78,11 +81,16 @@ class Vault:
     def __init__(self, file: VaultFile, anchor: Anchor, access: AccessLog, clock: Clock) -> None:
         self._file = file
         self._anchor = anchor
+        self._anchoring = Anchoring(anchor, access)
         self._access = access
         self._clock = clock
         self._turn = threading.RLock()
         self._opened: _Opened | None = None
-        self.anchor_trouble: KeychainError | None = None
+
+    @property
+    def anchor_trouble(self) -> KeychainError | None:
+        """Why the anchor could not be asked or moved on; None while all is well."""
+        return self._anchoring.trouble
 
     @property
     def exists(self) -> bool:
@@ -124,11 +132,12 @@ class Vault:
         if not any(each.slot.kind == RECOVERY for each in slots):
             raise ValueError("no vault is made without a recovery slot")
         with self._turn, self._file.held():
-            self._require_none()
+            self.require_none()
             now = self._now()
             master = new_master(new_id(VAULT_ID_BYTES), now)
             records = [new_record(each.slot, master, now, label=each.label) for each in slots]
-            self._write(Contents.new(master, now).with_slots(records), before=None)
+            self._anchoring.begin()
+            self._write(Contents.new(master, now).with_slots(records), generation=None)
             self._tell(Action.CREATE)
 
     def unlock(self, openers: Sequence[Slot]) -> SlotRecord:
@@ -149,27 +158,43 @@ class Vault:
             if read.document.master != master.id:
                 record, master = open_slots(read, openers)
             opened = _Opened(Contents.of(read, master), read, self._file.stamp)
-            if not self._is_anchored(read):
-                self._move_anchor(opened)
+            to_be_moved = self._anchoring.compare(read)
             self._opened = opened
-            self._tell(Action.UNLOCK, result=record.kind)
+            try:
+                self._tell(Action.UNLOCK, result=record.kind)
+                if to_be_moved:
+                    self._anchoring.move(read)
+            except VaultIOError:
+                self._forget()
+                raise
             return record
 
     def lock(self) -> None:
-        """Forget the keys. Nothing happens when it is locked."""
+        """Forget the keys, whatever else fails. Nothing happens when it is locked.
+
+        Raises:
+            VaultIOError: The access log cannot be written. It is locked all the same.
+        """
         with self._turn:
-            if self._opened is not None:
+            if self._opened is None:
+                return
+            try:
                 self._tell(Action.LOCK)
                 self.anchor_log()
-                self._opened.master.wipe()
-                self._opened = None
+            except VaultIOError:
+                raise
+            except VaultError as error:
+                _log.warning("the vault's anchor could not be moved on", reason=error.message)
+            finally:
+                self._forget()
 
-    def get(self, name: str, *, why: str = "") -> bytes:
+    def get(self, name: str, *, why: str = "", action: Action = Action.GET) -> bytes:
         """Return a secret's value; the log tells of it.
 
         Args:
             name: Its name.
             why: What it is for, as the log tells it.
+            action: What it is called in the log.
 
         Raises:
             SecretMissing: There is none of this name; the log tells that too.
@@ -180,15 +205,15 @@ class Vault:
             try:
                 value = contents.value(name)
             except SecretMissing:
-                self._tell(Action.GET, name, result="missing", why=why)
+                self._tell(action, name, result="missing", why=why)
                 raise
-            self._tell(Action.GET, name, why=why)
+            self._tell(action, name, why=why)
             return value
 
     def change(
         self, action: Action, name: str, change: Callable[[Contents, int], Contents], *, why: str = ""
     ) -> Contents:
-        """Save what `change` makes of the contents, and return them; the log tells of it.
+        """Save what `change` makes of the contents, and return them; the log tells of it before, and again if it fails.
 
         Args:
             action: What it is called in the log.
@@ -203,12 +228,23 @@ class Vault:
             WatchkeeperError: Whatever `change` raises; the file is as it was then.
         """
         with self._turn, self._file.held():
-            before = self._fresh()
+            before = self._fresh(by_bytes=True)
+            self._anchoring.require_compared(before.read)
             contents = change(before.contents, self._now())
+            if self._fresh(by_bytes=True).read.digest != before.read.digest:
+                raise RuntimeError("a change within a change of the vault: the outer one began before it")
             if contents.is_data_key_worn:
                 contents = contents.with_new_data_key(self._now())
-            self._write(contents.following(before.read.digest), before=before)
+            following = contents.following(before.read.digest)
+            content = following.build()
+            # Told first: once the file is in its place an error would look as if it were not.
             self._tell(action, name, why=why)
+            try:
+                self._put(following, content, generation=before.read.document.generation)
+            except VaultIOError:
+                with suppress(VaultIOError):
+                    self._tell(action, name, result="failed", why=why)
+                raise
             return contents
 
     def rotate_master(self, slots: Mapping[str, Slot]) -> None:
@@ -257,6 +293,17 @@ class Vault:
 
         self.change(Action.RESTORE, "", changed)
 
+    def check_backup(self, backup: Backup) -> None:
+        """Open everything in a backup.
+
+        Raises:
+            VaultLocked: It is not open; or the backup is of another vault's, or of a master key that is forgotten.
+            VaultDamaged: The backup is.
+            VaultError: It cannot be read.
+        """
+        with self._turn:
+            self._older(parse(self._file.read_backup(backup)), self._fresh().contents)
+
     def restore_whole(self, backup: Backup, openers: Sequence[Slot]) -> SlotRecord:
         """Put a backup in the place of a file that is lost or damaged, which is kept aside. The vault is open then.
 
@@ -274,12 +321,13 @@ class Vault:
         record, master = open_slots(read, openers)
         contents = Contents.of(read, master)
         with self._turn, self._file.held():
-            generation = max(
-                read.document.generation, self._generation_anchored(), *(each.generation for each in self.backups)
-            )
             with suppress(VaultMissing):
                 self._keep_aside(master, openers)
-            self._write(contents.following(read.digest, after=generation), before=None)
+            remembered = self._anchoring.recall()
+            known = [remembered.generation] if remembered is not None else []
+            generation = max((*known, *(each.generation for each in self.backups)), default=0)
+            following = contents.following(read.digest, after=generation, remembered=remembered)
+            self._write(following, generation=None)
             self._tell(Action.RESTORE)
             return record
 
@@ -295,17 +343,39 @@ class Vault:
         record, master = open_slots(read, openers)
         with self._turn, self._file.held():
             again = parse(self._file.read())
-            generation = max(again.document.generation, self._generation_anchored())
             contents = Contents.of(again, master)
-            self._write(contents.following(again.digest, after=generation), before=_Opened(contents, again, None))
+            remembered = self._anchoring.recall()
+            generation = remembered.generation if remembered is not None else 0
+            following = contents.following(again.digest, after=generation, remembered=remembered)
+            self._write(following, generation=again.document.generation)
             self._tell(Action.ACCEPT)
             return record
 
+    def forget_lost(self) -> None:
+        """Have the anchor forget a vault whose file is lost, and of which there is no backup.
+
+        Raises:
+            VaultExists: There is one.
+            KeychainError: The anchor is out of reach.
+        """
+        with self._turn, self._file.held():
+            if self._file.exists or self._file.backups():
+                self.require_none()
+            self._anchor.forget()
+
     def anchor_log(self) -> None:
-        """Have the anchor remember how far the access log goes. Takes some tens of milliseconds."""
+        """Have the anchor remember how far the access log goes. Takes some tens of milliseconds.
+
+        Raises:
+            VaultError: The file, or the log, cannot be read any more, or is not what it was.
+        """
         with self._turn:
             if self._opened is not None:
-                self._move_anchor(self._opened)
+                with self._file.held():
+                    # What another program saved since is what must be remembered.
+                    read = self._fresh(by_bytes=True).read
+                    self._anchoring.require_compared(read)
+                    self._anchoring.move(read)
 
     def log_keys(self) -> Mapping[str, bytes]:
         """Return the access log's keys by the id of the master key that each comes of.
@@ -330,65 +400,65 @@ class Vault:
     def _now(self) -> int:
         return int(self._clock.wall())
 
-    def _fresh(self) -> _Opened:
-        """Return what is open, after it was read again if another program has changed it."""
+    def _fresh(self, *, by_bytes: bool = False) -> _Opened:
+        """Return what is open, after it was read again if another program has changed it.
+
+        Args:
+            by_bytes: Read it in any case: what is about to be replaced is not judged by its size and time.
+        """
         opened = self._opened
         if opened is None:
             raise VaultLocked("The vault is locked.", "Open it: watchkeeper keys unlock")
         stamp = self._file.stamp
-        if stamp == opened.stamp:
+        if stamp is not None and stamp == opened.stamp and not by_bytes:
             return opened
-        read = parse(self._file.read())
-        if read.digest != opened.read.digest:
+        content = self._file.read()
+        if digest_of(content) != opened.read.digest:
+            read = parse(content)
             if read.document.master != opened.master.id:
                 self._forget()
                 raise VaultLocked("Another program has changed the vault's master key.", "Open it again.")
             contents = Contents.of(read, opened.master)
-            is_newest(read, self._as_anchored(opened))
+            document = read.document
+            if document.generation - opened.read.document.generation > len(document.ancestors):
+                return self._followed_far(opened.master)
+            is_newest(read, Anchored(opened.read.document.vault, opened.read.document.generation, opened.read.digest))
             opened = _Opened(contents, read, stamp)
         else:
             opened = _Opened(opened.contents, opened.read, stamp)
         self._opened = opened
         return opened
 
-    def _write(self, contents: Contents, *, before: _Opened | None) -> None:
-        content = contents.build()
-        self._file.replace(content, generation=before.read.document.generation if before is not None else 0)
-        opened = _Opened(contents, parse(content), self._file.stamp)
-        self._opened = opened
-        self._move_anchor(opened)
+    def _followed_far(self, master: Master) -> _Opened:
+        """Return what is open after more saves of others than a file names ancestors, if the anchor says so."""
+        with self._file.held():
+            stamp = self._file.stamp
+            read = parse(self._file.read())
+            contents = Contents.of(read, master)
+            self._anchoring.compare(read)
+            self._opened = _Opened(contents, read, stamp)
+            return self._opened
 
-    def _as_anchored(self, opened: _Opened) -> Anchored:
-        lines, head = self._access.head()
-        return Anchored(opened.read.document.vault, opened.read.document.generation, opened.read.digest, lines, head)
+    def _write(self, contents: Contents, *, generation: int | None) -> None:
+        self._put(contents, contents.build(), generation=generation)
 
-    def _move_anchor(self, opened: _Opened) -> None:
-        """Have the anchor remember; if it cannot, the file is ahead of it, which the next opening repairs."""
+    def _put(self, contents: Contents, content: bytes, *, generation: int | None) -> None:
+        read = parse(content)
+        self._file.replace(content, generation=generation)
+        self._opened = _Opened(contents, read, self._file.stamp)
         try:
-            self._anchor.write(self._as_anchored(opened))
-            self.anchor_trouble = None
-        except KeychainError as error:
-            self.anchor_trouble = error
+            self._anchoring.move(read)
+        except VaultIOError as error:
+            # It is saved, and the anchor is behind, which the next opening repairs.
             _log.warning("the vault's anchor could not be moved on", reason=error.message)
 
-    def _is_anchored(self, read: Read) -> bool:
-        try:
-            anchored = self._anchor.read()
-        except KeychainError as error:
-            self.anchor_trouble = error
-            _log.warning("whether the vault's file is the newest could not be told", reason=error.message)
-            return True
-        self.anchor_trouble = None
-        return anchored is not None and is_newest(read, anchored)
+    def require_none(self) -> None:
+        """Make sure that there is no vault, and that none is remembered or lost.
 
-    def _generation_anchored(self) -> int:
-        try:
-            anchored = self._anchor.read()
-        except KeychainError:
-            return 0
-        return anchored.generation if anchored is not None else 0
-
-    def _require_none(self) -> None:
+        Raises:
+            VaultExists: There is one, or a backup or an anchor of one.
+            KeychainError: Whether one is remembered cannot be told.
+        """
         if self._file.exists:
             raise VaultExists(f"There is a vault already: {self._file.path}.", "Open it: watchkeeper keys list")
         if self._file.backups():
@@ -398,7 +468,7 @@ class Vault:
         except KeychainError as error:
             if error.state != KeychainState.ABSENT:
                 raise  # it may remember one
-            self.anchor_trouble, remembered = error, None
+            self._anchoring.trouble, remembered = error, None
         if remembered is not None:
             raise VaultExists(
                 f"{self._file.path} is missing, but the keychain remembers a vault there.",
@@ -417,7 +487,8 @@ class Vault:
             if read.document.master != master.id:
                 _, master = open_slots(read, openers)
             Contents.of(read, master)
-        except VaultDamaged:
+        except (VaultDamaged, VaultLocked):
+            # With a wrong bit in the master key's id no slot opens. What is kept aside is not lost.
             self._file.keep_aside(content)
             return
         raise VaultExists("The vault's file is good, so that it is not replaced as a whole.", RESTORE)

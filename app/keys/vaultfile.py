@@ -6,7 +6,9 @@ in its place, and the folder fsynced. Killed in between, the old file or the new
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ import structlog
 from filelock import FileLock, Timeout
 
 from app.domain.errors import VaultBusy, VaultIOError, VaultMissing
-from app.engine.files import sweep_temporaries, write_atomic
+from app.engine.files import RETRY_EVERY_S, RETRY_FOR_S, sweep_temporaries, write_atomic
 from app.engine.places import make_private
 from app.engine.regular import NotRegular, read_regular
 from app.keys.document import LARGEST_FILE, digest_of
@@ -29,6 +31,12 @@ _log = structlog.get_logger(__name__)
 BACKUPS = 5
 LOCK_S = 30.0
 """How long another program may hold the lock: a rotation of a thousand secrets takes a tenth of a second."""
+
+YOUNG_NS = 100_000_000
+"""Ten ticks of the slowest clock that Linux gives file times by."""
+
+_WAITS = os.name == "nt"
+"""Only Windows refuses a file because another program is at it."""
 
 _BACKUP = re.compile(r"vault-(?P<generation>\d{10})-(?P<digest>[0-9a-f]{8})\.wkv\Z")
 
@@ -72,10 +80,15 @@ class VaultFile:
 
     @property
     def stamp(self) -> tuple[int, int, int] | None:
-        """What changes with each replacement; None without a file."""
+        """What changes with each replacement; None without a file, and while it is too young to tell.
+
+        Two files written within one tick of the file system's clock have one time, and may have one size and inode.
+        """
         try:
             found = self.path.stat()
         except OSError:
+            return None
+        if abs(time.time_ns() - found.st_mtime_ns) < YOUNG_NS:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
 
@@ -120,26 +133,28 @@ class VaultFile:
         """
         return self._read(backup.path)
 
-    def replace(self, content: bytes, *, generation: int) -> None:
+    def replace(self, content: bytes, *, generation: int | None) -> None:
         """Put new bytes in the place of the file, which becomes a backup. Only while `held`.
 
         Args:
             content: All bytes of the new file.
-            generation: That of the file there now.
+            generation: That of the file there now; None where there is none that is worth a backup.
 
         Raises:
             VaultIOError: The disk is full or read-only; the old file is as it was.
         """
         try:
-            if self.exists:
+            if generation is not None and self.exists:
                 self._on_step("backup")
                 self._back_up(self.read(), generation)
             write_atomic(self.path, content, on_step=self._on_step)
             self._on_step("prune")
-            for backup in self.backups()[BACKUPS:]:
-                backup.path.unlink()
         except OSError as error:
             raise _io_error("written", self.path, error) from error
+        # The save is done. What cannot be removed, since Windows has it open elsewhere, say, waits for the next one.
+        for backup in self.backups()[BACKUPS:]:
+            with suppress(OSError):
+                backup.path.unlink()
 
     def keep_aside(self, content: bytes) -> Path:
         """Keep bytes that are no good as a vault, under a name of their own, and return it.
@@ -177,13 +192,25 @@ class VaultFile:
 
     def _read(self, path: Path) -> bytes:
         try:
-            return read_regular(path, LARGEST_FILE)
+            return _read_between(path)
         except FileNotFoundError:
             raise VaultMissing(f"There is no vault in {self._folder}.", "Make one: watchkeeper keys init") from None
         except NotRegular as error:
             raise VaultIOError(f"{path} is no file that can be a vault: {error}.", "Move it away.") from error
         except OSError as error:
             raise _io_error("read", path, error) from error
+
+
+def _read_between(path: Path) -> bytes:
+    """Return a file's bytes. Windows refuses to open it just while another program replaces it: then it waits."""
+    deadline = time.monotonic() + RETRY_FOR_S
+    while True:
+        try:
+            return read_regular(path, LARGEST_FILE)
+        except PermissionError:
+            if not _WAITS or time.monotonic() >= deadline:
+                raise
+            time.sleep(RETRY_EVERY_S)
 
 
 def _io_error(done: str, path: Path, error: OSError) -> VaultIOError:

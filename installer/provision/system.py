@@ -119,8 +119,8 @@ WAYLAND_LIBRARIES = _needs(
     """,
 )
 
-# The real X session of the desktop tests, and git for the tests that watch a repository. busctl is what
-# `dunstctl history` calls, though dunst's package does not ask for it.
+# The real X session of the desktop tests, git for the tests that watch a repository, and strace for the order in which
+# a save reaches the disk. busctl is what `dunstctl history` calls, though dunst's package does not ask for it.
 TEST_PROGRAMS = _needs(
     on_path,
     """
@@ -140,6 +140,8 @@ TEST_PROGRAMS = _needs(
     notify-send      libnotify-bin  libnotify            libnotify        libnotify-tools
     fc-match         fontconfig     fontconfig           fontconfig       fontconfig
     git              git            git                  git              git
+    strace           strace         strace               strace           strace
+    gnome-keyring-daemon gnome-keyring gnome-keyring gnome-keyring gnome-keyring
     """,
 )
 

@@ -23,8 +23,12 @@ from app.domain.snapshot import AgentView, ProjectView, RunView, Snapshot
 from app.domain.verdicts import Cause, CauseKind, Check, Outcome, Stage, TestState, Verdict
 
 ALL_COMMANDS = [
-    getattr(commands, kind.__name__)
-    for kind in {each.__name__: each for each in commands.Command.__subclasses__()}.values()
+    kind
+    for name, kind in vars(commands).items()
+    if isinstance(kind, type)
+    and issubclass(kind, commands.Command)
+    and kind is not commands.Command
+    and not issubclass(kind, commands.PrivateCommand)
 ]
 
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
@@ -235,3 +239,19 @@ def test_an_error_of_an_unknown_class_keeps_its_exit_code(code: int, kind: type[
     error = protocol.decode_error({"kind": "FromTheFuture", "message": "what", "exit_code": code})
 
     assert type(error) is kind
+
+
+PRIVATE = [
+    kind
+    for kind in vars(commands).values()
+    if isinstance(kind, type) and issubclass(kind, commands.PrivateCommand) and kind is not commands.PrivateCommand
+]
+
+
+@pytest.mark.parametrize("kind", [*PRIVATE, commands.PrivateCommand])
+def test_what_holds_a_secret_is_not_known_on_the_socket(kind: type[commands.Command]) -> None:
+    """A private command is refused by its name, so that no value of a secret goes over the socket."""
+    line = json.dumps({"v": 1, "id": 1, "command": kind.__name__, "args": {}}).encode()
+
+    with pytest.raises(Refused, match="is not a command"):
+        decode_request(line)

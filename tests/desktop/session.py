@@ -45,6 +45,7 @@ PROGRAMS = {
     "trayer": "trayer",
     "dunst": "dunst",
     "dunstctl": "dunst",
+    "gnome-keyring-daemon": "gnome-keyring",
 }
 """What a session needs, and the Debian package that has it."""
 

@@ -31,11 +31,12 @@ class FarAnchor:
 
     kept: Anchored | None = None
     fails: KeychainError | None = None
+    fails_reading: KeychainError | None = None
     written: int = 0
 
     def read(self) -> Anchored | None:
-        if self.fails is not None:
-            raise self.fails
+        if (trouble := self.fails or self.fails_reading) is not None:
+            raise trouble
         return self.kept
 
     def write(self, anchored: Anchored) -> None:
@@ -43,6 +44,9 @@ class FarAnchor:
             raise self.fails
         self.kept = anchored
         self.written += 1
+
+    def forget(self) -> None:
+        self.kept = None
 
 
 @dataclass

@@ -56,6 +56,9 @@ class PassphraseSlot:
             "salt": to_base64(salt),
         }
 
+    def discard(self, body: Mapping[str, str | int]) -> None:
+        """Do nothing: all is in the record."""
+
     def open(self, body: Mapping[str, str | int], bound: bytes) -> bytes:
         """Return the master key.
 
@@ -75,7 +78,7 @@ class PassphraseSlot:
                 "passphrase",
                 "refused",
                 "The passphrase does not open the vault.",
-                "Try again, or use the recovery code: watchkeeper keys recover",
+                "Try again, or use the recovery code.",
             ) from None
         except (KeyError, ValueError):
             raise SlotClosed(

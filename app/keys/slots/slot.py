@@ -33,6 +33,13 @@ class Slot(Protocol):
             SlotClosed: It cannot be done now: the keychain is locked, say; or a person must give something first.
         """
 
+    def discard(self, body: Mapping[str, str | int]) -> None:
+        """Remove what a record that is no longer in the vault's file keeps elsewhere; most kinds keep nothing.
+
+        Raises:
+            SlotClosed: It cannot be removed now, and stays.
+        """
+
     def open(self, body: Mapping[str, str | int], bound: bytes) -> bytes:
         """Return the master key, 32 bytes.
 

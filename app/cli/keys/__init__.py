@@ -1,0 +1,1 @@
+"""The commands `keys ...`: the vault in the terminal."""

@@ -1,0 +1,222 @@
+"""The commands about the vault itself: init, slots, recover, restore."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.cli.keys.prompts import ask_twice, has_person, show_code
+from app.cli.keys.vaults import asked_passphrase, asked_recovery, opened, vault_of
+from app.cli.terminal import plain
+from app.domain import words
+from app.domain.errors import CannotError, KeychainError, SecretError, UsageError, VaultDamaged, VaultMissing
+from app.engine.files import PRIVATE
+from app.keys.slotchange import change_slots
+from app.keys.slots.passphrase import PassphraseSlot
+from app.keys.slots.recovery import RecoveryCode, RecoverySlot
+from app.keys.vault import NewSlot
+from app.keys.vaultfile import Backup
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.cli.context import Context
+    from app.keys.slots.slot import Slot
+    from app.keys.usual import UsualVault
+
+SHORTEST_ID = 4
+
+
+def init(context: Context) -> int:
+    """Make a vault."""
+    said = context.words
+    usual = vault_of(context)
+    if said.forget_lost:
+        usual.vault.forget_lost()
+    usual.vault.require_none()
+    if not said.no_keychain:
+        _require_keychain(usual, "Or make the vault without it: watchkeeper keys init --no-keychain --passphrase")
+    slots = [] if said.no_keychain else [NewSlot(slot) for slot in usual.own]
+    if said.passphrase or not slots:
+        slots.append(NewSlot(_new_passphrase()))
+    code = RecoveryCode.new()
+    _hand_over(context, code)
+    usual.vault.create([*slots, NewSlot(RecoverySlot(code))])
+    usual.vault.lock()
+    opens = ", ".join(dict.fromkeys(each.slot.kind for each in slots))
+    context.terminal.say(f"The vault is made. It opens by: {opens}, and the recovery code.")
+    if usual.vault.anchor_trouble is not None:
+        context.terminal.note(f"An older vault in its place could not be noticed: {usual.vault.anchor_trouble.message}")
+    context.terminal.note("Put something in: watchkeeper keys set DEEPSEEK_API_KEY")
+    return 0
+
+
+def _require_keychain(usual: UsualVault, instead: str) -> None:
+    try:
+        usual.vault.anchored()
+    except KeychainError as error:
+        raise CannotError(error.message, f"{error.hint} {instead}") from error
+
+
+def slots(context: Context) -> int:
+    """Tell the ways to open the vault, make another one, or remove one."""
+    said = context.words
+    with opened(context) as usual:
+        if said.add:
+            slot = _new_passphrase() if said.add == "passphrase" else usual.own[0]
+            change_slots(usual.vault, add=[slot], goes=lambda _record: False)
+        elif said.remove:
+            _remove_slot(usual, said.remove)
+        records = usual.vault.contents.document.slots
+    now = time.time()
+    if context.as_json:
+        told = [{"id": each.id, "kind": each.kind, "created": each.created} for each in records]
+        context.terminal.document({"slots": told})
+    else:
+        context.terminal.table([(each.id, each.kind, f"made {words.ago(now - each.created)}") for each in records])
+    return 0
+
+
+def recover(context: Context) -> int:
+    """Open the vault by its recovery code, and make the system's own slots anew, so that it opens by itself again."""
+    usual = vault_of(context)
+    usual.vault.unlock([asked_recovery()])
+    if not context.words.passphrase:
+        _require_keychain(usual, "Or make a new passphrase: watchkeeper keys recover --passphrase")
+    try:
+        add: list[Slot] = [_new_passphrase()] if context.words.passphrase else list(usual.own)
+        gone = {slot.kind for slot in add}
+        if context.words.new:
+            code = RecoveryCode.new()
+            _hand_over(context, code)
+            add.append(RecoverySlot(code))
+            gone.add(RecoverySlot.kind)
+        change_slots(usual.vault, add=add, goes=lambda record: record.kind in gone, keepers=usual.own)
+    finally:
+        usual.vault.lock()
+    if context.as_json:
+        context.terminal.document({"recovered": True, "new_code": context.words.new})
+    else:
+        how = "by the new passphrase" if context.words.passphrase else "by itself again"
+        context.terminal.say(f"The vault opens {how}.")
+        if context.words.new:
+            context.terminal.note("Only the new recovery code is good from now on, but for backups from before.")
+    return 0
+
+
+def restore(context: Context) -> int:
+    """List the backups, or put one in place."""
+    said = context.words
+    usual = vault_of(context)
+    backups = usual.vault.backups
+    if said.current:
+        usual.vault.accept_current(_openers(usual, context))
+        usual.vault.lock()
+        return _restored(context, "The vault that is there is the newest from now on.")
+    if said.which is None:
+        _list_backups(context, backups)
+        return 0
+    backup = _chosen(context, backups)
+    openers = _openers(usual, context)
+    try:
+        usual.vault.unlock(openers)
+    except (VaultDamaged, VaultMissing) as lost:
+        context.terminal.note(lost.message)
+        usual.vault.restore_whole(backup, openers)
+    else:
+        usual.vault.restore(backup)
+    usual.vault.lock()
+    return _restored(context, "It is in place. What was there before is the newest backup.")
+
+
+def _chosen(context: Context, backups: Sequence[Backup]) -> Backup:
+    """Return the backup of a number, or the file of a path.
+
+    Raises:
+        UsageError: There is none.
+    """
+    which = context.words.which
+    if which.isdigit():
+        if not 1 <= int(which) <= len(backups):
+            raise UsageError(f"There is no backup {which}.", f"There are {len(backups)}: watchkeeper keys restore")
+        return backups[int(which) - 1]
+    path = Path(context.cwd, which)
+    if not path.is_file():
+        raise UsageError(f"There is no file {path}.", "Name an exported vault, or a number: watchkeeper keys restore")
+    return Backup(path, 0, path.stat().st_mtime)
+
+
+def _restored(context: Context, text: str) -> int:
+    if context.as_json:
+        context.terminal.document({"restored": True})
+    else:
+        context.terminal.say(text)
+    return 0
+
+
+def _list_backups(context: Context, backups: Sequence[Backup]) -> None:
+    now = time.time()
+    if context.as_json:
+        told = [
+            {"number": at, "generation": each.generation, "saved_at": each.saved_at}
+            for at, each in enumerate(backups, 1)
+        ]
+        context.terminal.document({"backups": told})
+    elif backups:
+        rows = [
+            (str(at), f"replaced {words.ago(now - each.saved_at)}", each.path.name)
+            for at, each in enumerate(backups, 1)
+        ]
+        context.terminal.table(rows)
+        context.terminal.note("Put one in place: watchkeeper keys restore NUMBER")
+    else:
+        context.terminal.note("There is no backup yet: each change of the vault makes one.")
+
+
+def _openers(usual: UsualVault, context: Context) -> list[Slot]:
+    return (
+        [asked_recovery()] if context.words.recovery else [*usual.own, *([asked_passphrase()] if has_person() else [])]
+    )
+
+
+def _new_passphrase() -> PassphraseSlot:
+    return PassphraseSlot(ask_twice("New passphrase: ", instead="Run it in a terminal."))
+
+
+def _hand_over(context: Context, code: RecoveryCode) -> None:
+    """Give the recovery code to the person: in a new file where one is named, else on the terminal.
+
+    Raises:
+        CannotError: The file is there already, or cannot be written.
+    """
+    named = context.words.recovery_file
+    if named is None:
+        show_code(context, str(code))
+        return
+    path = Path(context.cwd, named)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+    except FileExistsError:
+        raise CannotError(f"{path} is there already.", "Name a file that is not.") from None
+    except OSError as error:
+        raise CannotError(f"{path} cannot be written: {error.strerror or error}.", "Name another file.") from error
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(f"{code}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    context.terminal.note(f"The recovery code is in {plain(path)}. Keep it away from this machine, and remove it here.")
+
+
+def _remove_slot(usual: UsualVault, beginning: str) -> None:
+    records = usual.vault.contents.document.slots
+    found = [each for each in records if len(beginning) >= SHORTEST_ID and each.id.startswith(beginning)]
+    if len(found) != 1:
+        raise UsageError(f"{beginning!r} names no slot, or several.", "See them with: watchkeeper keys slots")
+    if found[0].kind == RecoverySlot.kind:
+        raise SecretError(
+            "The recovery slot is not removed: without it, a lost keychain is a lost vault.",
+            "Make a new code in its place: watchkeeper keys recover --new",
+        )
+    change_slots(usual.vault, goes=lambda record: record.id == found[0].id, keepers=usual.own)

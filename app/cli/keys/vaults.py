@@ -1,0 +1,78 @@
+"""The vault, opened from a terminal."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from app.cli.keys.prompts import ask_hidden, has_person
+from app.domain.errors import VaultLocked
+from app.domain.keys import KeychainState
+from app.engine.clock import SystemClock
+from app.keys.slots.keychain import KeychainSlot
+from app.keys.slots.passphrase import PassphraseSlot
+from app.keys.slots.recovery import RecoveryCode, RecoverySlot
+from app.keys.usual import UsualVault, usual_vault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.cli.context import Context
+
+
+def vault_of(context: Context) -> UsualVault:
+    """Return the vault of this user, locked."""
+    program = f"watchkeeper keys {context.words.what}"
+    return usual_vault(context.places.keys, SystemClock(), program=program, with_person=has_person())
+
+
+@contextmanager
+def opened(context: Context) -> Iterator[UsualVault]:
+    """Open the vault by what the system has, or else by the passphrase, where somebody can type it; lock it behind.
+
+    Raises:
+        VaultError: It does not open; says why, and what would help.
+    """
+    usual = vault_of(context)
+    try:
+        usual.vault.unlock(usual.own)
+    except VaultLocked as locked:
+        if "passphrase" not in locked.kinds or not has_person():
+            raise
+        for reason in locked.reasons:
+            context.terminal.note(reason.message)
+        usual.vault.unlock([asked_passphrase()])
+    if trouble := anchor_trouble(usual):
+        context.terminal.note(f"Whether this is the newest vault cannot be told: {trouble}")
+    try:
+        yield usual
+    finally:
+        usual.vault.lock()
+
+
+def anchor_trouble(usual: UsualVault) -> str:
+    """Return why it cannot be told whether the vault is the newest; empty when it can, or when it was made so."""
+    trouble = usual.vault.anchor_trouble
+    if trouble is None:
+        return ""
+    has_keychain = any(record.kind == KeychainSlot.kind for record in usual.vault.contents.document.slots)
+    return trouble.message if has_keychain or trouble.state != KeychainState.ABSENT else ""
+
+
+def asked_passphrase() -> PassphraseSlot:
+    """Return a slot that opens by what the person types.
+
+    Raises:
+        UsageError: Nobody can be asked.
+    """
+    return PassphraseSlot(ask_hidden("Passphrase of the vault: ", instead="Run it in a terminal."))
+
+
+def asked_recovery() -> RecoverySlot:
+    """Return a slot that opens by the recovery code that the person types.
+
+    Raises:
+        UsageError: Nobody can be asked.
+        SecretError: It is no such code.
+    """
+    return RecoverySlot(RecoveryCode.read(ask_hidden("Recovery code: ", instead="Run it in a terminal.")))

@@ -1,0 +1,107 @@
+"""The anchor beside an open vault: compared before anything is read, and moved on only after it was compared.
+
+A keychain that could not be asked when the vault was opened may remember a newer file than the one that lies there. So
+nothing is written to it until it was read: else the next save would make an older file, put there by somebody, the
+newest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from app.domain.errors import KeychainError
+from app.keys.anchor import Anchored
+from app.keys.opening import is_newest
+
+if TYPE_CHECKING:
+    from app.keys.accesslog import AccessLog
+    from app.keys.anchor import Anchor
+    from app.keys.document import Read
+
+_log = structlog.get_logger(__name__)
+
+
+class Anchoring:
+    """It. Used by one thread at a time, with the vault's lock held.
+
+    Args:
+        anchor: Where the newest generation is remembered.
+        access: The access log, whose end is remembered with it.
+
+    Attributes:
+        trouble: Why the anchor could not be asked or moved on; None while all is well.
+    """
+
+    def __init__(self, anchor: Anchor, access: AccessLog) -> None:
+        self.trouble: KeychainError | None = None
+        self._anchor = anchor
+        self._access = access
+        self._compared = False
+
+    def recall(self) -> Anchored | None:
+        """Return what is remembered, without comparing the file: a person vouches for it. None also in trouble.
+
+        Raises:
+            VaultIOError: The access log cannot be read.
+        """
+        self._compared = False
+        try:
+            anchored = self._anchor.read()
+        except KeychainError as error:
+            self.trouble = error
+            _log.warning("whether the vault's file is the newest could not be told", reason=error.message)
+            return None
+        if anchored is not None:
+            self._access.compare(anchored)
+        self.trouble, self._compared = None, True
+        return anchored
+
+    def begin(self) -> None:
+        """Take it that nothing is remembered: a vault is made."""
+        self._compared = True
+
+    def compare(self, read: Read) -> bool:
+        """Return whether the anchor must be moved on to this file.
+
+        Raises:
+            VaultRolledBack: It is an older file, or another line of descent.
+            VaultIOError: The access log cannot be read.
+        """
+        anchored = self.recall()
+        if anchored is None:
+            return self._compared
+        self._compared = False
+        newest = is_newest(read, anchored)
+        self._compared = True
+        return not newest or self._access.gap is not None
+
+    def require_compared(self, read: Read) -> None:
+        """Compare now what could not be compared before. In trouble it stays so, and the anchor where it is.
+
+        Raises:
+            VaultRolledBack: As `compare`.
+            VaultIOError: As `compare`.
+        """
+        if not self._compared:
+            self.compare(read)
+
+    def move(self, read: Read) -> None:
+        """Have the anchor remember this file and the log as it is now.
+
+        If that cannot be, the file is ahead of the anchor, which the next opening repairs.
+
+        Raises:
+            VaultIOError: The access log cannot be read.
+        """
+        if not self._compared:
+            return
+        document = read.document
+        lines, head = self._access.head(durable=True)
+        try:
+            self._anchor.write(Anchored(document.vault, document.generation, read.digest, lines, head))
+            self.trouble = None
+        except KeychainError as error:
+            self.trouble = error
+            _log.warning("the vault's anchor could not be moved on", reason=error.message)

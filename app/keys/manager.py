@@ -1,0 +1,342 @@
+"""KeyManager: the vault in the running program, asked by name and never waited for by the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import structlog
+
+from app.domain.errors import SecretError, VaultError, VaultLocked, VaultMissing
+from app.domain.events import VaultChanged
+from app.domain.keys import SecretView, SlotView, VaultState, VaultView
+from app.engine.workers import WorkerPool
+from app.keys.accesslog import Action
+from app.keys.slotchange import change_slots
+from app.keys.slots.passphrase import PassphraseSlot
+from app.keys.slots.recovery import RecoveryCode, RecoverySlot
+from app.keys.vault import NewSlot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.domain.events import Event
+    from app.engine.clock import Clock
+    from app.engine.redaction import Redactor
+    from app.keys.accesslog import Report
+    from app.keys.slots.slot import Slot
+    from app.keys.usual import UsualVault
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
+
+NOTICE_S = 1.0
+"""When opening takes longer, the person is told that the system's keychain is being waited for."""
+
+DAY_S = 86_400
+
+READS = (Action.GET, Action.COPY, Action.USE)
+
+_LOG_LINES = 20_000
+"""As many are looked at for who read a secret last."""
+
+
+class Secrets(Protocol):
+    """What agents see of the vault: a secret by its name, and nothing else."""
+
+    async def secret(self, name: str, *, why: str) -> str:
+        """Return a secret's value; the access log tells who asked, and what for.
+
+        Raises:
+            VaultLocked: The vault is not open.
+            SecretMissing: It holds none of this name.
+            SecretError: Its value is no text.
+        """
+
+    async def group(self, name: str) -> tuple[str, ...]:
+        """Return the names that serve as well as this one, this one among them: `NAME`, `NAME_1`, `NAME_2`.
+
+        Raises:
+            VaultLocked: The vault is not open.
+        """
+
+
+class KeyManager:
+    """It; the one who holds the vault open. Entered on the loop's thread, left when the program ends.
+
+    What blocks runs in one thread of its own, so that the loop goes on while the system's keychain asks a person.
+
+    Args:
+        usual: The vault and what opens it.
+        publish: Takes VaultChanged, on the loop's thread.
+        clock: Time.
+        redactor: Is told each value that is given out, so that none is ever logged.
+        rotate_days: Gives for how many days a data key serves.
+
+    Attributes:
+        used_at: When it was opened, changed or read last, on the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        usual: UsualVault,
+        *,
+        publish: Callable[[Event], None],
+        clock: Clock,
+        redactor: Redactor,
+        rotate_days: Callable[[], int],
+    ) -> None:
+        self._usual = usual
+        self._vault = usual.vault
+        self._publish = publish
+        self._clock = clock
+        self._redactor = redactor
+        self._rotate_days = rotate_days
+        self._pool = WorkerPool(1, name="vault")
+        self._view = VaultView()
+        self._turn = asyncio.Lock()
+        self._log_size = -1
+        self._read: dict[str, tuple[float, str]] = {}
+        self.used_at = clock.monotonic()
+
+    @property
+    def view(self) -> VaultView:
+        """The vault as it was told last."""
+        return self._view
+
+    async def unlock(self) -> VaultState:
+        """Open the vault by what the system has, and return how it stands then. Raises nothing: the view tells why."""
+        return await self._open(lambda: self._vault.unlock(self._usual.own))
+
+    async def unlock_by(self, slot: Slot) -> None:
+        """Open the vault by what a person gave; with the recovery code, make the system's own slots anew.
+
+        Raises:
+            VaultError: It does not open.
+        """
+
+        def opened() -> None:
+            self._vault.unlock([slot])
+            if slot.kind == RecoverySlot.kind:
+                own = self._usual.own
+                kinds = {each.kind for each in own}
+                change_slots(self._vault, add=own, goes=lambda record: record.kind in kinds, keepers=own)
+
+        async with self._turn:
+            await self._call(opened)
+            await self._tell()
+
+    async def lock(self) -> None:
+        """Forget the vault's keys, until it is opened again."""
+        async with self._turn:
+            await self._call(self._vault.lock)
+            offers = tuple(each.kind for each in self._view.slots)
+            self._show(VaultView(VaultState.LOCKED, "You locked the vault.", "Unlock it when it is needed.", offers))
+
+    async def aclose(self) -> None:
+        """Lock the vault, and leave its thread behind if that takes too long."""
+        try:
+            async with asyncio.timeout(NOTICE_S):
+                await self._call(self._vault.lock)
+        except TimeoutError:
+            _log.warning("the vault was left without locking it: the system keychain does not answer")
+        finally:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def secret(self, name: str, *, why: str) -> str:
+        """Return a secret's value; see Secrets."""
+        self.used_at = self._clock.monotonic()
+        value = await self._call(partial(self._vault.get, name, why=why))
+        try:
+            text = value.decode("utf-8")
+        except UnicodeDecodeError:
+            raise SecretError(f"The value of {name} is no text.", "Set it anew: watchkeeper keys set NAME") from None
+        self._redactor.register(text)
+        return text
+
+    async def group(self, name: str) -> tuple[str, ...]:
+        """Return the names that serve as well as this one; see Secrets."""
+        return await self._call(lambda: self._vault.contents.group(name))
+
+    async def copied(self, name: str) -> str:
+        """Return a secret's value for the clipboard.
+
+        Raises:
+            VaultError: As `secret`.
+        """
+        self.used_at = self._clock.monotonic()
+        value = await self._call(partial(self._vault.get, name, action=Action.COPY))
+        text = value.decode("utf-8", "replace")
+        self._redactor.register(text)
+        return text
+
+    async def make(self, code: str, passphrase: str = "") -> None:
+        """Make a vault; the person has the recovery code.
+
+        Raises:
+            SecretError: It is no recovery code.
+            VaultError: There is a vault already, or it cannot be made.
+        """
+        slots: list[Slot] = [*self._usual.own, RecoverySlot(RecoveryCode.read(code))]
+        if passphrase:
+            slots.append(PassphraseSlot(passphrase))
+        async with self._turn:
+            await self._call(lambda: self._vault.create([NewSlot(slot) for slot in slots]))
+            await self._tell()
+
+    async def replace_recovery(self, code: str) -> None:
+        """Put a new recovery code in the place of the one before.
+
+        Raises:
+            SecretError: It is no recovery code.
+            VaultError: It cannot be done.
+        """
+        slot = RecoverySlot(RecoveryCode.read(code))
+        await self._changed(lambda: change_slots(self._vault, add=[slot], goes=lambda record: record.kind == slot.kind))
+
+    async def set(self, name: str, value: str, *, notes: str | None, due_days: int | None) -> None:
+        """Set a secret; an empty value keeps the one that it has.
+
+        Raises:
+            SecretError: Name or value cannot be kept.
+            VaultError: It cannot be written; it is as it was.
+        """
+        due = None if due_days is None else int(self._clock.wall()) + due_days * DAY_S if due_days else 0
+        if value:
+            self._redactor.register(value)
+            raw = value.encode("utf-8")
+            change = partial(
+                self._vault.change, Action.SET, name, lambda c, now: c.with_secret(name, raw, now, notes=notes, due=due)
+            )
+        else:
+            change = partial(
+                self._vault.change, Action.EDIT, name, lambda c, _now: c.with_about(name, notes=notes, due=due)
+            )
+        await self._changed(change)
+
+    async def remove(self, name: str) -> None:
+        """Remove a secret.
+
+        Raises:
+            VaultError: It is not there, or the vault cannot be written.
+        """
+        await self._changed(partial(self._vault.change, Action.REMOVE, name, lambda c, _now: c.without(name)))
+
+    async def rotate(self) -> None:
+        """Encrypt everything under a new data key.
+
+        Raises:
+            VaultError: It cannot be written; it is as it was.
+        """
+        await self._changed(partial(self._vault.change, Action.ROTATE, "", lambda c, now: c.with_new_data_key(now)))
+
+    async def look(self) -> None:
+        """Tell what other programs have changed, or read, meanwhile; and have the anchor remember the log.
+
+        Raises nothing: the view tells.
+        """
+        async with self._turn:
+            if self._vault.is_open:
+                await self._tell()
+            elif self._view.state in (VaultState.NONE, VaultState.OPEN) and self._vault.exists:
+                self._show(VaultView(VaultState.LOCKED, "The vault is locked.", "Unlock it."))
+
+    async def verify_log(self) -> Report:
+        """Prove the access log.
+
+        Raises:
+            VaultError: It, the vault or the anchor is out of reach.
+        """
+
+        def proved() -> Report:
+            return self._usual.log.verify(self._vault.log_keys(), self._vault.anchored())
+
+        return await self._call(proved)
+
+    # Inside
+
+    async def _open(self, way: Callable[[], object]) -> VaultState:
+        async with self._turn:
+            self.used_at = self._clock.monotonic()
+            if self._vault.is_open:
+                return self._view.state
+            self._show(VaultView(VaultState.OPENING))
+            waiting = asyncio.get_running_loop().call_later(
+                NOTICE_S,
+                self._show,
+                VaultView(
+                    VaultState.WAITING, "Waiting for the system's keychain.", "It may be asking for its password."
+                ),
+            )
+            try:
+                await self._call(way)
+            except VaultError as error:
+                waiting.cancel()
+                self._show(_why(error))
+            else:
+                waiting.cancel()
+                await self._tell()
+            finally:
+                waiting.cancel()
+            return self._view.state
+
+    async def _changed(self, change: Callable[[], object]) -> None:
+        self.used_at = self._clock.monotonic()
+        async with self._turn:
+            await self._call(change)
+            await self._tell()
+
+    async def _tell(self) -> None:
+        try:
+            self._show(await self._call(self._seen))
+        except VaultError as error:
+            self._show(_why(error))
+
+    def _seen(self) -> VaultView:
+        """Return the view of an open vault. Called in the thread."""
+        contents = self._vault.contents
+        document = contents.document
+        self._follow_log()
+        secrets = []
+        for about in contents.abouts:
+            at, who = self._read.get(about.name, (0.0, ""))
+            words = (about.name, about.group, about.notes, about.created, about.renewed, about.due)
+            secrets.append(SecretView(*words, read_at=at, read_by=who))
+        return VaultView(
+            VaultState.OPEN,
+            secrets=tuple(secrets),
+            slots=tuple(SlotView(each.id, each.kind, each.label, each.created) for each in document.slots),
+            rotated=document.data_key.created,
+            rotation_due=document.data_key.created + self._rotate_days() * DAY_S,
+            master_created=document.master_created,
+        )
+
+    def _follow_log(self) -> None:
+        lines, _ = self._usual.log.head()
+        if lines == self._log_size:
+            return
+        fresh = lines - self._log_size if self._log_size >= 0 else _LOG_LINES
+        for line in reversed(self._usual.log.lines(min(_LOG_LINES, max(1, fresh)))):
+            if line.access.action in READS and line.access.result == "ok":
+                who = f"{line.program}: {line.access.why}" if line.access.why else line.program
+                self._read[line.access.name] = (line.at, who)
+        self._log_size = lines
+
+    def _show(self, view: VaultView) -> None:
+        if view != self._view:
+            self._view = view
+            self._publish(VaultChanged(at=self._clock.wall(), vault=view))
+
+    async def _call(self, fn: Callable[[], T]) -> T:
+        return await asyncio.wrap_future(self._pool.submit(fn))
+
+
+def _why(error: VaultError) -> VaultView:
+    """Return the view of a vault that did not open."""
+    if isinstance(error, VaultMissing):
+        return VaultView(VaultState.NONE)
+    if isinstance(error, VaultLocked):
+        return VaultView(VaultState.LOCKED, error.message, error.hint, error.kinds)
+    return VaultView(VaultState.TROUBLE, error.message, error.hint)

@@ -1,0 +1,59 @@
+"""The vault as this user's system has it: where it lies, what remembers it, and what opens it without being asked."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.keys.accesslog import AccessLog
+from app.keys.anchor import KeychainAnchor
+from app.keys.keychain import Keychain
+from app.keys.slots.dpapi import DpapiSlot
+from app.keys.slots.keychain import KeychainSlot
+from app.keys.vault import Vault
+from app.keys.vaultfile import VaultFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.engine.clock import Clock
+    from app.keys.slots.slot import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class UsualVault:
+    """It.
+
+    Attributes:
+        vault: Locked.
+        file: Where it lies.
+        log: Its access log.
+        keychain: The system's.
+        own: The slots that need no person, as this system has them, the best first.
+    """
+
+    vault: Vault
+    file: VaultFile
+    log: AccessLog
+    keychain: Keychain
+    own: tuple[Slot, ...]
+
+
+def usual_vault(folder: Path, clock: Clock, *, program: str, with_person: bool) -> UsualVault:
+    """Return the vault in a folder, which need not exist.
+
+    Args:
+        folder: Where it lies.
+        clock: Time.
+        program: What this program is called in the access log.
+        with_person: True when somebody can answer if the system asks for the keychain's password.
+    """
+    keychain = Keychain(attended=with_person)
+    log = AccessLog(folder, clock, program=program)
+    file = VaultFile(folder)
+    vault = Vault(file, KeychainAnchor(keychain, folder), log, clock)
+    own: list[Slot] = [KeychainSlot(keychain)]
+    if sys.platform == "win32":
+        own.append(DpapiSlot())
+    return UsualVault(vault, file, log, keychain, tuple(own))

@@ -1,0 +1,270 @@
+"""The `keys` commands as a person types them: real processes on a real terminal, and pipes where scripts stand."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Answer = str | Callable[[str], str]
+
+if sys.platform == "win32":
+    pytest.skip("needs a pseudo-terminal", allow_module_level=True)
+
+import pty
+
+PASSPHRASE = "correct horse battery"  # noqa: S105 - of a test's vault
+VALUE = "sk-canary-abcdefghijklmnopqrstuvwxyz"
+WITHIN_S = 40.0
+
+
+@dataclass
+class Ran:
+    """How a command ended, and all that stood on the terminal."""
+
+    code: int
+    text: str
+
+
+@dataclass
+class Person:
+    """Somebody at a terminal of their own, with a home of their own and no system keychain."""
+
+    home: Path
+    code: str = ""
+    commands: list[str] = field(default_factory=list)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        left_out = {"DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR"}
+        kept = {name: value for name, value in os.environ.items() if name not in left_out}
+        nowhere = f"unix:path={self.home}/no-bus"
+        return {**kept, "WATCHKEEPER_HOME": str(self.home), "DBUS_SESSION_BUS_ADDRESS": nowhere, "NO_COLOR": "1"}
+
+    def types(self, *words: str, answers: tuple[tuple[str, Answer], ...] = ()) -> Ran:
+        """Run `watchkeeper keys WORDS`, and answer each question in its turn."""
+        argv = [sys.executable, "-m", "app.main", "keys", *words]
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(sys.executable, argv, self.environ)  # noqa: S606 - the program itself
+        text, seen, left = "", 0, list(answers)
+        deadline = time.monotonic() + WITHIN_S
+        while time.monotonic() < deadline:
+            if not select.select([terminal], [], [], 0.2)[0]:
+                continue
+            try:
+                piece = os.read(terminal, 65536)
+            except OSError:  # how Linux tells of the other end's close
+                break
+            if not piece:
+                break
+            text += piece.decode().replace("\r", "")
+            while left and (match := re.search(left[0][0], text[seen:])):
+                seen += match.end()
+                answer = left.pop(0)[1]
+                os.write(terminal, f"{answer if isinstance(answer, str) else answer(text)}\n".encode())
+        os.close(terminal)
+        _, status = os.waitpid(pid, 0)
+        return Ran(os.waitstatus_to_exitcode(status), text)
+
+    def opens(self, *words: str, answers: tuple[tuple[str, Answer], ...] = ()) -> Ran:
+        """Run a command that asks for the passphrase first."""
+        return self.types(*words, answers=(("Passphrase of the vault: ", PASSPHRASE), *answers))
+
+    def pipes(self, *words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run `watchkeeper keys WORDS` without a terminal."""
+        argv = [sys.executable, "-m", "app.main", "keys", *words]
+        return subprocess.run(
+            argv,
+            input=given,
+            capture_output=True,
+            env=self.environ,
+            timeout=WITHIN_S,
+            check=False,
+            start_new_session=True,
+        )
+
+    def retypes(self, text: str) -> str:
+        """Copy the recovery code down, and type the groups that are asked for."""
+        groups = "-".join(re.findall(r"(?m)^ {4}([A-Z2-7-]+)$", text)).split("-")
+        self.code = "-".join(groups)
+        asked = re.findall(r"groups (\d+) and (\d+)", text)[-1]
+        return " ".join(groups[int(number) - 1] for number in asked)
+
+    def makes_a_vault(self) -> Ran:
+        asked = ("New passphrase: ", PASSPHRASE), ("again: ", PASSPHRASE), ("of it again: ", self.retypes)
+        return self.types("init", "--no-keychain", "--passphrase", answers=asked)
+
+    def sets(self, name: str, value: str, *words: str) -> Ran:
+        return self.opens("set", name, *words, answers=(("Value of ", value), ("again: ", value)))
+
+
+@pytest.fixture
+def person(home: Path) -> Person:
+    return Person(home)
+
+
+def test_a_vault_is_made_and_used_at_a_terminal(person: Person) -> None:
+    """Made, filled, listed, read, given to a program and proved; a value is shown only where that is asked for."""
+    made = person.makes_a_vault()
+    kept = person.sets("DEEPSEEK_API_KEY", VALUE, "--due", "90d", "--notes", "the team's")
+    listed = person.opens("list")
+    hidden = person.opens("get", "DEEPSEEK_API_KEY")
+    shown = person.opens("get", "DEEPSEEK_API_KEY", "--show")
+    used = person.opens("run", "--only", "K=DEEPSEEK_API_KEY", "--", "sh", "-c", "echo it is $K, ${#K} long; exit 7")
+    proved = person.opens("verify")
+
+    assert (made.code, kept.code, listed.code, hidden.code, shown.code) == (0, 0, 0, 0, 0)
+    assert "due in 90 days" in listed.text
+    assert "the team's" in listed.text
+    assert VALUE in shown.text
+    assert all(VALUE not in ran.text for ran in (made, kept, listed, hidden, used))
+    assert (used.code, f"it is ***, {len(VALUE)} long" in used.text) == (7, True)
+    assert (proved.code, "Nothing is wrong" in proved.text) == (0, True)
+
+
+def test_the_recovery_code_opens_what_the_passphrase_no_longer_does(person: Person) -> None:
+    """A forgotten passphrase is replaced by whoever has the code; the secrets are there."""
+    person.makes_a_vault()
+    person.sets("A_TOKEN", VALUE)
+    asked = (
+        ("Recovery code: ", person.code.lower()),
+        ("New passphrase: ", "another long one"),
+        ("again: ", "another long one"),
+    )
+
+    forgotten = person.types("list", answers=(("Passphrase of the vault: ", "what was it?"),))
+    recovered = person.types("recover", "--passphrase", answers=asked)
+    old = person.opens("list")
+    new = person.types("get", "A_TOKEN", "--show", answers=(("Passphrase of the vault: ", "another long one"),))
+
+    assert (forgotten.code, "recovery code" in forgotten.text) == (3, True)
+    assert recovered.code == 0
+    assert old.code == 3
+    assert VALUE in new.text
+
+
+def test_a_code_that_was_not_written_down_makes_no_vault(person: Person) -> None:
+    """Who cannot type parts of it again has no vault, and no half of one."""
+    asked = [("New passphrase: ", PASSPHRASE), ("again: ", PASSPHRASE), *[("of it again: ", "AAAA BBBB")] * 3]
+
+    made = person.types("init", "--no-keychain", "--passphrase", answers=tuple(asked))
+
+    assert made.code == 2
+    assert "Nothing was made" in made.text
+    assert not (person.home / "data" / "keys" / "vault.wkv").exists()
+
+
+def test_a_second_vault_is_not_made_beside_the_first(person: Person) -> None:
+    """`init` says where the vault is, and asks for nothing."""
+    person.makes_a_vault()
+
+    again = person.types("init", "--no-keychain", "--passphrase")
+
+    assert (again.code, "There is a vault already" in again.text) == (3, True)
+
+
+def test_keys_are_rotated_and_a_backup_comes_back(person: Person) -> None:
+    """Data key, master key, then the backup from before both."""
+    person.makes_a_vault()
+    person.sets("A_TOKEN", "the old value")
+    person.sets("A_TOKEN", VALUE)
+    rotated = person.opens("rotate")
+    master = person.opens("rotate", "--master", answers=(("Passphrase of the vault: ", PASSPHRASE),))
+    backups = json.loads(person.pipes("restore", "--json").stdout)["backups"]
+
+    restored = person.opens("restore", "3")
+
+    assert (rotated.code, master.code, restored.code) == (0, 0, 0)
+    assert len(backups) == 4
+    assert "the old value" in person.opens("get", "A_TOKEN", "--show").text
+
+
+def test_an_exported_vault_opens_elsewhere_by_its_code(person: Person, tmp_path: Path) -> None:
+    """On another machine without a vault, file and recovery code bring everything back."""
+    person.makes_a_vault()
+    person.sets("A_TOKEN", VALUE)
+    exported = person.pipes("export", str(tmp_path / "copy.wkv"))
+    elsewhere = Person(tmp_path / "elsewhere")
+
+    restored = elsewhere.types(
+        "restore", str(tmp_path / "copy.wkv"), "--recovery", answers=(("Recovery code: ", person.code),)
+    )
+
+    assert (exported.returncode, restored.code) == (0, 0)
+    assert VALUE.encode() not in (tmp_path / "copy.wkv").read_bytes()
+    assert VALUE in elsewhere.opens("get", "A_TOKEN", "--show").text
+
+
+def test_secrets_come_from_a_env_file_and_go_as_one(person: Person, tmp_path: Path) -> None:
+    """Shown first, taken when told to; what is exported in plain comes in again as it was."""
+    odd = 'quote " dollar $HOME back\\slash'
+    (tmp_path / ".env").write_text(f"DEBUG=1\nAPI_KEY={VALUE}\nOTHER_TOKEN='{odd}'\n")
+    person.makes_a_vault()
+
+    planned = person.opens("import", str(tmp_path / ".env"))
+    empty = person.opens("list")
+    taken = person.opens("import", str(tmp_path / ".env"), "--apply")
+    plain = person.opens("export", str(tmp_path / "plain.env"), "--plain", "--yes")
+    again = person.opens("import", str(tmp_path / "plain.env"))
+
+    assert (planned.code, taken.code, plain.code) == (0, 0, 0)
+    assert "left out" in planned.text
+    assert "The vault is empty" in empty.text
+    assert "2 secrets in the vault: API_KEY, OTHER_TOKEN" in taken.text
+    assert again.text.count("there already") == 2
+    assert (tmp_path / "plain.env").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("list",), 3, "There is no vault"),
+        (("init",), 3, "no system keychain"),
+        (("init", "--no-keychain", "--passphrase"), 2, "asked for at a terminal"),
+        (("set", "two words"), 2, "is no name"),
+        (("set", "A", "--due", "soon"), 2, "90d"),
+        (("log", "-n", "0"), 2, "is no number of lines"),
+        (("run", "--only", "A"), 2, "No program is named"),
+        (("run", "--only", "a-b", "--", "true"), 2, "no name of a variable"),
+        (("export", "copy.wkv"), 3, "There is no vault"),
+        (("restore", "7"), 2, "There is no backup 7"),
+        (("migrate", "no-such.json"), 3, "There is no vault"),
+    ],
+)
+def test_what_cannot_be_done_is_told_with_what_to_do(
+    person: Person, words: tuple[str, ...], code: int, said: str
+) -> None:
+    """One sentence, a hint and the exit code; no traceback."""
+    ran = person.pipes(*words)
+
+    assert ran.returncode == code
+    assert said in ran.stderr.decode()
+    assert "Traceback" not in ran.stderr.decode()
+
+
+def test_a_value_is_never_in_a_file_or_a_log(person: Person) -> None:
+    """After all that was done with it, the value stands in no file under the home."""
+    person.makes_a_vault()
+    person.sets("CANARY_TOKEN", VALUE)
+    person.opens("run", "--only", "CANARY_TOKEN", "--", "sh", "-c", "echo $CANARY_TOKEN")
+    person.opens("get", "NO_SUCH", "--show")
+    person.opens("rm", "CANARY_TOKEN", "--yes")
+
+    files = [path for path in person.home.rglob("*") if path.is_file()]
+    found = [path for path in files if VALUE.encode() in path.read_bytes()]
+
+    assert files
+    assert found == []
