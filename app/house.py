@@ -23,10 +23,9 @@ from app.engine.workers import plain_loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from app.agents.keyrotation.agent import KeyRotation
-    from app.agents.keyrotation.settings import KeySettings
     from app.agents.settings import Settings
     from app.agents.settings_in_force import SettingsInForce
     from app.agents.testing.agent import Remembered
@@ -40,6 +39,8 @@ if TYPE_CHECKING:
     from app.engine.notices import Notices
     from app.engine.places import Places
     from app.engine.shutdown import Shutdown
+    from app.engine.supervisor import Supervisor
+    from app.keys.manager import KeyManager
     from app.store.history import History
     from app.ui.desk import Desk
 
@@ -68,6 +69,14 @@ class Ground:
     shutdown: Shutdown
 
 
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the faces need of the house: the settings as they were at the start, and the vault."""
+
+    settings: Settings
+    keys: KeyManager
+
+
 @contextmanager
 def _ground(places: Places) -> Iterator[Ground]:
     from app.engine import logs
@@ -91,10 +100,10 @@ def _ground(places: Places) -> Iterator[Ground]:
 
 
 @asynccontextmanager
-async def _house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) -> AsyncIterator[Settings]:
+async def _house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) -> AsyncIterator[House]:
     """Build everything but the faces, from the ground floor up, and take it down in reverse.
 
-    Yields the settings as they were at the start.
+    Yields what the faces need of it.
 
     Args:
         ground: What it stands on.
@@ -156,7 +165,9 @@ async def _house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) -
         supervisor = await stack.enter_async_context(Supervisor(bus, clock, heartbeats=heartbeats, limits=limits))
         runner = ProcessRunner(clock=clock)
 
-        supervisor.add(_keys(ground, in_force, stack, attended=attended))
+        keys = _keys(ground, in_force, notices, attended=attended)
+        stack.push_async_callback(keys.aclose)
+        stack.enter_context(_key_rotation(ground, in_force, keys, supervisor))
 
         def make(root: Path, title: str) -> TestWatcher:
             return TestWatcher(
@@ -178,29 +189,39 @@ async def _house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) -
         for folder in folders or await asyncio.to_thread(_configured, settings, bridge, notices):
             projects.watch(folder)
         await stack.enter_async_context(ControlServer(places, bus.send))
-        yield settings
+        yield House(settings, keys)
 
 
-def _keys(ground: Ground, in_force: SettingsInForce, stack: AsyncExitStack, *, attended: bool) -> KeyRotation:
-    """Set up the vault, which ends with the stack, and return the agent that opens it and looks after it."""
-    from app.agents.keyrotation.agent import KeyRotation
-    from app.agents.keyrotation.answers import answer
+def _keys(ground: Ground, in_force: SettingsInForce, notices: Notices, *, attended: bool) -> KeyManager:
+    """Return the vault; servers that the settings name wrongly are told of, and left out."""
+    from app.domain.errors import SettingsError
     from app.keys.manager import KeyManager
     from app.keys.usual import usual_vault
 
-    def settings() -> KeySettings:
-        return in_force.at_start.keys
-
-    keys = KeyManager(
-        usual_vault(ground.places.keys, ground.clock, program="watchkeeper", with_person=attended),
+    try:
+        servers = in_force.at_start.keys.servers(os.environ).slots()
+    except SettingsError as error:
+        notices.show("key-servers", error.message, error.hint)
+        servers = ()
+    return KeyManager(
+        usual_vault(ground.places.keys, ground.clock, program="watchkeeper", with_person=attended, servers=servers),
         publish=ground.bus.publish,
         clock=ground.clock,
         redactor=ground.log.redactor,
-        rotate_days=lambda: settings().rotate_days,
+        rotate_days=lambda: in_force.at_start.keys.rotate_days,
     )
-    stack.push_async_callback(keys.aclose)
-    stack.enter_context(answer(ground.bus, keys))
-    return KeyRotation(keys, settings=settings, publish=ground.bus.publish, clock=ground.clock)
+
+
+def _key_rotation(
+    ground: Ground, in_force: SettingsInForce, keys: KeyManager, supervisor: Supervisor
+) -> AbstractContextManager[object]:
+    """Have an agent look after the vault, and answer what faces ask of it until what is returned is left."""
+    from app.agents.keyrotation.agent import KeyRotation
+    from app.agents.keyrotation.answers import answer
+
+    bus, clock = ground.bus, ground.clock
+    supervisor.add(KeyRotation(keys, settings=lambda: in_force.at_start.keys, publish=bus.publish, clock=clock))
+    return answer(bus, keys)
 
 
 async def _remembered(history: History, project: str) -> Remembered:
@@ -290,9 +311,31 @@ async def _live_in_tray(ground: Ground, folders: tuple[Path, ...], options: Tray
     async with Desk(ground.bus, ground.clock) as desk:
         if options.window:
             desk.open_window()
-        async with _house(ground, folders, attended=True) as settings, _alerts(ground, settings, desk):
+        async with (
+            _house(ground, folders, attended=True) as house,
+            _copying(ground, house.keys),
+            _alerts(ground, house.settings, desk),
+        ):
             await ground.shutdown.wait()
     return 0
+
+
+@asynccontextmanager
+async def _copying(ground: Ground, keys: KeyManager) -> AsyncIterator[None]:
+    """Let secrets be copied into the desktop's clipboard, from which they are cleared in time."""
+    from app.domain.commands import CopySecret
+    from app.ui.clipboard import Clipboard
+
+    async with Clipboard(ground.clock) as clipboard:
+
+        async def copy(asked: CopySecret) -> float:
+            return clipboard.put(await keys.copied(asked.name))
+
+        stop = ground.bus.handle(CopySecret, copy)
+        try:
+            yield
+        finally:
+            stop()
 
 
 @asynccontextmanager

@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
-from app.alerts.wording import agent_title, body_of, message, title_of
+from app.alerts.wording import agent_title, body_of, due_body, due_title, message, title_of
 from app.domain.agents import AgentState
 from app.domain.commands import RaiseWindow, Snooze
 from app.domain.errors import UsageError
-from app.domain.events import AgentChanged, AgentResumed, NotificationsSnoozed, VerdictChanged
+from app.domain.events import (
+    AgentChanged,
+    AgentResumed,
+    NotificationsSnoozed,
+    SecretDue,
+    VaultChanged,
+    VerdictChanged,
+)
+from app.domain.keys import VaultState
 from app.domain.snapshot import Mood
 from app.engine.tasks import spawn
 from app.system.notifications import Notification
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
 
     from app.domain.commands import Command
     from app.domain.events import Event
+    from app.domain.keys import VaultView
     from app.domain.snapshot import Snapshot
     from app.engine.bus import Bus
     from app.engine.clock import Clock
@@ -46,10 +55,12 @@ _STOP_S: Final = 0.25
 
 
 class DesktopAlerts:
-    """Tells a person when tests go red or green, when a run's trouble comes or goes, when an agent fails or recovers.
+    """Tells a person of what changed.
 
-    One notification stands for each project and each agent: a newer one takes its place. An async context manager;
-    the notifiers are not closed by it.
+    That is: when tests go red or green, when a run's trouble comes or goes, when an agent fails or recovers, when a
+    secret is to be renewed, and when the vault is in trouble. One notification stands for each project, agent and
+    secret, and one for the vault: a newer one takes its place. An async context manager; the notifiers are not closed
+    by it.
 
     Args:
         bus: Where the events come from and the commands of the buttons go; `Snooze` is answered here.
@@ -79,6 +90,8 @@ class DesktopAlerts:
         self._missed: dict[str, VerdictChanged] = {}
         self._silence: asyncio.Task[None] | None = None
         self._failed: set[str] = set()
+        self._missed_due: dict[str, SecretDue] = {}
+        self._vault_told = ""
         self._postman: asyncio.Task[None] | None = None
         self._leave: tuple[Callable[[], None], ...] = ()
 
@@ -112,6 +125,10 @@ class DesktopAlerts:
             self._see_agent(event, snapshot)
         elif isinstance(event, VerdictChanged):
             (self._miss if self._is_silent(snapshot) else self._see_verdict)(event)
+        elif isinstance(event, SecretDue):
+            self._see_due(event, snapshot)
+        elif isinstance(event, VaultChanged):
+            self._see_vault(snapshot)
         elif isinstance(event, NotificationsSnoozed):
             if self._silence is not None:
                 self._silence.cancel()
@@ -144,6 +161,11 @@ class DesktopAlerts:
             if broke or (event.trouble is not None and trouble is event.trouble):
                 told = replace(event, broke=broke, fixed=(), gone=(), recovered=None, still_red=len(red), complete=True)
                 self._see_verdict(told)
+        due, self._missed_due = self._missed_due, {}
+        for each in due.values():
+            if _is_still_due(each, snapshot.vault):
+                self._see_due(each, snapshot)
+        self._see_vault(snapshot)
 
     def _is_silent(self, snapshot: Snapshot) -> bool:
         return bool(snapshot.stopping) or snapshot.snoozed_until > self._clock.wall() or _is_paused(snapshot)
@@ -157,6 +179,22 @@ class DesktopAlerts:
             self._failed.discard(event.agent)
             if not self._is_silent(snapshot):
                 self._post(self._of_agent(event))
+
+    def _see_due(self, event: SecretDue, snapshot: Snapshot) -> None:
+        if self._is_silent(snapshot):
+            self._missed_due[event.name] = event
+        else:
+            self._post(self._of_due(event))
+
+    def _see_vault(self, snapshot: Snapshot) -> None:
+        """Tell of the vault's trouble: once for each cause, until it has been well in between."""
+        vault = snapshot.vault
+        if vault.state is VaultState.TROUBLE:
+            if vault.reason != self._vault_told and not self._is_silent(snapshot):
+                self._vault_told = vault.reason
+                self._post(self._of_vault(vault))
+        elif vault.state not in (VaultState.OPENING, VaultState.WAITING):
+            self._vault_told = ""
 
     def _see_verdict(self, event: VerdictChanged) -> None:
         """Post what a run has changed: once, unless it then ends in trouble, which is another matter."""
@@ -179,6 +217,16 @@ class DesktopAlerts:
 
     def _of_agent(self, event: AgentChanged) -> Notification:
         return notification_for_agent(event, on_open=self._sender(RaiseWindow()), on_snooze=self._snoozer())
+
+    def _of_due(self, event: SecretDue) -> Notification:
+        made = notification_for_due(
+            event, self._clock.wall(), on_open=self._sender(RaiseWindow(page="keys")), on_snooze=self._snoozer()
+        )
+        return replace(made, icon=self._icons.get(Mood.ATTENTION))
+
+    def _of_vault(self, vault: VaultView) -> Notification:
+        made = notification_for_vault(vault, on_open=self._sender(RaiseWindow(page="keys")), on_snooze=self._snoozer())
+        return replace(made, icon=self._icons.get(Mood.ATTENTION))
 
     def _snoozer(self) -> Callable[[], None]:
         return self._sender(Snooze(seconds=self._snooze_s))
@@ -259,6 +307,38 @@ def notification_for_agent(
         buttons=(("Open", on_open), ("Snooze", on_snooze)),
         on_clicked=on_open,
     )
+
+
+def notification_for_due(
+    event: SecretDue, now: float, *, on_open: Callable[[], None], on_snooze: Callable[[], None]
+) -> Notification:
+    """Put a secret that is to be renewed into a notification, at the wall-clock time `now`. Pure."""
+    return Notification(
+        key=f"due:{event.name}",
+        title=due_title(event.name),
+        body=due_body(event.due - now),
+        buttons=(("Open", on_open), ("Snooze", on_snooze)),
+        on_clicked=on_open,
+    )
+
+
+def notification_for_vault(
+    vault: VaultView, *, on_open: Callable[[], None], on_snooze: Callable[[], None]
+) -> Notification:
+    """Put the vault's trouble into a notification. Pure."""
+    return Notification(
+        key="vault",
+        title="The vault is in trouble",
+        body="\n".join(filter(None, (message(vault.reason), message(vault.hint)))) or "The Keys page says more.",
+        buttons=(("Open", on_open), ("Snooze", on_snooze)),
+        on_clicked=on_open,
+    )
+
+
+def _is_still_due(event: SecretDue, vault: VaultView) -> bool:
+    """Return whether a secret still has the due date that was told of; in a closed vault nobody knows."""
+    secret = next((each for each in vault.secrets if each.name == event.name), None)
+    return secret.due == event.due if secret is not None else vault.state is not VaultState.OPEN
 
 
 def _is_paused(snapshot: Snapshot) -> bool:

@@ -36,6 +36,16 @@ def agent_title(agent: str, *, failed: bool) -> str:
     return words.clip(f'Agent "{name}" {"has failed" if failed else "works again"}', TITLE_LENGTH)
 
 
+def due_title(name: str) -> str:
+    """Say in one line of at most 80 characters that a secret is to be renewed."""
+    return words.clip(f"{words.clip(words.one_line(name), _NAME_LENGTH)} is to be renewed", TITLE_LENGTH)
+
+
+def due_body(seconds: float) -> str:
+    """Say when that is due, by what is left until then, and where it is done."""
+    return f"{words.sentence(words.due(seconds))}. Make a new one at its provider, and put that into the vault."
+
+
 def _title(event: VerdictChanged) -> str:
     if event.trouble is not None:
         return words.sentence(words.verdict(event.trouble))

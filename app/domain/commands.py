@@ -159,10 +159,14 @@ class ReplaceRecoveryCode(PrivateCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaiseWindow(Command):
-    """Show the window, on a test where one is named. Answer: None."""
+    """Show the window: on a test where one is named, else on a page (`now`, `tests`, `keys`, `log`) where one is.
+
+    Answer: None. A page that there is none of leaves the window where it was.
+    """
 
     project: str | None = None
     nodeid: str | None = None
+    page: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from app.keys.anchor import Anchor
     from app.keys.document import Read
 
+KEYCHAIN = "keychain"
+"""The kind of slot whose place keeps the anchor too."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -32,12 +35,14 @@ class Anchoring:
 
     Attributes:
         trouble: Why the anchor could not be asked or moved on; None while all is well.
+        is_lost: Whether nothing was remembered of a vault that the keychain opens, and so must have remembered.
     """
 
     def __init__(self, anchor: Anchor, access: AccessLog) -> None:
         self.trouble: KeychainError | None = None
         self._anchor = anchor
         self._access = access
+        self.is_lost = False
         self._compared = False
 
     def recall(self) -> Anchored | None:
@@ -71,6 +76,8 @@ class Anchoring:
         """
         anchored = self.recall()
         if anchored is None:
+            kinds = {record.kind for record in read.document.slots}
+            self.is_lost = self._compared and KEYCHAIN in kinds and read.document.generation > 0
             return self._compared
         self._compared = False
         newest = is_newest(read, anchored)

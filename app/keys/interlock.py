@@ -9,11 +9,12 @@ import os
 import sys
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 WAIT_S = 5.0
@@ -33,6 +34,7 @@ class Interlock:
         self._path = path
         self._turn = threading.Lock()
         self._descriptor: int | None = None
+        self._closing: Callable[[], object] = _nothing
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -54,6 +56,8 @@ class Interlock:
         while True:
             if self._descriptor is None:
                 self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+                # Also closed with this object, whoever drops it.
+                self._closing = weakref.finalize(self, os.close, self._descriptor)
             if not _taken(self._descriptor):
                 if time.monotonic() >= deadline:
                     raise TimeoutError(f"{self._path} is locked by another program")
@@ -62,8 +66,7 @@ class Interlock:
                 return self._descriptor
             else:
                 # Others would make and lock a new file, and so do we.
-                os.close(self._descriptor)
-                self._descriptor = None
+                self._drop()
 
     def _is_removed(self, descriptor: int) -> bool:
         held = os.fstat(descriptor)
@@ -77,9 +80,15 @@ class Interlock:
     def close(self) -> None:
         """Close the file; it is opened again when needed."""
         with self._turn:
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
+            self._drop()
+
+    def _drop(self) -> None:
+        self._closing()
+        self._descriptor, self._closing = None, _nothing
+
+
+def _nothing() -> None:
+    return
 
 
 if sys.platform == "win32":

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import structlog
 
-from app.domain.errors import SecretError, VaultError, VaultLocked, VaultMissing
+from app.domain.errors import SecretError, SlotClosed, VaultError, VaultLocked, VaultMissing
 from app.domain.events import VaultChanged
-from app.domain.keys import SecretView, SlotView, VaultState, VaultView
+from app.domain.keys import KeychainState, SecretView, SlotView, VaultState, VaultView
+from app.engine.tasks import spawn
 from app.engine.workers import WorkerPool
 from app.keys.accesslog import Action
+from app.keys.document import parse
 from app.keys.slotchange import change_slots
 from app.keys.slots.passphrase import PassphraseSlot
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
 from app.keys.vault import NewSlot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from app.domain.errors import KeychainError
     from app.domain.events import Event
     from app.engine.clock import Clock
     from app.engine.redaction import Redactor
     from app.keys.accesslog import Report
+    from app.keys.document import SlotRecord
     from app.keys.slots.slot import Slot
     from app.keys.usual import UsualVault
 
@@ -99,6 +103,8 @@ class KeyManager:
         self._turn = asyncio.Lock()
         self._log_size = -1
         self._read: dict[str, tuple[float, str]] = {}
+        self._slot_trouble: SlotClosed | None = None
+        self._given_up = asyncio.Event()
         self.used_at = clock.monotonic()
 
     @property
@@ -106,12 +112,59 @@ class KeyManager:
         """The vault as it was told last."""
         return self._view
 
+    @property
+    def trouble(self) -> tuple[str, str]:
+        """What is not as it should be about an open vault, and what to do; empty when all is well."""
+        if self._slot_trouble is not None:
+            return self._slot_trouble.message, self._slot_trouble.hint
+        if self._view.state is VaultState.OPEN and self._vault.is_anchor_lost:
+            return ANCHOR_LOST
+        anchor = self._vault.anchor_trouble if self._view.state is VaultState.OPEN else None
+        return anchor_words(anchor, self._view.slots) if anchor is not None else ("", "")
+
     async def unlock(self) -> VaultState:
         """Open the vault by what the system has, and return how it stands then. Raises nothing: the view tells why."""
-        return await self._open(lambda: self._vault.unlock(self._usual.own))
+        async with self._turn:
+            self.used_at = self._clock.monotonic()
+            if self._vault.is_open:
+                return self._view.state
+            offers = await self._call(self._offers)
+            self._show(VaultView(VaultState.OPENING, offers=offers))
+            waits = VaultView(VaultState.WAITING, "Waiting for the system's keychain.", _MAY_ASK, offers)
+            notice = asyncio.get_running_loop().call_later(NOTICE_S, self._show, waits)
+            try:
+                await self._attempt(offers)
+            finally:
+                notice.cancel()
+            return self._view.state
+
+    async def _attempt(self, offers: tuple[str, ...]) -> None:
+        """Open the vault by what the system has, until that is given up."""
+        given_up = self._given_up = asyncio.Event()
+        wanted = partial(_is_unset, given_up)
+        call = self._begun(partial(self._vault.unlock, self._usual.openers, wanted=wanted))
+        waiting = spawn(given_up.wait(), name="the keychain is given up")
+        either: list[asyncio.Future[Any]] = [call, waiting]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if not call.done():
+            # Its thread is left behind: what it still brings about is refused.
+            call.add_done_callback(_unheard)
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = WorkerPool(1, name="vault")
+            self._show(VaultView(VaultState.LOCKED, "The system's keychain was given up.", "Try again.", offers))
+            return
+        try:
+            call.result()
+        except VaultError as error:
+            self._show(_why(error, offers))
+        else:
+            await self._tell()
 
     async def unlock_by(self, slot: Slot) -> None:
         """Open the vault by what a person gave; with the recovery code, make the system's own slots anew.
+
+        An opening that still waits for the system's keychain is given up.
 
         Raises:
             VaultError: It does not open.
@@ -119,31 +172,43 @@ class KeyManager:
 
         def opened() -> None:
             self._vault.unlock([slot])
+            self._slot_trouble = None
             if slot.kind == RecoverySlot.kind:
                 own = self._usual.own
                 kinds = {each.kind for each in own}
-                change_slots(self._vault, add=own, goes=lambda record: record.kind in kinds, keepers=own)
+                try:
+                    change_slots(self._vault, add=own, goes=lambda record: record.kind in kinds, keepers=own)
+                except SlotClosed as closed:
+                    self._slot_trouble = closed
 
+        self._given_up.set()
         async with self._turn:
+            self.used_at = self._clock.monotonic()
             await self._call(opened)
             await self._tell()
 
     async def lock(self) -> None:
-        """Forget the vault's keys, until it is opened again."""
+        """Forget the vault's keys, until it is opened again; an opening that goes on is given up."""
+        self._given_up.set()
         async with self._turn:
             await self._call(self._vault.lock)
-            offers = tuple(each.kind for each in self._view.slots)
-            self._show(VaultView(VaultState.LOCKED, "You locked the vault.", "Unlock it when it is needed.", offers))
+            if self._view.state is VaultState.OPEN:
+                offers = tuple(dict.fromkeys(each.kind for each in self._view.slots))
+                self._show(
+                    VaultView(VaultState.LOCKED, "You locked the vault.", "Unlock it when it is needed.", offers)
+                )
 
     async def aclose(self) -> None:
         """Lock the vault, and leave its thread behind if that takes too long."""
+        self._given_up.set()
         try:
-            async with asyncio.timeout(NOTICE_S):
+            async with asyncio.timeout(NOTICE_S), self._turn:
                 await self._call(self._vault.lock)
         except TimeoutError:
             _log.warning("the vault was left without locking it: the system keychain does not answer")
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
+            self._usual.log.close()
 
     async def secret(self, name: str, *, why: str) -> str:
         """Return a secret's value; see Secrets."""
@@ -241,7 +306,8 @@ class KeyManager:
             if self._vault.is_open:
                 await self._tell()
             elif self._view.state in (VaultState.NONE, VaultState.OPEN) and self._vault.exists:
-                self._show(VaultView(VaultState.LOCKED, "The vault is locked.", "Unlock it."))
+                offers = await self._call(self._offers)
+                self._show(VaultView(VaultState.LOCKED, "The vault is locked.", "Unlock it.", offers))
 
     async def verify_log(self) -> Report:
         """Prove the access log.
@@ -257,31 +323,6 @@ class KeyManager:
 
     # Inside
 
-    async def _open(self, way: Callable[[], object]) -> VaultState:
-        async with self._turn:
-            self.used_at = self._clock.monotonic()
-            if self._vault.is_open:
-                return self._view.state
-            self._show(VaultView(VaultState.OPENING))
-            waiting = asyncio.get_running_loop().call_later(
-                NOTICE_S,
-                self._show,
-                VaultView(
-                    VaultState.WAITING, "Waiting for the system's keychain.", "It may be asking for its password."
-                ),
-            )
-            try:
-                await self._call(way)
-            except VaultError as error:
-                waiting.cancel()
-                self._show(_why(error))
-            else:
-                waiting.cancel()
-                await self._tell()
-            finally:
-                waiting.cancel()
-            return self._view.state
-
     async def _changed(self, change: Callable[[], object]) -> None:
         self.used_at = self._clock.monotonic()
         async with self._turn:
@@ -292,7 +333,15 @@ class KeyManager:
         try:
             self._show(await self._call(self._seen))
         except VaultError as error:
-            self._show(_why(error))
+            self._show(_why(error, await self._call(self._offers)))
+
+    def _offers(self) -> tuple[str, ...]:
+        """Return the kinds of slots that the vault has, which needs no key; empty when it cannot be read."""
+        try:
+            slots = parse(self._usual.file.read()).document.slots
+        except VaultError:
+            return ()
+        return tuple(dict.fromkeys(each.kind for each in slots))
 
     def _seen(self) -> VaultView:
         """Return the view of an open vault. Called in the thread."""
@@ -330,13 +379,43 @@ class KeyManager:
             self._publish(VaultChanged(at=self._clock.wall(), vault=view))
 
     async def _call(self, fn: Callable[[], T]) -> T:
-        return await asyncio.wrap_future(self._pool.submit(fn))
+        return await self._begun(fn)
+
+    def _begun(self, fn: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.wrap_future(self._pool.submit(fn))
 
 
-def _why(error: VaultError) -> VaultView:
+ANCHOR_LOST = (
+    "The system's keychain no longer knew which vault is the newest: an older one may have been put in its place.",
+    "Look whether your keys are what you expect; the backups: watchkeeper keys restore",
+)
+
+_MAY_ASK = "It may be asking for its password, perhaps behind another window."
+
+
+def _is_unset(event: asyncio.Event) -> bool:
+    return not event.is_set()
+
+
+def _unheard(call: asyncio.Future[SlotRecord]) -> None:
+    if not call.cancelled() and (error := call.exception()) is not None:
+        _log.info("an opening that was given up has ended", reason=str(error))
+
+
+def anchor_words(trouble: KeychainError, slots: Sequence[SlotView]) -> tuple[str, str]:
+    """Return why it cannot be told whether the vault is the newest, and what to do.
+
+    Both are empty for a vault that was made without a keychain, on a machine that has none.
+    """
+    if trouble.state == KeychainState.ABSENT and not any(each.kind == "keychain" for each in slots):
+        return "", ""
+    return f"Whether the vault is the newest cannot be told: {trouble.message}", trouble.hint
+
+
+def _why(error: VaultError, offers: tuple[str, ...] = ()) -> VaultView:
     """Return the view of a vault that did not open."""
     if isinstance(error, VaultMissing):
         return VaultView(VaultState.NONE)
     if isinstance(error, VaultLocked):
-        return VaultView(VaultState.LOCKED, error.message, error.hint, error.kinds)
-    return VaultView(VaultState.TROUBLE, error.message, error.hint)
+        return VaultView(VaultState.LOCKED, error.message, error.hint, error.kinds or offers)
+    return VaultView(VaultState.TROUBLE, error.message, error.hint, offers)

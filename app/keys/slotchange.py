@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from app.domain.errors import SlotClosed
+from app.domain.errors import SlotClosed, VaultError
 from app.keys.accesslog import Action
 from app.keys.opening import new_record
 
@@ -48,12 +48,22 @@ def change_slots(
     try:
         vault.change(Action.SLOTS, "", changed)
     except BaseException:
+        in_file = _slots_in_file(vault)
         for slot, record in made:
-            with suppress(SlotClosed):
-                slot.discard(record.body)
+            if in_file is not None and record.id not in in_file:
+                with suppress(SlotClosed):
+                    slot.discard(record.body)
         raise
     for record in gone:
         for slot in keepers:
             if slot.kind == record.kind:
                 with suppress(SlotClosed):
                     slot.discard(record.body)
+
+
+def _slots_in_file(vault: Vault) -> set[str] | None:
+    """Return the ids of the slots that the file holds now; None when that cannot be told."""
+    try:
+        return {record.id for record in vault.contents.document.slots}
+    except VaultError:
+        return None

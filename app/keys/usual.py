@@ -31,6 +31,7 @@ class UsualVault:
         log: Its access log.
         keychain: The system's.
         own: The slots that need no person, as this system has them, the best first.
+        servers: Those of servers, as the settings name them.
     """
 
     vault: Vault
@@ -38,9 +39,17 @@ class UsualVault:
     log: AccessLog
     keychain: Keychain
     own: tuple[Slot, ...]
+    servers: tuple[Slot, ...] = ()
+
+    @property
+    def openers(self) -> tuple[Slot, ...]:
+        """All that may open it without a person."""
+        return (*self.own, *self.servers)
 
 
-def usual_vault(folder: Path, clock: Clock, *, program: str, with_person: bool) -> UsualVault:
+def usual_vault(
+    folder: Path, clock: Clock, *, program: str, with_person: bool, servers: tuple[Slot, ...] = ()
+) -> UsualVault:
     """Return the vault in a folder, which need not exist.
 
     Args:
@@ -48,6 +57,7 @@ def usual_vault(folder: Path, clock: Clock, *, program: str, with_person: bool) 
         clock: Time.
         program: What this program is called in the access log.
         with_person: True when somebody can answer if the system asks for the keychain's password.
+        servers: The slots of servers, as the settings name them.
     """
     keychain = Keychain(attended=with_person)
     log = AccessLog(folder, clock, program=program)
@@ -56,4 +66,4 @@ def usual_vault(folder: Path, clock: Clock, *, program: str, with_person: bool) 
     own: list[Slot] = [KeychainSlot(keychain)]
     if sys.platform == "win32":
         own.append(DpapiSlot())
-    return UsualVault(vault, file, log, keychain, tuple(own))
+    return UsualVault(vault, file, log, keychain, tuple(own), servers)

@@ -103,6 +103,11 @@ class Vault:
         return self._opened is not None
 
     @property
+    def is_anchor_lost(self) -> bool:
+        """True when the keychain had nothing of this vault, though it must have: an older file may be in its place."""
+        return self._anchoring.is_lost
+
+    @property
     def backups(self) -> tuple[Backup, ...]:
         """The files before this one, the newest first."""
         return self._file.backups()
@@ -140,12 +145,16 @@ class Vault:
             self._write(Contents.new(master, now).with_slots(records), generation=None)
             self._tell(Action.CREATE)
 
-    def unlock(self, openers: Sequence[Slot]) -> SlotRecord:
+    def unlock(self, openers: Sequence[Slot], *, wanted: Callable[[], bool] = lambda: True) -> SlotRecord:
         """Open the vault with the first of these that does, and return the slot that it opened.
+
+        Args:
+            openers: Tried in this order.
+            wanted: Asked when one has answered, which may take long: nothing is opened when it says no.
 
         Raises:
             VaultMissing: There is none.
-            VaultLocked: None of them opens it; tells why for each slot.
+            VaultLocked: None of them opens it; tells why for each slot. Or it is no longer wanted.
             VaultDamaged: The file is not what it was.
             VaultRolledBack: The file is older than what the anchor remembers.
             VaultError: It cannot be read.
@@ -153,6 +162,8 @@ class Vault:
         # What asks a person or a keychain does so before the lock is taken.
         record, master = open_slots(parse(self._file.read()), openers)
         with self._turn, self._file.held():
+            if not wanted():
+                raise VaultLocked("The vault was not opened: that was given up.", "Try again.")
             self._file.sweep()
             read = parse(self._file.read())
             if read.document.master != master.id:
@@ -161,7 +172,8 @@ class Vault:
             to_be_moved = self._anchoring.compare(read)
             self._opened = opened
             try:
-                self._tell(Action.UNLOCK, result=record.kind)
+                unknown = ", and the keychain did not remember it" if self._anchoring.is_lost else ""
+                self._tell(Action.UNLOCK, result=f"{record.kind}{unknown}")
                 if to_be_moved:
                     self._anchoring.move(read)
             except VaultIOError:
@@ -258,11 +270,13 @@ class Vault:
             VaultLocked: It is not open.
             VaultError: It cannot be written; it is as it was.
         """
+        old: dict[str, SlotRecord] = {}
 
         def changed(contents: Contents, now: int) -> Contents:
             master = new_master(contents.document.vault, now)
             records = []
             for record in contents.document.slots:
+                old[record.id] = record
                 slot = slots.get(record.id)
                 if slot is None or slot.kind != record.kind:
                     raise SlotClosed(
@@ -275,9 +289,13 @@ class Vault:
             return contents.with_new_master(master, now).with_slots(records)
 
         with self._turn:
-            old = self._fresh().master
+            before = self._fresh().master
             self.change(Action.ROTATE_MASTER, "", changed)
-            old.wipe()
+            before.wipe()
+            for record in old.values():
+                # What opens the old master key outside is of no use any more, except to a thief of an old backup.
+                with suppress(SlotClosed):
+                    slots[record.id].discard(record.body)
 
     def restore(self, backup: Backup) -> None:
         """Take the secrets of a backup in the place of those that are there; keys and slots stay as they are.
@@ -289,7 +307,7 @@ class Vault:
         """
 
         def changed(contents: Contents, now: int) -> Contents:
-            return contents.with_secrets_of(self._older(parse(self._file.read_backup(backup)), contents), now)
+            return contents.with_secrets_of(self._older(_read_of(self._file, backup), contents), now)
 
         self.change(Action.RESTORE, "", changed)
 
@@ -302,7 +320,7 @@ class Vault:
             VaultError: It cannot be read.
         """
         with self._turn:
-            self._older(parse(self._file.read_backup(backup)), self._fresh().contents)
+            self._older(_read_of(self._file, backup), self._fresh().contents)
 
     def restore_whole(self, backup: Backup, openers: Sequence[Slot]) -> SlotRecord:
         """Put a backup in the place of a file that is lost or damaged, which is kept aside. The vault is open then.
@@ -317,7 +335,7 @@ class Vault:
             VaultDamaged: The backup is.
             VaultError: It cannot be written.
         """
-        read = parse(self._file.read_backup(backup))
+        read = _read_of(self._file, backup)
         record, master = open_slots(read, openers)
         contents = Contents.of(read, master)
         with self._turn, self._file.held():
@@ -325,7 +343,7 @@ class Vault:
                 self._keep_aside(master, openers)
             remembered = self._anchoring.recall()
             known = [remembered.generation] if remembered is not None else []
-            generation = max((*known, *(each.generation for each in self.backups)), default=0)
+            generation = max((*known, *(each.generation or 0 for each in self.backups)), default=0)
             following = contents.following(read.digest, after=generation, remembered=remembered)
             self._write(following, generation=None)
             self._tell(Action.RESTORE)
@@ -512,3 +530,16 @@ class Vault:
         if self._opened is not None:
             master = self._opened.master
             self._access.append(Access(action, name, result, why), key_id=master.id, key=master.log_key)
+
+
+def _read_of(file: VaultFile, backup: Backup) -> Read:
+    """Return what a backup holds.
+
+    Raises:
+        VaultDamaged: It is damaged, or of another save than its name says: somebody has renamed it.
+        VaultError: It cannot be read.
+    """
+    read = parse(file.read_backup(backup))
+    if backup.generation is not None and read.document.generation != backup.generation:
+        raise VaultDamaged(f"The backup {backup.path.name} is not the one that its name says.", "Take another one.")
+    return read

@@ -46,11 +46,12 @@ class Backup:
     """One of the files before.
 
     Attributes:
+        generation: Which save, as its name says; None for a file that is named otherwise.
         saved_at: When it was made a backup, in seconds since the epoch.
     """
 
     path: Path
-    generation: int
+    generation: int | None
     saved_at: float
 
 
@@ -177,7 +178,7 @@ class VaultFile:
                 if match := _BACKUP.match(path.name):
                     with suppress(OSError):
                         found.append(Backup(path, int(match["generation"]), path.stat().st_mtime))
-        return tuple(sorted(found, key=lambda each: (each.generation, each.saved_at), reverse=True))
+        return tuple(sorted(found, key=lambda each: (each.generation or 0, each.saved_at), reverse=True))
 
     def sweep(self) -> None:
         """Remove what writers that were killed left."""

@@ -99,6 +99,8 @@ class Desk:
         window.open()
         if command.project is not None:
             window.show_test(command.project, command.nodeid)
+        elif command.page is not None:
+            window.show_page(command.page)
 
     def _without_tray(self) -> None:
         hint = "The icon appears by itself when a tray comes (on GNOME: with the AppIndicator extension)."

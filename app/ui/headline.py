@@ -92,7 +92,10 @@ def _attention(snapshot: Snapshot, now: float) -> tuple[str, str]:
         if trouble and trouble.verdict:
             return f"{project.name}: {words.verdict(trouble.verdict)}", words.one_line(trouble.message)
     broken = (AgentState.FAILED, AgentState.ABANDONED)
-    agent = next(a for a in snapshot.agents.values() if a.state in broken)
+    agent = next((a for a in snapshot.agents.values() if a.state in broken), None)
+    if agent is None:
+        vault = snapshot.vault
+        return "The vault is in trouble", words.one_line(f"{_sentence(vault.reason)}{vault.hint}")
     name, reason = words.agent_name(agent.name), words.one_line(agent.reason)
     if agent.state is AgentState.ABANDONED:
         return f"The agent {name} did not stop", reason

@@ -80,6 +80,8 @@ def _tooltip(snapshot: Snapshot, now: float) -> str:
     tail = [words.ago(now - max(ended))] if ended else []
     if agents:
         tail.append(f"{sum(a.state.is_alive for a in agents)} of {words.plural(len(agents), 'agent', 'agents')} alive")
+    vault = words.vault_word(snapshot.vault.state)
+    tail += [vault] if vault else []
     end = " \u00b7 ".join(["", *tail]) if tail else ""
     return words.clip(words.clip(words.one_line(" \u00b7 ".join(parts)), TOOLTIP_LIMIT - len(end)) + end, TOOLTIP_LIMIT)
 
@@ -88,6 +90,12 @@ def _entries(snapshot: Snapshot, now: float) -> tuple[MenuEntry, ...]:
     agents = agents_on_duty(snapshot)
     entries = [_entry("headline", "verdict", headline(snapshot, now).line, RaiseWindow())]
     entries += _red_entries(snapshot)
+    vault = words.vault(snapshot.vault)
+    entries += (
+        [_entry("vault", "vault", vault, RaiseWindow(page="keys"), vault if len(vault) > ENTRY_LIMIT else "")]
+        if vault
+        else []
+    )
     entries += [
         _entry(
             f"agent:{agent.name}",

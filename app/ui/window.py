@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 TICK_MS = 1_000
 ERROR_SHOWN_MS = 10_000
 _SIDEBAR_WIDTH = 172
-PAGES = (("now", "Now"), ("tests", "Tests"), ("log", "Log"))
+PAGES = (("now", "Now"), ("tests", "Tests"), ("keys", "Keys"), ("log", "Log"))
 
 
 class Window(QMainWindow):
@@ -96,7 +96,7 @@ class Window(QMainWindow):
 
     @property
     def page(self) -> str:
-        """The page that is looked at: `now`, `tests` or `log`; empty before the first."""
+        """The page that is looked at: `now`, `tests`, `keys` or `log`; empty before the first."""
         return self._page
 
     def page_widget(self, name: str) -> Page:
@@ -125,7 +125,9 @@ class Window(QMainWindow):
         page.show_test(project, nodeid)
 
     def show_page(self, name: str) -> None:
-        """Look at a page: `now`, `tests` or `log`."""
+        """Look at a page: `now`, `tests`, `keys` or `log`. Any other name changes nothing: it may come from outside."""
+        if name not in self._nav:
+            return
         page = self.page_widget(name)
         self._page = name
         self._nav[name].setChecked(True)
@@ -175,6 +177,10 @@ class Window(QMainWindow):
             from app.ui.pages.tests import TestsPage  # noqa: PLC0415 - likewise
 
             page = TestsPage(self._context, self._theme)
+        elif name == "keys":
+            from app.ui.pages.keys import KeysPage  # noqa: PLC0415 - likewise
+
+            page = KeysPage(self._context, self._theme)
         else:
             from app.ui.pages.log import LogPage  # noqa: PLC0415 - likewise
 
@@ -248,9 +254,10 @@ class Window(QMainWindow):
 
     def _status_text(self, snapshot: Snapshot) -> str:
         now = self._context.clock.wall()
+        lines = [words.sentence(words.vault_word(snapshot.vault.state))]
         if snapshot.snoozed_until > now:
-            return f"Notifications are silent for {words.time_left(snapshot.snoozed_until - now)}"
-        return ""
+            lines.append(f"Notifications are silent for {words.time_left(snapshot.snoozed_until - now)}")
+        return "\n".join(filter(None, lines))
 
     @Slot()
     def _show_ages(self) -> None:

@@ -26,6 +26,7 @@ _NO_TESTS_RAN = 5  # pytest's exit code
 # A hang that pytest's own limit for each test cannot end must not use up all of CI's time.
 _LIMIT_S = 20 * 60.0
 _FULL_LIMIT_S = 3 * 3600.0
+_BY_TWO = ("-n", "2", "--dist", "loadfile")
 _PATIENCE_S = 15.0
 
 
@@ -170,10 +171,17 @@ def plan(
         Check("lint-imports", (str(environment.script("lint-imports")),)),
         Check(
             "tests",
-            (*pytest, "-m", f"not desktop and not postgres and not windows{slow}", "--ignore=tests/desktop"),
+            (
+                *pytest,
+                "-m",
+                f"not desktop and not postgres and not windows and not vault{slow}",
+                "--ignore=tests/desktop",
+            ),
             offscreen,
             counts=True,
         ),
+        # Each of these keeps to a folder of its own and asks no clock, so that two at once disturb nobody.
+        Check("vault tests", (*pytest, *_BY_TWO, "-m", f"vault{slow}"), offscreen, counts=True),
     ]
     if desktop:
         session = (python, "tests/desktop/session.py")

@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.alerts.desktop import DesktopAlerts, notification_for, notification_for_agent
+from app.alerts.desktop import (
+    DesktopAlerts,
+    notification_for,
+    notification_for_agent,
+    notification_for_due,
+    notification_for_vault,
+)
 from app.domain.agents import AgentState
 from app.domain.commands import RaiseWindow, Snooze
 from app.domain.coverage import ChangedLines, Coverage, FileCoverage
@@ -21,14 +27,18 @@ from app.domain.events import (
     AgentResumed,
     ChangeCovered,
     CoverageMeasured,
+    KeyRotated,
     ProjectWatched,
     RunStaged,
     RunStarted,
+    SecretDue,
     StopBegan,
     TestChecked,
     TestsRan,
+    VaultChanged,
     VerdictChanged,
 )
+from app.domain.keys import SecretView, VaultState, VaultView
 from app.domain.verdicts import Cause, CauseKind, Check, Outcome, Stage, TestResult, Verdict
 from app.engine.bus import Bus
 
@@ -448,6 +458,161 @@ async def test_a_start_is_no_recovery(alerts: Alerted) -> None:
         await _settle()
 
     assert screen.shown == []
+
+
+DAMAGED = VaultView(VaultState.TROUBLE, "The vault's file is not what was written.", "Put a backup in place.")
+
+
+def _vault(state: VaultState, reason: str = "", *secrets: SecretView) -> VaultChanged:
+    return VaultChanged(at=0, vault=VaultView(state, reason, secrets=secrets))
+
+
+@given(st.text(), st.integers(-(10**10), 10**10))
+def test_any_secret_gives_a_title_and_a_body_that_fit(name: str, due: int) -> None:
+    """However long a name is, the title is one line of at most 80 characters that says what is to be done."""
+    note = notification_for_due(SecretDue(at=0, name=name, due=due), 0.0, on_open=_nothing, on_snooze=_nothing)
+
+    assert len(note.title) <= 80
+    assert note.title.isprintable()
+    assert note.title.endswith("is to be renewed")
+    assert note.body.endswith("put that into the vault.")
+    assert not note.urgent
+
+
+@given(st.text(), st.text())
+def test_any_trouble_of_the_vault_gives_a_body_that_fits(reason: str, hint: str) -> None:
+    """Whatever is said of it, there is something to read, and not too much."""
+    note = notification_for_vault(VaultView(VaultState.TROUBLE, reason, hint), on_open=_nothing, on_snooze=_nothing)
+
+    assert note.title == "The vault is in trouble"
+    assert note.body.strip()
+    assert len(note.body) <= 700
+    assert not note.urgent
+
+
+async def test_a_secret_that_is_due_is_told_by_name(alerts: Alerted, fake_clock: Any) -> None:
+    """Each secret has its own place, and what is due later is told by what is left."""
+    screen = Screen()
+    now = int(fake_clock.wall())
+
+    async with alerts(screen) as bus:
+        bus.publish(SecretDue(at=0, name="DEEPSEEK_API_KEY", due=now - 3 * 86_400))
+        bus.publish(SecretDue(at=0, name="SENTRY_DSN", due=now + 7 * 86_400 + 60))
+        titles = await screen.titles(2)
+
+    assert titles == ["DEEPSEEK_API_KEY is to be renewed", "SENTRY_DSN is to be renewed"]
+    assert [each.body.split(".")[0] for each in screen.shown] == ["Overdue for 3 days", "In 7 days"]
+    assert screen.shown[0].key != screen.shown[1].key
+
+
+async def test_what_came_due_in_the_silence_is_told_after_it(alerts: Alerted, fake_clock: Any) -> None:
+    """It is told once for each due date, so it must not get lost; what was renewed meanwhile is no news."""
+    screen = Screen()
+
+    async with alerts(screen) as bus:
+        await bus.send(Snooze(seconds=60))
+        bus.publish(SecretDue(at=0, name="OLD", due=100))
+        bus.publish(SecretDue(at=0, name="RENEWED", due=100))
+        bus.publish(SecretDue(at=0, name="REMOVED", due=100))
+        bus.publish(_vault(VaultState.OPEN, "", SecretView("OLD", due=100), SecretView("RENEWED", due=900)))
+        await _settle()
+        in_the_silence = list(screen.shown)
+        await fake_clock.pass_time(61)
+        titles = await screen.titles(1)
+
+    assert in_the_silence == []
+    assert titles == ["OLD is to be renewed"]
+
+
+async def test_what_came_due_is_told_though_the_vault_is_locked_by_then(alerts: Alerted, fake_clock: Any) -> None:
+    """Nobody can look whether it was renewed, so it is rather told."""
+    screen = Screen()
+
+    async with alerts(screen) as bus:
+        await bus.send(Snooze(seconds=60))
+        bus.publish(SecretDue(at=0, name="OLD", due=100))
+        bus.publish(_vault(VaultState.LOCKED, "It was left alone."))
+        await fake_clock.pass_time(61)
+
+        assert await screen.titles(1) == ["OLD is to be renewed"]
+
+
+async def test_the_vaults_trouble_is_told_once_for_each_cause(alerts: Alerted) -> None:
+    """Trying again to no avail is no news; another cause is, and the same one after it was well."""
+    screen = Screen()
+    other = _vault(VaultState.TROUBLE, "The vault is not the newest.")
+
+    async with alerts(screen) as bus:
+        for number, event in enumerate(
+            (
+                VaultChanged(at=0, vault=DAMAGED),
+                _vault(VaultState.OPENING),
+                VaultChanged(at=0, vault=DAMAGED),
+                _vault(VaultState.WAITING),
+                other,
+                other,
+                _vault(VaultState.OPEN),
+                other,
+            )
+        ):
+            bus.publish(event)
+            await _settle()
+            if number == 0:
+                assert await screen.titles(1) == ["The vault is in trouble"]
+        await screen.titles(3)
+
+    bodies = [each.body.split(".")[0] for each in screen.shown]
+    assert bodies == ["The vault's file is not what was written", *["The vault is not the newest"] * 2]
+    assert screen.shown[0].body == "The vault's file is not what was written.\nPut a backup in place."
+
+
+async def test_trouble_in_the_silence_is_told_after_it_if_it_lasts(alerts: Alerted, fake_clock: Any) -> None:
+    """What stands at the end of a snooze is told, once."""
+    screen = Screen()
+
+    async with alerts(screen) as bus:
+        await bus.send(Snooze(seconds=60))
+        bus.publish(VaultChanged(at=0, vault=DAMAGED))
+        await _settle()
+        in_the_silence = list(screen.shown)
+        await fake_clock.pass_time(61)
+        after_it = await screen.titles(1)
+        bus.publish(VaultChanged(at=0, vault=DAMAGED))
+        await _settle()
+
+    assert in_the_silence == []
+    assert after_it == ["The vault is in trouble"]
+    assert len(screen.shown) == 1
+
+
+async def test_a_vault_that_locks_opens_or_rotates_is_no_news(alerts: Alerted) -> None:
+    """What needs nothing of a person is for the window."""
+    screen = Screen()
+
+    async with alerts(screen) as bus:
+        for state in (VaultState.OPENING, VaultState.WAITING, VaultState.LOCKED, VaultState.OPEN, VaultState.NONE):
+            bus.publish(_vault(state, "Some reason."))
+        bus.publish(KeyRotated(at=0))
+        await _settle()
+
+    assert screen.shown == []
+
+
+async def test_open_of_a_due_secret_opens_the_keys_page(alerts: Alerted) -> None:
+    """The button and a click lead to the page where the key can be renewed."""
+    screen = Screen()
+    raised: asyncio.Queue[RaiseWindow] = asyncio.Queue()
+
+    async with alerts(screen) as bus:
+        bus.handle(RaiseWindow, raised.put_nowait)
+        bus.publish(SecretDue(at=0, name="OLD", due=100))
+        bus.publish(VaultChanged(at=0, vault=DAMAGED))
+        await screen.titles(2)
+        for note in screen.shown:
+            _press(note, "Open")()
+        opened = [await asyncio.wait_for(raised.get(), 10) for _ in screen.shown]
+
+    assert opened == [RaiseWindow(page="keys")] * 2
 
 
 async def test_open_shows_the_first_test_that_broke(alerts: Alerted) -> None:

@@ -12,6 +12,7 @@ from app.domain import words
 from app.domain.agents import AgentState
 from app.domain.coverage import ChangedLines
 from app.domain.history import Why
+from app.domain.keys import VaultState, VaultView
 from app.domain.verdicts import Cause, CauseKind, Check, Outcome, Stage, Verdict
 
 
@@ -151,6 +152,46 @@ def test_every_state_has_words() -> None:
 
     assert all(said)
     assert words.cause(Cause(CauseKind.SAVE, ("src/a.py", "b.py", "c.py"))) == "after a.py and 2 more files were saved"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (12 * 86_400 + 3_600, "in 12 days"),
+        (86_400, "in 1 day"),
+        (86_399, "within a day"),
+        (0, "within a day"),
+        (-1, "overdue for a moment"),
+        (-3 * 86_400, "overdue for 3 days"),
+    ],
+)
+def test_what_is_due_is_told_by_what_is_left(seconds: float, expected: str) -> None:
+    """Before and after, in the largest unit."""
+    assert words.due(seconds) == expected
+
+
+def test_a_vault_is_mentioned_while_somebody_should_look_at_it() -> None:
+    """Locked, waiting and in trouble have words, and the trouble its cause; the other states have none."""
+    told = {state for state in VaultState if words.vault(VaultView(state))}
+    trouble = VaultView(VaultState.TROUBLE, "Its seal\ndoes not fit.")
+
+    assert told == {VaultState.LOCKED, VaultState.WAITING, VaultState.TROUBLE}
+    assert told == {state for state in VaultState if words.vault_word(state)}
+    assert words.vault(trouble) == "The vault is in trouble: Its seal does not fit"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("keychain", "system keychain"),
+        ("recovery", "recovery code"),
+        ("aws-kms", "AWS KMS"),
+        ("of-tomorrow", "of-tomorrow"),
+    ],
+)
+def test_a_way_to_open_the_vault_has_a_name_for_people(kind: str, said: str) -> None:
+    """One that is not known keeps its own."""
+    assert words.slot_kind(kind) == said
 
 
 def test_a_sentence_begins_with_a_capital_but_for_pytest() -> None:

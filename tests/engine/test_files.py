@@ -41,6 +41,52 @@ def test_the_mode_that_is_asked_for_is_given(tmp_path: Path) -> None:
     assert (tmp_path / "unit.service").stat().st_mode & 0o777 == 0o644
 
 
+def test_each_step_is_told_before_it_is_taken(tmp_path: Path) -> None:
+    """What lies in the folder at each step is what the steps before it left there."""
+    path = tmp_path / "state.json"
+    path.write_bytes(b"old")
+    told: list[tuple[str, bytes, list[int]]] = []
+
+    def tell(step: str) -> None:
+        temporaries = [each.stat().st_size for each in tmp_path.glob(".wk-*.tmp")]
+        told.append((step, path.read_bytes(), temporaries))
+
+    write_atomic(path, b"newer", on_step=tell)
+
+    assert told == [
+        ("create", b"old", []),
+        ("write", b"old", [0]),
+        ("sync", b"old", [5]),
+        ("replace", b"old", [5]),
+        ("sync folder", b"newer", []),
+    ]
+
+
+def test_what_need_not_outlive_a_power_cut_takes_no_step_of_syncing(tmp_path: Path) -> None:
+    """Without `sync` neither the file nor the folder is waited for."""
+    told: list[str] = []
+
+    write_atomic(tmp_path / "state.json", b"content", sync=False, on_step=told.append)
+
+    assert told == ["create", "write", "replace"]
+
+
+def test_whoever_is_told_of_a_step_can_stop_it(tmp_path: Path) -> None:
+    """An error on the way to the replacement leaves the old content and no temporary."""
+    path = tmp_path / "state.json"
+    path.write_bytes(b"old")
+
+    def stop(step: str) -> None:
+        if step == "replace":
+            raise InterruptedError(step)
+
+    with pytest.raises(InterruptedError):
+        write_atomic(path, b"new", on_step=stop)
+
+    assert path.read_bytes() == b"old"
+    assert [each.name for each in tmp_path.iterdir()] == ["state.json"]
+
+
 @given(old=st.binary(max_size=1000), new=st.binary(max_size=1000))
 def test_a_file_is_replaced_whole(tmp_path_factory: pytest.TempPathFactory, old: bytes, new: bytes) -> None:
     """Whatever was there before, what is there after is the new content alone."""

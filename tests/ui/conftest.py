@@ -12,6 +12,7 @@ from app.domain import commands, events
 from app.domain.agents import AgentState
 from app.domain.coverage import ChangedLines, Coverage, FileCoverage
 from app.domain.history import LogLine, TestDetail, TestMoment, Why
+from app.domain.keys import SecretView, SlotView, VaultState, VaultView
 from app.domain.snapshot import Snapshot, reduce
 from app.domain.verdicts import Cause, CauseKind, Check, Outcome, Stage, TestResult, TestState, Verdict
 from app.engine.bus import Bus
@@ -50,6 +51,53 @@ COVERAGE = Coverage(
         )
     )
 )
+
+
+DAY = 86_400
+SECRETS = (
+    SecretView(
+        "DEEPSEEK_API_KEY",
+        group="DEEPSEEK_API_KEY",
+        notes="the team account",
+        renewed=int(NOW) - 120 * DAY,
+        due=int(NOW) - 3 * DAY,
+        read_at=NOW - 140,
+        read_by="tests agent",
+    ),
+    SecretView(
+        "DEEPSEEK_API_KEY_1",
+        group="DEEPSEEK_API_KEY",
+        notes="spare",
+        renewed=int(NOW) - 20 * DAY,
+        due=int(NOW) + 9 * DAY + 60,
+        read_at=NOW - 4000,
+        read_by="watchkeeper keys run",
+    ),
+    SecretView("AWS_SECRET_ACCESS_KEY", notes="deploys of the shop", renewed=int(NOW) - 400 * DAY),
+    SecretView("SENTRY_DSN", created=int(NOW) - 2 * DAY, due=int(NOW) + 88 * DAY + 60),
+)
+VAULTS = {
+    "none": VaultView(),
+    "opening": VaultView(VaultState.OPENING, offers=("keychain", "recovery")),
+    "waiting": VaultView(VaultState.WAITING, offers=("keychain", "passphrase", "recovery")),
+    "locked": VaultView(
+        VaultState.LOCKED,
+        "The system keychain is locked.",
+        "Unlock it, or open the vault in another way.",
+        ("keychain", "passphrase", "recovery"),
+    ),
+    "trouble": VaultView(
+        VaultState.TROUBLE, "The vault's file is not what was written.", "Put a backup in place.", ("recovery",)
+    ),
+    "open": VaultView(
+        VaultState.OPEN,
+        secrets=SECRETS,
+        slots=(SlotView("a", "keychain"), SlotView("b", "recovery")),
+        rotated=int(NOW) - 12 * DAY,
+        rotation_due=int(NOW) + 18 * DAY + 60,
+    ),
+    "empty": VaultView(VaultState.OPEN),
+}
 
 
 def fold(snapshot: Snapshot, *happened: events.Event) -> Snapshot:
@@ -92,11 +140,13 @@ class Story:
     paused: Snapshot
     trouble: Snapshot
     failed: Snapshot
+    vaults: dict[str, Snapshot]
 
     def all(self) -> dict[str, Snapshot]:
         """Each snapshot by its name."""
         names = ("empty", "waiting", "green", "red", "running", "confirming", "checked", "paused", "trouble", "failed")
-        return {name: getattr(self, name) for name in names}
+        vaults = {f"vault-{name}": snapshot for name, snapshot in self.vaults.items()}
+        return {**{name: getattr(self, name) for name in names}, **vaults}
 
 
 def _run(project: str, run_id: str, cause: Cause, at: float, ran: tuple[TestResult, ...]) -> list[events.Event]:
@@ -213,7 +263,10 @@ def story() -> Story:
         ),
         events.LoopLagged(at=NOW - 10, lag_s=2.3, where="file.py:12 in slow"),
     )
-    return Story(NOW, FLASK, HTTPX, empty, waiting, green, red, running, confirming, checked, paused, trouble, failed)
+    vaults = {name: fold(green, events.VaultChanged(at=NOW, vault=vault)) for name, vault in VAULTS.items()}
+    return Story(
+        NOW, FLASK, HTTPX, empty, waiting, green, red, running, confirming, checked, paused, trouble, failed, vaults
+    )
 
 
 @pytest.fixture(scope="session")
@@ -339,7 +392,22 @@ _state = st.builds(TestState, _nodeid, st.sampled_from(Outcome), st.floats(0, 50
 _outcome = st.none() | st.sampled_from(Outcome)
 _lines = st.lists(st.integers(1, 500), max_size=5, unique=True).map(sorted).map(tuple)
 _file = st.builds(FileCoverage, _text, st.integers(0, 500), _lines)
+_times = st.integers(0, int(NOW) * 2)
+_secret = st.builds(SecretView, _text, _text, _text, _times, _times, _times, _at, _text)
+_vault = st.builds(
+    VaultView,
+    st.sampled_from(VaultState),
+    _text,
+    _text,
+    st.lists(st.sampled_from(["keychain", "passphrase", "recovery", "aws-kms", "new"]), unique=True).map(tuple),
+    st.lists(_secret, max_size=4, unique_by=lambda secret: secret.name).map(tuple),
+    st.lists(st.builds(SlotView, _text, _text, _text, _times), max_size=3).map(tuple),
+    _times,
+    _times,
+    _times,
+)
 _event = st.one_of(
+    st.builds(events.VaultChanged, at=_at, vault=_vault),
     st.builds(
         events.RunStaged,
         at=_at,

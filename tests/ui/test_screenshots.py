@@ -40,6 +40,7 @@ SHOTS = [
     ("tests", "checked"),
     ("tests", "confirming"),
     ("tests", "trouble"),
+    *(("keys", f"vault-{name}") for name in ("none", "opening", "waiting", "locked", "trouble", "open", "empty")),
     ("log", "red"),
 ]
 

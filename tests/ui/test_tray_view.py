@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -140,6 +141,45 @@ def test_quitting_is_asked_about_only_while_tests_run(story: Story) -> None:
     """The tray is busy while a run goes on, and only then."""
     assert is_busy(story.running)
     assert not is_busy(story.red)
+
+
+@pytest.mark.parametrize(
+    ("state", "entry", "end"),
+    [
+        ("locked", "The vault is locked", "vault locked"),
+        ("waiting", "The vault waits for the system keychain", "vault waiting"),
+        ("trouble", "The vault is in trouble: The vault's file is not what was written", "vault in trouble"),
+    ],
+)
+def test_a_vault_that_is_not_open_has_a_line(story: Story, state: str, entry: str, end: str) -> None:
+    """The menu has one entry for it, which opens the Keys page, and the tooltip ends with it."""
+    view = tray_view(story.vaults[state], story.now)
+
+    lines = [(each.text, each.command) for each in view.entries if each.key == "vault"]
+    assert lines == [(entry, commands.RaiseWindow(page="keys"))]
+    assert view.tooltip.endswith(f" \u00b7 {end}")
+
+
+@pytest.mark.parametrize("state", ["none", "opening", "open", "empty"])
+def test_a_vault_that_is_well_is_not_mentioned(story: Story, state: str) -> None:
+    """Nobody is told of what needs nothing of them."""
+    view = tray_view(story.vaults[state], story.now)
+
+    assert [entry for entry in view.entries if entry.key == "vault"] == []
+    assert "vault" not in view.tooltip
+
+
+def test_the_vaults_trouble_is_the_headline_where_nothing_else_is_wrong(story: Story) -> None:
+    """The icon asks for attention, and the sentence beside it says for what and what to do; a red test comes first."""
+    troubled = story.vaults["trouble"]
+
+    said = headline(troubled, story.now)
+    with_red = reduce(story.red, events.VaultChanged(at=story.now, vault=troubled.vault))
+
+    assert tray_view(troubled, story.now).mood is Mood.ATTENTION
+    assert said.title == "The vault is in trouble"
+    assert said.detail == "The vault's file is not what was written. Put a backup in place."
+    assert tray_view(with_red, story.now).mood is Mood.RED
 
 
 def test_a_fresh_heartbeat_leaves_the_menu_as_it_is(story: Story) -> None:

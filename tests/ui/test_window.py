@@ -34,6 +34,19 @@ if TYPE_CHECKING:
     from tests.ui.conftest import Desk, Story
 
 
+PLACES = [
+    "now",
+    "tests",
+    "log",
+    "project",
+    "vault-none",
+    "vault-waiting",
+    "vault-locked",
+    "vault-trouble",
+    "vault-open",
+]
+
+
 @pytest.fixture
 def window(qtbot: QtBot, desk: Desk, fake_clock: FakeClock, icons: Icons) -> Iterator[Window]:
     """A window that asks a real bus."""
@@ -52,10 +65,14 @@ def _button(widget: QWidget, text: str) -> QPushButton:
 
 
 def _look_at(window: Window, story: Story, page: str) -> None:
-    """Look at a page while a run goes on; `project` is the page of tests at a project whose coverage is known."""
-    window.render(story.confirming if page in ("now", "project") else story.running)
+    """Look at a page while a run goes on; `project` is the page of tests at a project whose coverage is known.
+
+    `vault-...` is the page of keys with the vault in that state.
+    """
+    state = story.all().get(page) or (story.confirming if page in ("now", "project") else story.running)
+    window.render(state)
     window.show()
-    window.show_page("tests" if page == "project" else page)
+    window.show_page({"project": "tests"}.get(page, "keys" if page.startswith("vault-") else page))
     if page == "project":
         window.show_test(story.flask, None)
 
@@ -69,7 +86,7 @@ def _tests_page(window: Window) -> TestsPage:
 @pytest.mark.parametrize(
     "name", ["empty", "waiting", "green", "red", "running", "confirming", "checked", "paused", "trouble", "failed"]
 )
-@pytest.mark.parametrize("page", ["now", "tests", "log"])
+@pytest.mark.parametrize("page", ["now", "tests", "keys", "log"])
 def test_every_page_shows_every_state(window: Window, story: Story, name: str, page: str) -> None:
     """Each page can be looked at in each state, and says something."""
     window.render(story.all()[name])
@@ -167,6 +184,8 @@ def test_the_keyboard_reaches_everything(qtbot: QtBot, window: Window, desk: Des
     assert window.isVisible()
     assert _tests_page(window).model.test_count == 604
     qtbot.keyClick(window, Qt.Key.Key_3, Qt.KeyboardModifier.ControlModifier)
+    assert window.page == "keys"
+    qtbot.keyClick(window, Qt.Key.Key_4, Qt.KeyboardModifier.ControlModifier)
     assert window.page == "log"
     qtbot.keyClick(window, Qt.Key.Key_1, Qt.KeyboardModifier.ControlModifier)
     assert window.page == "now"
@@ -174,7 +193,7 @@ def test_the_keyboard_reaches_everything(qtbot: QtBot, window: Window, desk: Des
     assert desk.of(commands.RunTests) == [commands.RunTests()]
 
 
-@pytest.mark.parametrize("page", ["now", "tests", "log", "project"])
+@pytest.mark.parametrize("page", PLACES)
 def test_tab_walks_over_all_that_can_be_used(qtbot: QtBot, window: Window, story: Story, page: str) -> None:
     """The tab key visits each usable thing of a page and comes round again."""
     _look_at(window, story, page)
@@ -194,7 +213,7 @@ def test_tab_walks_over_all_that_can_be_used(qtbot: QtBot, window: Window, story
     assert {each.objectName() or type(each).__name__ for each in usable - visited} == set()
 
 
-@pytest.mark.parametrize("page", ["now", "tests", "log", "project"])
+@pytest.mark.parametrize("page", PLACES)
 def test_everything_usable_has_a_name(window: Window, story: Story, page: str) -> None:
     """A screen reader has a name for each button, field and list."""
     _look_at(window, story, page)
@@ -420,6 +439,36 @@ def test_the_window_follows_a_change_of_theme(window: Window, story: Story) -> N
     assert window.grab().toImage().pixelColor(5, window.height() - 5).lightness() < 60
 
 
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("vault-locked", "Vault locked"),
+        ("vault-waiting", "Vault waiting"),
+        ("vault-trouble", "Vault in trouble"),
+        ("vault-open", ""),
+        ("vault-none", ""),
+    ],
+)
+def test_every_page_says_that_the_vault_is_not_open(window: Window, story: Story, state: str, said: str) -> None:
+    """The side bar tells in two words where the vault stands, unless there is nothing to do about it."""
+    window.render(story.all()[state])
+
+    window.show()
+
+    assert window._status.text() == said
+
+
+def test_a_page_that_there_is_none_of_is_not_looked_at(window: Window, story: Story) -> None:
+    """A name from outside that no page has leaves the window where it was."""
+    window.render(story.green)
+    window.show()
+    window.show_page("keys")
+
+    window.show_page("nonsense")
+
+    assert window.page == "keys"
+
+
 def test_ages_move_on_by_themselves(qtbot: QtBot, window: Window, fake_clock: FakeClock, story: Story) -> None:
     """With no snapshot for a while, relative times still tell the truth."""
     window.render(story.red)
@@ -444,7 +493,7 @@ def test_no_snapshot_breaks_the_window(
     window.render(snapshot)
     window.show()
 
-    for page in ("tests", "now"):
+    for page in ("tests", "keys", "now"):
         window.show_page(page)
         assert not window.grab().isNull()
     assert headline(snapshot, fake_clock.wall()).title in _seen(window)

@@ -1,4 +1,4 @@
-"""Windows' own CPython under Wine, with pytest, for the time of a test run; nothing of it comes from outside the locks.
+"""Windows' own CPython under Wine, for the time of a test run; no package of it comes from outside the locks.
 
     python tests/windows/kit.py COMMAND ...
 
@@ -22,6 +22,7 @@ import hashlib
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tarfile
@@ -41,7 +42,12 @@ MISSING_EXIT = 3
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "installer" / "locks" / "test.txt"
-FROM_LOCK = ("pytest", "pluggy", "iniconfig", "packaging", "pygments", "colorama")
+FROM_LOCK = (
+    *("pytest", "pluggy", "iniconfig", "packaging", "pygments", "colorama"),
+    *("cryptography", "cffi", "pycparser", "filelock", "structlog"),
+    *("keyring", "jaraco-classes", "jaraco-context", "jaraco-functools", "more-itertools", "pywin32-ctypes"),
+)
+"""What a worker runs on, and what the vault does."""
 TREE = "cp312"
 """CPython 3.12.9 for 64 bits: the first whose tests are traced by sys.monitoring."""
 
@@ -196,6 +202,10 @@ class Kit:
         for command in (("wineboot", "--init"), ("reg", "add", *version)):
             subprocess.run(("wine", *command), env=env, check=True, timeout=_PREFIX_S, **_SILENT)
         self._wineserver("--wait")
+        # Rust's library, and so cryptography's wheel, draws random bytes from this one, which came with Wine 9.
+        library = self._prefix / "drive_c" / "windows" / "system32" / "bcryptprimitives.dll"
+        if not library.exists():
+            library.write_bytes(forwarding_library(library.name, "ProcessPrng", "advapi32.SystemFunction036"))
 
     def _requirements(self) -> str:
         """Return the lock's lines for what Windows' Python needs.
@@ -226,6 +236,40 @@ class Kit:
 
 _SILENT = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 """Never a terminal, nor a regular file: Wine would take it for a console, or for a stream that can be read ahead."""
+
+
+def forwarding_library(name: str, function: str, target: str) -> bytes:
+    """Return a DLL for 64 bits that holds no code: its one function is that of another library ("forwarder").
+
+    As in Microsoft's "PE Format": headers, and one section with the export directory.
+
+    Args:
+        name: The library's file name.
+        function: What it exports.
+        target: The other library without its suffix, a dot, and its function: of a kind that can stand in.
+    """
+    start, section, alignment = 0x1000, 0x200, 0x200
+    texts = [text.encode("ascii") + b"\0" for text in (name, function, target)]
+    tables = start + 40
+    name_at = tables + 10  # behind the address (4 bytes), the name's address (4) and the ordinal (2)
+    function_at = name_at + len(texts[0])
+    target_at = function_at + len(texts[1])
+    directory = struct.pack("<IIHHIIIIIII", 0, 0, 0, 0, name_at, 1, 1, 1, tables, tables + 4, tables + 8)
+    exports = directory + struct.pack("<IIH", target_at, function_at, 0) + b"".join(texts)
+    dos = b"MZ".ljust(60, b"\0") + struct.pack("<I", 64)
+    machine_amd64, dll = 0x8664, 0x2022
+    file = b"PE\0\0" + struct.pack("<HHIIIHH", machine_amd64, 1, 0, 0, 0, 240, dll)
+    optional = struct.pack("<HBBIIIII", 0x20B, 0, 0, 0, alignment, 0, 0, start)
+    optional += struct.pack(
+        "<QIIHHHHHHIIIIHH", 0x180000000, 0x1000, alignment, 6, 0, 0, 0, 6, 0, 0, 0x2000, section, 0, 2, 0x140
+    )
+    optional += struct.pack("<QQQQII", 0x100000, 0x1000, 0x100000, 0x1000, 0, 16)
+    optional += struct.pack("<II", start, len(exports)) + bytes(15 * 8)
+    readable_data = 0x40000040
+    table = b".edata\0\0" + struct.pack(
+        "<IIIIIIHHI", len(exports), start, alignment, section, 0, 0, 0, 0, readable_data
+    )
+    return (dos + file + optional + table).ljust(section, b"\0") + exports.ljust(alignment, b"\0")
 
 
 def _name_source(compiled: Path) -> None:

@@ -81,6 +81,7 @@ class KeyRotation:
                 await self._keys.look()
             view = self._keys.view
             self._notices.show("vault", *self._trouble(view))
+            self._notices.show("keychain", *self._keys.trouble)
             if view.state is VaultState.OPEN and pulse.unpaused.is_set():
                 now = self._clock.monotonic()
                 if verified_at is None or now - verified_at >= VERIFY_EVERY_S:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING
 
+from app.keys.servers import NEEDED
+
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
@@ -37,6 +39,14 @@ def _add(what: _SubParsersAction[ArgumentParser], name: str, help_: str, *exampl
 def _making(what: _SubParsersAction[ArgumentParser]) -> None:
     init = _add(what, "init", "make a vault, and show its recovery code once", "init", "init --passphrase")
     init.add_argument("--passphrase", action="store_true", help="ask for a passphrase that opens it as well")
+    init.add_argument(
+        "--server",
+        metavar="KIND",
+        action="append",
+        default=[],
+        choices=tuple(NEEDED),
+        help=f"one of {', '.join(NEEDED)}",
+    )
     init.add_argument("--no-keychain", action="store_true", help="do not use the system's keychain")
     init.add_argument(
         "--recovery-file", metavar="FILE", help="write the recovery code to this new file instead of showing it"
@@ -46,7 +56,7 @@ def _making(what: _SubParsersAction[ArgumentParser]) -> None:
     )
     slots = _add(what, "slots", "the ways to open the vault", "slots", "slots --add passphrase", "slots --remove 5f2a")
     change = slots.add_mutually_exclusive_group()
-    change.add_argument("--add", choices=("keychain", "passphrase"), help="make another one")
+    change.add_argument("--add", choices=("keychain", "passphrase", *NEEDED), help="make another one")
     change.add_argument("--remove", metavar="ID", help="remove one, by its id or the beginning of it")
     recover = _add(what, "recover", "open the vault by its recovery code, and put the keychain right", "recover")
     recover.add_argument(

@@ -81,7 +81,7 @@ def rotate(context: Context) -> int:
 
 def _slots_again(usual: UsualVault) -> dict[str, Slot]:
     """Return what makes each slot anew for another master key: a passphrase is asked for."""
-    own: dict[str, Slot] = {slot.kind: slot for slot in (*usual.own, RecoverySlot())}
+    own: dict[str, Slot] = {slot.kind: slot for slot in (*usual.openers, RecoverySlot())}
     slots = {}
     for record in usual.vault.contents.document.slots:
         slot = asked_passphrase() if record.kind == "passphrase" else own.get(record.kind)

@@ -11,9 +11,19 @@ from app.cli.keys.prompts import ask_twice, has_person, show_code
 from app.cli.keys.vaults import asked_passphrase, asked_recovery, opened, vault_of
 from app.cli.terminal import plain
 from app.domain import words
-from app.domain.errors import CannotError, KeychainError, SecretError, UsageError, VaultDamaged, VaultMissing
+from app.domain.errors import (
+    CannotError,
+    KeychainError,
+    SecretError,
+    SettingsError,
+    UsageError,
+    VaultDamaged,
+    VaultMissing,
+)
 from app.engine.files import PRIVATE
+from app.keys.servers import NEEDED
 from app.keys.slotchange import change_slots
+from app.keys.slots.keychain import KeychainSlot
 from app.keys.slots.passphrase import PassphraseSlot
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
 from app.keys.vault import NewSlot
@@ -39,6 +49,7 @@ def init(context: Context) -> int:
     if not said.no_keychain:
         _require_keychain(usual, "Or make the vault without it: watchkeeper keys init --no-keychain --passphrase")
     slots = [] if said.no_keychain else [NewSlot(slot) for slot in usual.own]
+    slots += [NewSlot(_server(usual, kind)) for kind in said.server]
     if said.passphrase or not slots:
         slots.append(NewSlot(_new_passphrase()))
     code = RecoveryCode.new()
@@ -65,8 +76,7 @@ def slots(context: Context) -> int:
     said = context.words
     with opened(context) as usual:
         if said.add:
-            slot = _new_passphrase() if said.add == "passphrase" else usual.own[0]
-            change_slots(usual.vault, add=[slot], goes=lambda _record: False)
+            change_slots(usual.vault, add=[_named(usual, said.add)], goes=lambda _record: False)
         elif said.remove:
             _remove_slot(usual, said.remove)
         records = usual.vault.contents.document.slots
@@ -145,7 +155,7 @@ def _chosen(context: Context, backups: Sequence[Backup]) -> Backup:
     path = Path(context.cwd, which)
     if not path.is_file():
         raise UsageError(f"There is no file {path}.", "Name an exported vault, or a number: watchkeeper keys restore")
-    return Backup(path, 0, path.stat().st_mtime)
+    return Backup(path, None, path.stat().st_mtime)
 
 
 def _restored(context: Context, text: str) -> int:
@@ -177,8 +187,28 @@ def _list_backups(context: Context, backups: Sequence[Backup]) -> None:
 
 def _openers(usual: UsualVault, context: Context) -> list[Slot]:
     return (
-        [asked_recovery()] if context.words.recovery else [*usual.own, *([asked_passphrase()] if has_person() else [])]
+        [asked_recovery()]
+        if context.words.recovery
+        else [*usual.openers, *([asked_passphrase()] if has_person() else [])]
     )
+
+
+def _named(usual: UsualVault, kind: str) -> Slot:
+    """Return a new slot of a kind.
+
+    Raises:
+        SettingsError: It is a server's, and the settings do not say where that is.
+    """
+    if kind == PassphraseSlot.kind:
+        return _new_passphrase()
+    return usual.own[0] if kind == KeychainSlot.kind else _server(usual, kind)
+
+
+def _server(usual: UsualVault, kind: str) -> Slot:
+    found = next((slot for slot in usual.servers if slot.kind == kind), None)
+    if found is None:
+        raise SettingsError(f"The settings do not say where {kind} is.", f"Set {NEEDED[kind]}: watchkeeper config set")
+    return found
 
 
 def _new_passphrase() -> PassphraseSlot:

@@ -38,14 +38,7 @@ def run(context: Context) -> int:
             if b"\0" in value:
                 raise SecretError(f"{name} holds a zero byte, so that no environment can hold it.", "Leave it out.")
             given[variable] = value
-    environ = (
-        {**os.environb, **{name.encode(): value for name, value in given.items()}}
-        if os.name == "posix"
-        else {
-            **os.environ,
-            **{name: value.decode("utf-8", "surrogateescape") for name, value in given.items()},
-        }
-    )
+    environ = {**os.environ, **{variable: os.fsdecode(value) for variable, value in given.items()}}
     try:
         if said.no_mask:
             return _code(subprocess.run(argv, env=environ, check=False).returncode)  # noqa: S603 - the person's own
@@ -63,7 +56,7 @@ def _wanted(text: str) -> tuple[str, str]:
     return variable, name
 
 
-def _masked(argv: Sequence[str], environ: Mapping[bytes, bytes] | Mapping[str, str], values: Sequence[bytes]) -> int:
+def _masked(argv: Sequence[str], environ: Mapping[str, str], values: Sequence[bytes]) -> int:
     forms = [form for value in values for form in forms_of(value)]
     with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:  # noqa: S603 - likewise
         pairs = ((child.stdout, sys.stdout.buffer), (child.stderr, sys.stderr.buffer))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from app.cli.config import settings_file
 from app.cli.keys.prompts import ask_hidden, has_person
 from app.domain.errors import VaultLocked
 from app.domain.keys import KeychainState
 from app.engine.clock import SystemClock
+from app.keys.manager import ANCHOR_LOST
 from app.keys.slots.keychain import KeychainSlot
 from app.keys.slots.passphrase import PassphraseSlot
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
@@ -21,9 +23,20 @@ if TYPE_CHECKING:
 
 
 def vault_of(context: Context) -> UsualVault:
-    """Return the vault of this user, locked."""
+    """Return the vault of this user, locked.
+
+    Raises:
+        SettingsError: The settings have a mistake.
+    """
     program = f"watchkeeper keys {context.words.what}"
-    return usual_vault(context.places.keys, SystemClock(), program=program, with_person=has_person())
+    settings, _ = settings_file(context).check()
+    return usual_vault(
+        context.places.keys,
+        SystemClock(),
+        program=program,
+        with_person=has_person(),
+        servers=settings.keys.servers(context.environ).slots(),
+    )
 
 
 @contextmanager
@@ -35,7 +48,7 @@ def opened(context: Context) -> Iterator[UsualVault]:
     """
     usual = vault_of(context)
     try:
-        usual.vault.unlock(usual.own)
+        usual.vault.unlock(usual.openers)
     except VaultLocked as locked:
         if "passphrase" not in locked.kinds or not has_person():
             raise
@@ -52,6 +65,8 @@ def opened(context: Context) -> Iterator[UsualVault]:
 
 def anchor_trouble(usual: UsualVault) -> str:
     """Return why it cannot be told whether the vault is the newest; empty when it can, or when it was made so."""
+    if usual.vault.is_anchor_lost:
+        return " ".join(ANCHOR_LOST)
     trouble = usual.vault.anchor_trouble
     if trouble is None:
         return ""

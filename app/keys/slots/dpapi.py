@@ -138,6 +138,9 @@ class DpapiSlot:
         except (Forged, KeyError, ValueError):
             raise _damaged() from None
 
+    def discard(self, body: Mapping[str, str | int]) -> None:
+        """Do nothing: all is in the record."""
+
     def _protection(self) -> Protection:
         found = self._given if self._given is not None else _of_system()
         if found is None:

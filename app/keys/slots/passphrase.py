@@ -40,6 +40,7 @@ class PassphraseSlot:
         Raises:
             SlotClosed: The passphrase is too short; or it is not the one of before.
         """
+        self._require_text()
         if len(self._passphrase) < SHORTEST:
             raise SlotClosed(
                 "passphrase", "short", f"The passphrase has fewer than {SHORTEST} characters.", "Take a longer one."
@@ -65,6 +66,7 @@ class PassphraseSlot:
         Raises:
             SlotClosed: The passphrase is another one, or the record is not what it was.
         """
+        self._require_text()
         try:
             figures = Stretching.of(body["passes"], body["memory_kib"], body["lanes"])
             salt, sealed = (
@@ -94,3 +96,12 @@ class PassphraseSlot:
                 "There is not enough memory to try the passphrase.",
                 "End other programs, and try again.",
             ) from None
+
+    def _require_text(self) -> None:
+        try:
+            self._passphrase.encode("utf-8")
+        except UnicodeEncodeError:  # it holds the passphrase, and so goes no further
+            pass
+        else:
+            return
+        raise SlotClosed("passphrase", "refused", "The passphrase holds bytes that are no text.", "Type it again.")
