@@ -104,6 +104,7 @@ class KeyManager:
         self._log_size = -1
         self._read: dict[str, tuple[float, str]] = {}
         self._slot_trouble: SlotClosed | None = None
+        self._closed = False
         self._given_up = asyncio.Event()
         self.used_at = clock.monotonic()
 
@@ -200,6 +201,8 @@ class KeyManager:
 
     async def aclose(self) -> None:
         """Lock the vault, and leave its thread behind if that takes too long."""
+        if self._closed:
+            return
         self._given_up.set()
         try:
             async with asyncio.timeout(NOTICE_S), self._turn:
@@ -207,6 +210,7 @@ class KeyManager:
         except TimeoutError:
             _log.warning("the vault was left without locking it: the system keychain does not answer")
         finally:
+            self._closed = True
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._usual.log.close()
 
@@ -382,6 +386,8 @@ class KeyManager:
         return await self._begun(fn)
 
     def _begun(self, fn: Callable[[], T]) -> asyncio.Future[T]:
+        if self._closed:
+            raise VaultLocked("The vault is locked: the program ends.")
         return asyncio.wrap_future(self._pool.submit(fn))
 
 
