@@ -356,7 +356,14 @@ async def _alerts(ground: Ground, settings: Settings, desk: Desk) -> AsyncIterat
     notifiers = (DesktopNotifierAdapter(icons.get(None)), BalloonNotifier(desk.balloon))
     try:
         snooze_s = settings.notifications.snooze_minutes * 60
-        async with DesktopAlerts(ground.bus, notifiers, ground.clock, snooze_s=snooze_s, icons=icons):
+        async with DesktopAlerts(
+            ground.bus,
+            notifiers,
+            ground.clock,
+            snooze_s=snooze_s,
+            icons=icons,
+            redact=ground.log.redactor.redact,
+        ):
             yield
     finally:
         with suppress(TimeoutError):

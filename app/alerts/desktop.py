@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
-from app.alerts.wording import agent_title, body_of, due_body, due_title, message, title_of
+from app.alerts.wording import TITLE_LENGTH, agent_title, body_of, due_body, due_title, message, title_of
 from app.domain.agents import AgentState
 from app.domain.commands import RaiseWindow, Snooze
 from app.domain.errors import UsageError
@@ -24,6 +24,7 @@ from app.domain.events import (
 )
 from app.domain.keys import VaultState
 from app.domain.snapshot import Mood
+from app.domain.words import clip
 from app.engine.tasks import spawn
 from app.system.notifications import Notification
 
@@ -68,6 +69,7 @@ class DesktopAlerts:
         clock: Wall time, by which a snooze ends.
         snooze_s: Seconds of silence that the Snooze button asks for.
         icons: Pictures of moods, for what they are known.
+        redact: Takes secrets out of a text.
     """
 
     def __init__(
@@ -78,12 +80,14 @@ class DesktopAlerts:
         *,
         snooze_s: float = SNOOZE_S,
         icons: Mapping[Mood | None, Path] | None = None,
+        redact: Callable[[str], str] = str,
     ) -> None:
         self._bus = bus
         self._icons = icons or {}
         self._notifiers = tuple(notifiers)
         self._clock = clock
         self._snooze_s = snooze_s
+        self._redact = redact
         self._outbox: dict[str, Notification] = {}
         self._posted = asyncio.Event()
         self._told: dict[str, str] = {}
@@ -239,7 +243,9 @@ class DesktopAlerts:
 
     def _post(self, notification: Notification) -> None:
         self._outbox.pop(notification.key, None)  # an older one that still waits is overtaken
-        self._outbox[notification.key] = notification
+        # A test's name or a library's message may hold a secret, and a desktop keeps what it has shown.
+        title, body = clip(self._redact(notification.title), TITLE_LENGTH), self._redact(notification.body)
+        self._outbox[notification.key] = replace(notification, title=title, body=body)
         while len(self._outbox) > _WAITING:
             _log.warning("a notification was dropped", key=next(iter(self._outbox)))
             del self._outbox[next(iter(self._outbox))]

@@ -8,6 +8,7 @@ from app.cli.terminal import plain
 from app.domain import words
 from app.domain.agents import AgentState
 from app.domain.coverage import ChangedLines
+from app.domain.keys import VaultState, VaultView
 from app.domain.snapshot import AgentView
 from app.domain.verdicts import Check, Counts, Outcome, Verdict
 
@@ -55,6 +56,9 @@ def write_status(snapshot: Mapping[str, Any], terminal: Terminal, now: float) ->
         terminal.say()
         terminal.say("agents")
         terminal.table([_agent(each, now) for each in snapshot["agents"].values()], indent="  ")
+    vault = VaultView(VaultState(snapshot["vault"]["state"]), plain(snapshot["vault"]["reason"]))
+    if line := words.vault(vault):
+        terminal.say(f"\n{terminal.paint(line, 'yellow')}")
     if snapshot["snoozed_until"] > now:
         terminal.say(f"\nnotifications are silent until {words.moment(snapshot['snoozed_until'], now)}")
     for notice in snapshot["notices"].values():

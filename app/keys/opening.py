@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 _OFFERS = {
-    "passphrase": "Open it with its passphrase: watchkeeper keys unlock --passphrase",
-    "recovery": "Open it with the recovery code: watchkeeper keys recover",
+    "passphrase": "Its passphrase opens it, in a terminal or on the Keys page.",
+    "recovery": "The recovery code opens it: watchkeeper keys recover",
 }
 """What a person can do without the machine's help, by the kind of slot."""
 

@@ -41,6 +41,7 @@ from app.domain.events import (
 from app.domain.keys import SecretView, VaultState, VaultView
 from app.domain.verdicts import Cause, CauseKind, Check, Outcome, Stage, TestResult, Verdict
 from app.engine.bus import Bus
+from app.engine.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -280,6 +281,19 @@ async def test_a_notifier_that_raises_is_survived(alerts: Alerted) -> None:
         bus.publish(_change(run_id="r2", fixed=(LOGOUT,)))
 
         assert await screen.titles(2) == ["test_logout went red", "All green again"]
+
+
+async def test_a_secret_is_taken_out_before_it_is_shown(fake_clock: Any) -> None:
+    """A test's name or a run's message may hold a key: the desktop, which keeps what it shows, never gets it."""
+    screen, bus, redactor = Screen(), Bus(fake_clock), Redactor()
+    redactor.register("canary-value")
+    bus.publish(ProjectWatched(at=0, project=ROOT, name="shop"))
+
+    async with DesktopAlerts(bus, [screen], fake_clock, redact=redactor.redact):
+        bus.publish(_change(broke=("t.py::test_it[canary-value]",), trouble=Verdict.CRASHED, message="canary-value"))
+        await screen.titles(1)
+
+    assert "canary" not in f"{screen.shown[0].title} {screen.shown[0].body}"
 
 
 async def test_red_and_green_of_a_project_share_one_place(alerts: Alerted) -> None:

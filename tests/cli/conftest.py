@@ -18,7 +18,7 @@ from app.cli.launchers import Launchers, OnceOptions, TrayOptions
 from app.control.server import ControlServer
 from app.domain import commands
 from app.domain.agents import AgentState
-from app.domain.errors import CommandRefused
+from app.domain.errors import CommandRefused, SecretMissing
 from app.domain.snapshot import AgentView, Notice, ProjectView, RunView, Snapshot
 from app.domain.verdicts import Cause, CauseKind, Counts, Outcome, TestState, Verdict
 from app.engine.logs import LogRing
@@ -126,7 +126,16 @@ class Instance:
                 return ("tests",)
             case commands.Stop():
                 self.stop()
+            case commands.UnlockVault() | commands.CopySecret():
+                return self._of_the_vault(command)
         return None
+
+    def _of_the_vault(self, command: commands.UnlockVault | commands.CopySecret) -> object:
+        if isinstance(command, commands.UnlockVault):
+            return self.snapshot.vault.state
+        if command.name == "NO_SUCH":
+            raise SecretMissing("The vault holds no secret 'NO_SUCH'.", "See them with: watchkeeper keys list")
+        return 30.0
 
 
 def snapshot_with_a_red_test() -> Snapshot:

@@ -12,6 +12,7 @@ import pytest
 
 from app.domain import commands
 from app.domain.coverage import ChangedLines, Coverage, FileCoverage
+from app.domain.keys import VaultState, VaultView
 from app.domain.snapshot import ProjectView, RunView, Snapshot
 from app.domain.verdicts import Cause, CauseKind, Check, Counts, Outcome, Stage, Verdict
 from app.system.instance import SingleInstance
@@ -252,3 +253,51 @@ def test_status_tells_what_a_second_look_said(cli: CommandLine, instance: Instan
     instance.snapshot = replace(instance.snapshot, projects=MappingProxyType({view.root: changed}))
 
     assert "flaky: green when run again alone" in cli("status").out
+
+
+@pytest.mark.parametrize(
+    ("vault", "code", "said"),
+    [
+        (VaultView(VaultState.OPEN), 0, "has opened the vault"),
+        (VaultView(VaultState.LOCKED, "The system keychain is locked.", "Unlock it."), 3, "keychain is locked"),
+        (VaultView(), 3, "There is no vault"),
+    ],
+)
+def test_the_instance_opens_its_vault_or_says_why_not(
+    cli: CommandLine, instance: Instance, vault: VaultView, code: int, said: str
+) -> None:
+    """`keys unlock` ends with 0 only when the vault is open."""
+    instance.snapshot = replace(instance.snapshot, vault=vault)
+
+    ran = cli("keys", "unlock")
+
+    assert ran.code == code
+    assert said in ran.out + ran.err
+
+
+def test_the_instance_locks_its_vault_and_copies_from_it(cli: CommandLine, instance: Instance) -> None:
+    """The value stays in the instance: what comes back is for how long it is in the clipboard."""
+    locked = cli("keys", "lock")
+    copied = cli("keys", "copy", "A_TOKEN", "--json")
+    missed = cli("keys", "copy", "NO_SUCH")
+
+    assert (locked.code, copied.code, missed.code) == (0, 0, 3)
+    assert json.loads(copied.out)["seconds"] == 30.0
+    assert "no secret" in missed.err
+    assert instance.seen == [
+        commands.LockVault(),
+        commands.CopySecret(name="A_TOKEN"),
+        commands.CopySecret(name="NO_SUCH"),
+    ]
+
+
+def test_status_says_that_the_vault_is_not_open(cli: CommandLine, instance: Instance) -> None:
+    """A vault in trouble is told with its reason; an open one is not mentioned."""
+    trouble = VaultView(VaultState.TROUBLE, "The vault's file is damaged: it was cut.")
+    instance.snapshot = replace(instance.snapshot, vault=trouble)
+    told = cli("status")
+    instance.snapshot = replace(instance.snapshot, vault=VaultView(VaultState.OPEN))
+    silent = cli("status")
+
+    assert "it was cut" in told.out
+    assert "vault" not in silent.out

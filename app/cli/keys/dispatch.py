@@ -12,13 +12,16 @@ if TYPE_CHECKING:
 
 def keys(context: Context) -> int:
     """Carry out one of them."""
-    from app.cli.keys import changing, coming, making, reading, running
+    from app.cli.keys import changing, coming, instance, making, reading, running
 
     commands: dict[str, Callable[[Context], int]] = {
         "init": making.init,
         "list": reading.list_secrets,
         "set": changing.set_secret,
         "get": reading.get,
+        "copy": instance.copy,
+        "unlock": instance.unlock,
+        "lock": instance.lock,
         "rm": changing.remove,
         "rotate": changing.rotate,
         "renewals": reading.renewals,
