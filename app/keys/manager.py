@@ -13,12 +13,12 @@ from app.domain.events import VaultChanged
 from app.domain.keys import KeychainState, SecretView, SlotView, VaultState, VaultView
 from app.engine.tasks import spawn
 from app.engine.workers import WorkerPool
-from app.keys.accesslog import Action
-from app.keys.document import parse
-from app.keys.slotchange import change_slots
+from app.keys.log.chain import Action
 from app.keys.slots.passphrase import PassphraseSlot
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
-from app.keys.vault import NewSlot
+from app.keys.vault.document import parse
+from app.keys.vault.slotchange import change_slots
+from app.keys.vault.vault import NewSlot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from app.domain.events import Event
     from app.engine.clock import Clock
     from app.engine.redaction import Redactor
-    from app.keys.accesslog import Report
-    from app.keys.document import SlotRecord
+    from app.keys.log.chain import Report
     from app.keys.slots.slot import Slot
     from app.keys.usual import UsualVault
+    from app.keys.vault.document import SlotRecord
 
 T = TypeVar("T")
 

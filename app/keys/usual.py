@@ -6,13 +6,13 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.keys.accesslog import AccessLog
-from app.keys.anchor import KeychainAnchor
-from app.keys.keychain import Keychain
+from app.keys.keychain.anchor import KeychainAnchor
+from app.keys.keychain.keychain import Keychain
+from app.keys.log.accesslog import AccessLog
 from app.keys.slots.dpapi import DpapiSlot
 from app.keys.slots.keychain import KeychainSlot
-from app.keys.vault import Vault
-from app.keys.vaultfile import VaultFile
+from app.keys.vault.vault import Vault
+from app.keys.vault.vaultfile import VaultFile
 
 if TYPE_CHECKING:
     from pathlib import Path

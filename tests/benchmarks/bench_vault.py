@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.engine.clock import SystemClock
-from app.keys.accesslog import Access, AccessLog, Action
-from app.keys.anchor import NoAnchor
+from app.keys.keychain.anchor import NoAnchor
+from app.keys.log.accesslog import AccessLog
+from app.keys.log.chain import Access, Action
 from app.keys.slots.passphrase import PassphraseSlot
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
-from app.keys.vault import NewSlot, Vault
-from app.keys.vaultfile import YOUNG_NS, VaultFile
+from app.keys.vault.vault import NewSlot, Vault
+from app.keys.vault.vaultfile import YOUNG_NS, VaultFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.keys.contents import Contents
+    from app.keys.vault.contents import Contents
 
 SIZES = (10, 100, 1_000)
 LONGEST_GET_S = 0.1e-3

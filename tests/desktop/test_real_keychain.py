@@ -17,13 +17,14 @@ from kit.keychains import PROMPTER, SECRETS, GnomeKeyring, PrivateBus, Silent
 
 from app.domain.errors import KeychainError, VaultError, VaultExists, VaultLocked
 from app.engine.clock import SystemClock
-from app.keys.accesslog import AccessLog, Action
-from app.keys.anchor import Anchored, KeychainAnchor
-from app.keys.keychain import Keychain
+from app.keys.keychain.anchor import Anchored, KeychainAnchor
+from app.keys.keychain.keychain import Keychain
+from app.keys.log.accesslog import AccessLog
+from app.keys.log.chain import Action
 from app.keys.slots.keychain import KeychainSlot
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
-from app.keys.vault import NewSlot, Vault
-from app.keys.vaultfile import VaultFile
+from app.keys.vault.vault import NewSlot, Vault
+from app.keys.vault.vaultfile import VaultFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -321,7 +322,7 @@ class Keyring(KeyringBackend):
 
 USES_KEYCHAIN = f"""
 from app.domain.errors import KeychainError
-from app.keys.keychain import Keychain
+from app.keys.keychain.keychain import Keychain
 keychain = Keychain(attended=False)
 try:
     keychain.set("a", "{CANARY}")

@@ -12,16 +12,16 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.engine.clock import SystemClock
-from app.keys.accesslog import AccessLog
-from app.keys.anchor import NoAnchor
 from app.keys.derive import Stretching
-from app.keys.envfile import read_env
-from app.keys.intake import Remedy
-from app.keys.oldsecrets import OldSecrets, old_key
+from app.keys.incoming.envfile import read_env
+from app.keys.incoming.intake import Remedy
+from app.keys.incoming.oldsecrets import OldSecrets, old_key
+from app.keys.keychain.anchor import NoAnchor
+from app.keys.log.accesslog import AccessLog
 from app.keys.slots.passphrase import PassphraseSlot
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
-from app.keys.vault import NewSlot, Vault
-from app.keys.vaultfile import VaultFile
+from app.keys.vault.vault import NewSlot, Vault
+from app.keys.vault.vaultfile import VaultFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

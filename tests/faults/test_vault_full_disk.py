@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from app.keys.vault import Vault
+    from app.keys.vault.vault import Vault
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="tmpfs and file size limits as Linux has them")
 

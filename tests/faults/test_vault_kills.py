@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.domain.errors import VaultDamaged, VaultMissing
-from app.keys.contents import Contents
-from app.keys.document import parse
-from app.keys.opening import open_slots
 from app.keys.slots.passphrase import PassphraseSlot
 from app.keys.slots.recovery import RecoverySlot
+from app.keys.vault.contents import Contents
+from app.keys.vault.document import parse
+from app.keys.vault.opening import open_slots
 from tests.faults.vaults import CODE, DAMAGE, PASSPHRASE, REPOSITORY, WEAK, Place, create, put, restore_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.keys.vault import Vault
+    from app.keys.vault.vault import Vault
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="SIGKILL, fork and strace are Linux's")
 

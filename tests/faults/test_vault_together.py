@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from app.keys.accesslog import Action
+from app.keys.log.chain import Action
 from tests.faults.vaults import REPOSITORY, Place, put
 
 if TYPE_CHECKING:

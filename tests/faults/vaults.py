@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING
 
 from app.engine.clock import SystemClock
 from app.engine.files import write_atomic
-from app.keys.accesslog import AccessLog, Action
-from app.keys.anchor import Anchored
 from app.keys.derive import Stretching
+from app.keys.keychain.anchor import Anchored
+from app.keys.log.accesslog import AccessLog
+from app.keys.log.chain import Action
 from app.keys.slots.passphrase import PassphraseSlot
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
-from app.keys.vault import NewSlot, Vault
-from app.keys.vaultfile import VaultFile
+from app.keys.vault.vault import NewSlot, Vault
+from app.keys.vault.vaultfile import VaultFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

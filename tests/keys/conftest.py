@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.keys.accesslog import AccessLog
 from app.keys.derive import Stretching
+from app.keys.log.accesslog import AccessLog
 from app.keys.slots.passphrase import PassphraseSlot
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
-from app.keys.vault import NewSlot, Vault
-from app.keys.vaultfile import VaultFile
+from app.keys.vault.vault import NewSlot, Vault
+from app.keys.vault.vaultfile import VaultFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from app.domain.errors import KeychainError
-    from app.keys.anchor import Anchored
+    from app.keys.keychain.anchor import Anchored
 
 PASSPHRASE = "correct horse battery staple"  # noqa: S105 - it opens nothing but a test's vault
 WEAK = Stretching(passes=1, memory_kib=8 * 1024, lanes=1)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.domain.errors import VaultIOError
-from app.keys import accesslog
-from app.keys.accesslog import Access, AccessLog, Action
-from app.keys.anchor import Anchored
+from app.keys.keychain.anchor import Anchored
+from app.keys.log import accesslog, chain
+from app.keys.log.accesslog import AccessLog
+from app.keys.log.chain import Access, Action
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,10 +92,10 @@ def test_every_flipped_bit_and_every_cut_is_told(log: AccessLog) -> None:
     flips = [good[:at] + bytes([good[at] ^ (1 << bit)]) + good[at + 1 :] for at in range(len(good)) for bit in range(8)]
     cuts = [good[:end] for end in range(len(good) - 1)]
 
-    unseen = [content for content in (*flips, *cuts) if accesslog.check([content], KEYS, anchor).holds]
+    unseen = [content for content in (*flips, *cuts) if chain.check([content], KEYS, anchor).holds]
 
     assert unseen == []
-    assert accesslog.check([good], KEYS, anchor).holds
+    assert chain.check([good], KEYS, anchor).holds
 
 
 def test_a_torn_last_line_is_taken_away_and_told(log: AccessLog, tmp_path: Path, fake_clock: Any) -> None:

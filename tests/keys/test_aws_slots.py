@@ -23,12 +23,13 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from app.domain.errors import SettingsError, SlotClosed, VaultLocked
-from app.keys.accesslog import AccessLog, Action
+from app.keys.log.accesslog import AccessLog
+from app.keys.log.chain import Action
 from app.keys.slots.aws import Aws, KmsSlot, SecretsManagerSlot
 from app.keys.slots.recovery import RecoverySlot
 from app.keys.slots.slot import bound_to
-from app.keys.vault import NewSlot, Vault
-from app.keys.vaultfile import VaultFile
+from app.keys.vault.vault import NewSlot, Vault
+from app.keys.vault.vaultfile import VaultFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

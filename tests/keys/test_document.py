@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.domain.errors import VaultDamaged, VaultNewer
 from app.keys.aead import Sealed
-from app.keys.document import (
+from app.keys.vault.document import (
     LARGEST_FILE,
     DataKey,
     Document,

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.errors import CannotError, UsageError
-from app.keys.accesslog import Action
-from app.keys.dotenv import DotEnv, looks_secret
-from app.keys.envfile import LARGEST_ENV, Lines, read_env
-from app.keys.intake import Remedy, Verdict
-from app.keys.vaultfile import VaultFile
+from app.keys.incoming.dotenv import DotEnv, looks_secret
+from app.keys.incoming.envfile import LARGEST_ENV, Lines, read_env
+from app.keys.incoming.intake import Remedy, Verdict
+from app.keys.log.chain import Action
+from app.keys.vault.vaultfile import VaultFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.keys.vault import Vault
+    from app.keys.vault.vault import Vault
 
 
 @dataclass

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.domain.errors import VaultDamaged, VaultError, VaultLocked, VaultNewer
-from app.keys.accesslog import Action
-from app.keys.contents import Contents
-from app.keys.document import build, parse
-from app.keys.opening import open_slots
+from app.keys.log.chain import Action
 from app.keys.slots.recovery import RecoverySlot
+from app.keys.vault.contents import Contents
+from app.keys.vault.document import build, parse
+from app.keys.vault.opening import open_slots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from app.keys.master import Master
+    from app.keys.vault.master import Master
 
 EVERY = 97
 """Of the flips that go through a whole unlock, with its passphrase: a prime, so that all bits of a byte come up."""

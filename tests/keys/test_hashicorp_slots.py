@@ -23,12 +23,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.domain.errors import SettingsError, SlotClosed, VaultLocked
-from app.keys.accesslog import AccessLog, Action
+from app.keys.log.accesslog import AccessLog
+from app.keys.log.chain import Action
 from app.keys.slots.hashicorp import HashiCorpVault, KeyValueSlot, TransitSlot
 from app.keys.slots.recovery import RecoverySlot
 from app.keys.slots.slot import bound_to
-from app.keys.vault import NewSlot, Vault
-from app.keys.vaultfile import VaultFile
+from app.keys.vault.vault import NewSlot, Vault
+from app.keys.vault.vaultfile import VaultFile
 from tests.keys.hashicorpfake import TOKEN, HashiCorpVaultContractFake, Version
 
 if TYPE_CHECKING:

@@ -20,18 +20,19 @@ from app.domain.errors import (
     VaultLocked,
     VaultRolledBack,
 )
-from app.keys import accesslog
-from app.keys.accesslog import Access, AccessLog, Action
-from app.keys.document import ANCESTORS, SlotRecord, build, parse
-from app.keys.interlock import Interlock
-from app.keys.secret import LARGEST_VALUE
+from app.keys.log import accesslog
+from app.keys.log.accesslog import AccessLog
+from app.keys.log.chain import Access, Action
+from app.keys.log.interlock import Interlock
+from app.keys.vault.document import ANCESTORS, SlotRecord, build, parse
+from app.keys.vault.secret import LARGEST_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from app.keys.contents import Contents
-    from app.keys.vault import Vault
+    from app.keys.vault.contents import Contents
+    from app.keys.vault.vault import Vault
 
 HUNG = KeychainError("hung", "The keychain does not answer.")
 

@@ -20,15 +20,16 @@ from jeepney import DBusAddress, DBusErrorResponse, new_error, new_method_call
 
 from app.domain.errors import KeychainError, SlotClosed, VaultExists, VaultLocked, VaultRolledBack
 from app.domain.keys import KeychainState
-from app.keys.accesslog import AccessLog, Action
-from app.keys.anchor import Anchored, KeychainAnchor
-from app.keys.document import to_base64
-from app.keys.keychain import ATTENDED_S, LARGEST, UNATTENDED_S, Keychain
-from app.keys.providers import CredentialManager, MacKeychain, SecretService, provider_for
+from app.keys.keychain.anchor import Anchored, KeychainAnchor
+from app.keys.keychain.keychain import ATTENDED_S, LARGEST, UNATTENDED_S, Keychain
+from app.keys.keychain.providers import CredentialManager, MacKeychain, SecretService, provider_for
+from app.keys.log.accesslog import AccessLog
+from app.keys.log.chain import Action
 from app.keys.slots.keychain import KeychainSlot
 from app.keys.slots.slot import bound_to
-from app.keys.vault import NewSlot, Vault
-from app.keys.vaultfile import VaultFile
+from app.keys.vault.document import to_base64
+from app.keys.vault.vault import NewSlot, Vault
+from app.keys.vault.vaultfile import VaultFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -367,7 +368,7 @@ def test_the_program_ends_while_a_call_hangs() -> None:
     program = """
 import threading
 from app.domain.errors import KeychainError
-from app.keys.keychain import Keychain
+from app.keys.keychain.keychain import Keychain
 
 class Dead:
     name = "dead"
@@ -405,7 +406,8 @@ def test_a_loop_beside_a_keychain_that_hangs_goes_on(far: FarKeyring) -> None:
 def test_keyring_is_imported_when_it_is_needed_only() -> None:
     """It costs a tenth of a second, which a start without a keychain does not pay."""
     program = (
-        "import sys; from app.keys.keychain import Keychain; from app.keys.slots.keychain import KeychainSlot; "
+        "import sys; from app.keys.keychain.keychain import Keychain; "
+        "from app.keys.slots.keychain import KeychainSlot; "
         "KeychainSlot(Keychain(attended=True)); print({'keyring', 'secretstorage', 'jeepney'} & set(sys.modules))"
     )
 

@@ -16,13 +16,14 @@ from app.domain.errors import SecretError, SecretMissing, SlotClosed, VaultExist
 from app.domain.keys import VaultState
 from app.engine.bus import Bus
 from app.engine.redaction import Redactor
-from app.keys.accesslog import AccessLog, Action
-from app.keys.keychain import Keychain
+from app.keys.keychain.keychain import Keychain
+from app.keys.log.accesslog import AccessLog
+from app.keys.log.chain import Action
 from app.keys.manager import KeyManager
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
 from app.keys.usual import UsualVault
-from app.keys.vault import NewSlot, Vault
-from app.keys.vaultfile import VaultFile
+from app.keys.vault.vault import NewSlot, Vault
+from app.keys.vault.vaultfile import VaultFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

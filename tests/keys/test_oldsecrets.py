@@ -15,17 +15,17 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from filelock import FileLock, Timeout
 
 from app.domain.errors import CannotError, SecretError, UsageError, VaultDamaged, VaultLocked
-from app.keys.accesslog import Action
-from app.keys.envfile import Lines, read_env
-from app.keys.intake import Remedy, Verdict
-from app.keys.oldsecrets import LARGEST_OLD, OldSecrets, old_key
-from app.keys.vaultfile import VaultFile
+from app.keys.incoming.envfile import Lines, read_env
+from app.keys.incoming.intake import Remedy, Verdict
+from app.keys.incoming.oldsecrets import LARGEST_OLD, OldSecrets, old_key
+from app.keys.log.chain import Action
+from app.keys.vault.vaultfile import VaultFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from app.keys.vault import Vault
+    from app.keys.vault.vault import Vault
 
 PASSWORD = "kX3Zr1m0nq8T4v7yB2cD5eF6gH9jK0lM1nP2qR3sT4u="  # noqa: S105 - it opens nothing but a test's file
 

@@ -17,14 +17,14 @@ from app.domain.errors import (
     VaultMissing,
     VaultRolledBack,
 )
-from app.keys.accesslog import Action
+from app.keys.log.chain import Action
 from app.keys.slots.passphrase import PassphraseSlot
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
-from app.keys.vault import NewSlot
+from app.keys.vault.vault import NewSlot
 
 if TYPE_CHECKING:
-    from app.keys.contents import Contents
-    from app.keys.vault import Vault
+    from app.keys.vault.contents import Contents
+    from app.keys.vault.vault import Vault
 
 HUNG = KeychainError("hung", "The keychain does not answer.")
 

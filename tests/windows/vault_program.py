@@ -23,15 +23,16 @@ import keyring.backends.Windows  # noqa: F401 - under Wine it may take longer th
 
 from app.domain.errors import SlotClosed, VaultError
 from app.engine.clock import SystemClock
-from app.keys.accesslog import LARGEST_PART, LONGEST_FIELD, Access, AccessLog, Action
-from app.keys.anchor import Anchored, KeychainAnchor
-from app.keys.document import from_base64, parse, to_base64
-from app.keys.keychain import Keychain
+from app.keys.keychain.anchor import Anchored, KeychainAnchor
+from app.keys.keychain.keychain import Keychain
+from app.keys.log.accesslog import LARGEST_PART, LONGEST_FIELD, AccessLog
+from app.keys.log.chain import Access, Action
 from app.keys.slots.dpapi import DpapiSlot
 from app.keys.slots.keychain import KeychainSlot
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
-from app.keys.vault import NewSlot, Vault
-from app.keys.vaultfile import VaultFile
+from app.keys.vault.document import from_base64, parse, to_base64
+from app.keys.vault.vault import NewSlot, Vault
+from app.keys.vault.vaultfile import VaultFile
 
 MASTER = bytes(range(32))
 BOUND = b"a vault's slot"

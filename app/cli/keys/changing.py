@@ -10,15 +10,15 @@ from app.cli.keys.vaults import asked_passphrase, opened
 from app.cli.words import seconds_of
 from app.domain import words
 from app.domain.errors import UsageError
-from app.keys.accesslog import Action
-from app.keys.secret import check_name, check_value
+from app.keys.log.chain import Action
 from app.keys.slots.recovery import RecoverySlot
+from app.keys.vault.secret import check_name, check_value
 
 if TYPE_CHECKING:
     from app.cli.context import Context
-    from app.keys.contents import Contents
     from app.keys.slots.slot import Slot
     from app.keys.usual import UsualVault
+    from app.keys.vault.contents import Contents
 
 
 def set_secret(context: Context) -> int:

@@ -13,17 +13,17 @@ from app.cli.terminal import plain
 from app.domain import words
 from app.domain.errors import CannotError, VaultMissing
 from app.engine.files import PRIVATE
-from app.keys.accesslog import Action
-from app.keys.dotenv import DotEnv
-from app.keys.envfile import read_env
-from app.keys.intake import Verdict
-from app.keys.oldsecrets import OldSecrets
+from app.keys.incoming.dotenv import DotEnv
+from app.keys.incoming.envfile import read_env
+from app.keys.incoming.intake import Verdict
+from app.keys.incoming.oldsecrets import OldSecrets
+from app.keys.log.chain import Action
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from app.cli.context import Context
-    from app.keys.intake import Advice, Plan, Taken
+    from app.keys.incoming.intake import Advice, Plan, Taken
 
 _TOLD = {
     Verdict.NEW: ("new", "green"),

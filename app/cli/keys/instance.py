@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from app.domain import commands
 from app.domain.errors import VaultLocked
 from app.domain.keys import VaultState
-from app.keys.keychain import ATTENDED_S
+from app.keys.keychain.keychain import ATTENDED_S
 
 if TYPE_CHECKING:
     from app.cli.context import Context

@@ -22,12 +22,12 @@ from app.domain.errors import (
 )
 from app.engine.files import PRIVATE
 from app.keys.servers import NEEDED
-from app.keys.slotchange import change_slots
 from app.keys.slots.keychain import KeychainSlot
 from app.keys.slots.passphrase import PassphraseSlot
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
-from app.keys.vault import NewSlot
-from app.keys.vaultfile import Backup
+from app.keys.vault.slotchange import change_slots
+from app.keys.vault.vault import NewSlot
+from app.keys.vault.vaultfile import Backup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.cli.terminal import plain
 from app.domain.errors import SecretError, UsageError
-from app.keys.secret import LARGEST_VALUE
+from app.keys.vault.secret import LARGEST_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

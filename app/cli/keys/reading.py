@@ -14,13 +14,13 @@ from app.cli.keys.vaults import anchor_trouble, opened, vault_of
 from app.cli.terminal import plain
 from app.domain import words
 from app.domain.errors import UsageError, VaultError, VaultMissing
-from app.keys.accesslog import Action
+from app.keys.log.chain import Action
 
 if TYPE_CHECKING:
     from app.cli.context import Context
-    from app.keys.accesslog import Line
-    from app.keys.secret import About
+    from app.keys.log.chain import Line
     from app.keys.usual import UsualVault
+    from app.keys.vault.secret import About
 
 MOST_LINES = 100_000
 

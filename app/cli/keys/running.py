@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 from app.cli.keys.vaults import opened
 from app.domain.errors import CannotError, SecretError, UsageError
 from app.engine.redaction import forms_of
-from app.keys.accesslog import Action
+from app.keys.log.chain import Action
 from app.keys.masking import StreamMask
 
 if TYPE_CHECKING:

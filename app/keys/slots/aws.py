@@ -25,7 +25,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from app.domain.errors import SettingsError, SlotClosed
-from app.keys.document import from_base64, to_base64
 from app.keys.slots.awserrors import meaning_of
 from app.keys.slots.server import (
     DEADLINE_S,
@@ -36,6 +35,7 @@ from app.keys.slots.server import (
     require_path,
     require_private,
 )
+from app.keys.vault.document import from_base64, to_base64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from app.domain.errors import SlotClosed
 from app.keys.aead import Forged, Sealed, framed, new_key, seal, unseal
-from app.keys.document import from_base64, to_base64
+from app.keys.vault.document import from_base64, to_base64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

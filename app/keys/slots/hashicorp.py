@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
-from app.keys.document import to_base64
 from app.keys.slots.server import (
     ANOTHER_WAY,
     DEADLINE_S,
@@ -34,6 +33,7 @@ from app.keys.slots.server import (
     require_path,
     require_private,
 )
+from app.keys.vault.document import to_base64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 from app.domain.errors import KeychainError, SlotClosed
 from app.domain.keys import KeychainState
 from app.keys.aead import Forged, Sealed, new_key, seal, unseal
-from app.keys.document import from_base64, to_base64
-from app.keys.keychain import keychain_error
+from app.keys.keychain.keychain import keychain_error
+from app.keys.vault.document import from_base64, to_base64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from app.keys.keychain import Keychain
+    from app.keys.keychain.keychain import Keychain
     from app.keys.slots.slot import Body
 
 _LENGTH = struct.Struct(">I")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from app.domain.errors import SlotClosed
 from app.keys.aead import Forged, Sealed, seal, unseal
 from app.keys.derive import SALT_BYTES, Stretching
-from app.keys.document import from_base64, to_base64
+from app.keys.vault.document import from_base64, to_base64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

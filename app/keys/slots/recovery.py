@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from app.domain.errors import SecretError, SlotClosed
 from app.keys.aead import KEY_BYTES, Forged, Sealed, framed, seal, unseal
-from app.keys.document import from_base64, to_base64
+from app.keys.vault.document import from_base64, to_base64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

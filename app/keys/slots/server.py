@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from app.domain.errors import SettingsError, SlotClosed
 from app.engine.workers import WorkerPool
 from app.keys.aead import KEY_BYTES, Forged, Sealed, new_key, seal, unseal
-from app.keys.document import from_base64, to_base64
+from app.keys.vault.document import from_base64, to_base64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -16,16 +16,17 @@ from app.domain.keys import VaultState
 from app.engine.bus import Bus
 from app.engine.heartbeat import Pulse
 from app.engine.redaction import Redactor
-from app.keys.accesslog import AccessLog, Action
-from app.keys.anchor import NoAnchor
 from app.keys.derive import Stretching
-from app.keys.keychain import Keychain
+from app.keys.keychain.anchor import NoAnchor
+from app.keys.keychain.keychain import Keychain
+from app.keys.log.accesslog import AccessLog
+from app.keys.log.chain import Action
 from app.keys.manager import KeyManager
 from app.keys.slots.passphrase import PassphraseSlot
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
 from app.keys.usual import UsualVault
-from app.keys.vault import NewSlot, Vault
-from app.keys.vaultfile import VaultFile
+from app.keys.vault.vault import NewSlot, Vault
+from app.keys.vault.vaultfile import VaultFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

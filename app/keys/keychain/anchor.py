@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
 from app.domain.keys import KeychainState
-from app.keys.keychain import keychain_error
+from app.keys.keychain.keychain import keychain_error
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.keys.keychain import Keychain
+    from app.keys.keychain.keychain import Keychain
 
 
 @dataclass(frozen=True, slots=True)

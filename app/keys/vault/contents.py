@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from app.domain.errors import SecretError, SecretMissing, VaultDamaged
 from app.keys.aead import LARGEST_USES, Forged, framed, new_key, seal, unseal
-from app.keys.document import ANCESTORS, LARGEST_FILE, RESTORE, Document, Entry, build, parse
-from app.keys.master import Master, new_id
-from app.keys.secret import About, check_name, check_value, group_of
+from app.keys.vault.document import ANCESTORS, LARGEST_FILE, RESTORE, Document, Entry, build, parse
+from app.keys.vault.master import Master, new_id
+from app.keys.vault.secret import About, check_name, check_value, group_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from app.keys.anchor import Anchored
-    from app.keys.document import Read, SlotRecord
+    from app.keys.keychain.anchor import Anchored
+    from app.keys.vault.document import Read, SlotRecord
 
 RETIRED_MASTERS = 100
 """More than anybody rotates by hand: backups of their time open by them, and the access log is proved by them."""

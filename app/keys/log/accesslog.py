@@ -1,22 +1,15 @@
-"""The access log: who asked for which secret, in a chain that shows edits, deletions, insertions and cuts.
+"""The access log on disk: one file that is written, and the full ones before it; several programs at once.
 
-A line is a JSON object and, behind a space, HMAC-SHA256 over the chain's value before it and the object's bytes; that
-is the chain's next value. The value at some line is anchored outside the folder, which shows a cut behind it. What was
-written since can be cut by whoever may write the file, and nobody can tell: so it is anchored often.
-
-A secret's name stands here, its value never.
+See `chain` for its lines. Nothing is read from the vault when it cannot be written.
 """
 
 from __future__ import annotations
 
 import errno
-import hmac
-import json
 import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import structlog
@@ -24,14 +17,28 @@ import structlog
 from app.domain.errors import VaultIOError
 from app.engine.files import sync_file
 from app.engine.regular import read_regular
-from app.keys.interlock import Interlock
+from app.keys.log.chain import (
+    LONGEST_FIELD,
+    START,
+    Access,
+    Action,
+    Line,
+    Report,
+    chained,
+    check,
+    dumped,
+    end_of,
+    lines_of,
+    split_line,
+)
+from app.keys.log.interlock import Interlock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from app.engine.clock import Clock
-    from app.keys.anchor import Anchored
+    from app.keys.keychain.anchor import Anchored
 
 _log = structlog.get_logger(__name__)
 
@@ -41,94 +48,7 @@ LARGEST_PART = 2 * 1024 * 1024
 PARTS = 8
 """How many full files are kept beside the one that is written."""
 
-LONGEST_FIELD = 200
-"""Characters of a reason, a program's name, or what was asked for as a secret's."""
-
-_START = bytes(32)
 _PART = re.compile(r"access-\d{10}\.log\Z")
-
-
-class Action(StrEnum):
-    """What was done."""
-
-    CREATE = "create"
-    UNLOCK = "unlock"
-    LOCK = "lock"
-    GET = "get"
-    COPY = "copy"
-    USE = "use"
-    """Given to a program in its environment."""
-    SET = "set"
-    EDIT = "edit"
-    REMOVE = "remove"
-    ROTATE = "rotate"
-    ROTATE_MASTER = "rotate-master"
-    SLOTS = "slots"
-    IMPORT = "import"
-    EXPORT = "export"
-    MIGRATE = "migrate"
-    RESTORE = "restore"
-    ACCEPT = "accept"
-    """A person said that a file the anchor did not know is theirs."""
-    REPAIR = "repair"
-    """A last line that a killed program had written in part was taken away."""
-    GAP = "gap"
-    """The log had more lines before than were found now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """One access, as it is to be told.
-
-    Attributes:
-        name: The secret's; empty when it is about none.
-        result: "ok", or what became of it in a word.
-        why: What it was for.
-    """
-
-    action: Action
-    name: str = ""
-    result: str = "ok"
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the log.
-
-    Attributes:
-        number: Counted from 1, over all parts.
-        at: Wall-clock time in seconds since the epoch.
-        program: What asked: `watchkeeper keys get`, say, and its process id.
-        key: The id of the master key that the chain's key comes of.
-    """
-
-    number: int
-    at: float
-    program: str
-    pid: int
-    access: Access
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a look at the whole log came to.
-
-    Attributes:
-        lines: How many were read.
-        problems: What is wrong, one sentence each; empty when the chain holds.
-        unanchored: How many lines behind the last anchor, whose cutting nobody could tell.
-    """
-
-    lines: int
-    problems: tuple[str, ...]
-    unanchored: int
-
-    @property
-    def holds(self) -> bool:
-        """True when nothing is wrong."""
-        return not self.problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +61,7 @@ class _End:
     size: int
 
 
-_NOTHING = _End(0, _START, None, 0)
+_NOTHING = _End(0, START, None, 0)
 
 
 class AccessLog:
@@ -242,9 +162,9 @@ class AccessLog:
         """
         found: list[Line] = []
         for path in reversed(self._parts()):
-            for raw in reversed(_lines_of(_content(path))):
+            for raw in reversed(lines_of(_content(path))):
                 with suppress(ValueError):
-                    found.append(_split_line(raw)[0])
+                    found.append(split_line(raw)[0])
                 if len(found) >= limit:
                     return tuple(found)
         return tuple(found)
@@ -264,7 +184,7 @@ class AccessLog:
                 contents = [_content(path) for path in self._parts()]
         except OSError as error:
             raise _unreadable(self.path, error) from error
-        return check(contents, keys, anchored)
+        return check(contents, keys, anchored, kept=PARTS)
 
     def close(self) -> None:
         """Close what is open."""
@@ -283,9 +203,9 @@ class AccessLog:
             return known, 0
         content = _content(self.path)
         whole = content[: content.rfind(b"\n") + 1]
-        number, head = _end_of(whole)
+        number, head = end_of(whole)
         if number == 0 and (older := self._parts()[:-1]):
-            number, head = _end_of(_content(older[-1]))
+            number, head = end_of(_content(older[-1]))
         if number < known.number:
             self._miss(number, known.number)
         self._end = _End(number, head, file, len(whole))
@@ -300,9 +220,9 @@ class AccessLog:
         """True when the line that is remembered is there, or lies in a part that is no longer kept."""
         oldest = 0
         for path in reversed(self._parts()):
-            for raw in reversed(_lines_of(_content(path))):
+            for raw in reversed(lines_of(_content(path))):
                 with suppress(ValueError):
-                    line, _, mac, _ = _split_line(raw)
+                    line, _, mac, _ = split_line(raw)
                     if line.number == anchored.log_lines:
                         return mac.hex() == anchored.log_head
                     oldest = line.number
@@ -311,8 +231,9 @@ class AccessLog:
     def _written(self, end: _End, access: Access, key_id: str, key: bytes) -> _End:
         if end.size >= LARGEST_PART:
             end = self._divided(end)
-        raw = _dumped(Line(end.number + 1, self._clock.wall(), self._program, os.getpid(), access, key_id), end)
-        head = _chained(key, end.head, raw)
+        line = Line(end.number + 1, self._clock.wall(), self._program, os.getpid(), access, key_id)
+        raw = dumped(line, previous=None if end.size else end.head)
+        head = chained(key, end.head, raw)
         content = raw + b" " + head.hex().encode("ascii") + b"\n"
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
         try:
@@ -343,114 +264,6 @@ class AccessLog:
         """Return the files of the log, the oldest first, the one that is written last."""
         full = sorted(path for path in self._folder.glob("access-*.log") if _PART.match(path.name))
         return [*full, self.path]
-
-
-def check(contents: Sequence[bytes], keys: Mapping[str, bytes], anchored: Anchored | None) -> Report:
-    """Return what is wrong with a log's files.
-
-    Args:
-        contents: Their bytes, the oldest first.
-        keys: The chain's keys, by the id of the master key that each comes of.
-        anchored: What is remembered outside; None when nothing is.
-    """
-    problems: list[str] = []
-    number, head, count = 0, _START, 0
-    remembered = anchored.log_lines if anchored is not None else 0
-    reached = remembered == 0
-    for raw in (each for content in contents for each in _lines_of(content)):
-        try:
-            line, previous, mac, signed = _split_line(raw)
-        except ValueError:
-            problems.append(f"Behind line {number} stands something that is no line of the log.")
-            break
-        if count == 0 and previous:
-            number, head = line.number - 1, previous
-            if number and len(contents) <= PARTS:
-                problems.append(f"The log begins with line {line.number}, and what came before was not yet to go.")
-                break
-            reached = reached or remembered <= number  # the line remembered lies in a part that is no longer kept
-        key = keys.get(line.key)
-        if key is None or not hmac.compare_digest(mac, _chained(key, head, signed)) or line.number != number + 1:
-            problems.append(f"Line {number + 1} is not what was written: it was changed, or lines before it are gone.")
-            break
-        number, head, count = line.number, mac, count + 1
-        if line.access.action is Action.GAP:
-            problems.append(f"Lines {line.access.result} were gone when line {line.number} was written.")
-        if anchored is not None and number == remembered:
-            reached = True
-            if head.hex() != anchored.log_head:
-                problems.append(f"Line {number} is not the one that the keychain remembers.")
-                break
-    if not reached and not problems:
-        problems.append(f"The log ends with line {number}, and the keychain remembers line {remembered}: it was cut.")
-    return Report(count, tuple(problems), max(0, number - remembered))
-
-
-def _chained(key: bytes, head: bytes, signed: bytes) -> bytes:
-    return hmac.digest(key, head + signed, "sha256")
-
-
-def _dumped(line: Line, end: _End) -> bytes:
-    access = line.access
-    found: dict[str, str | int | float] = {
-        "action": access.action,
-        "at": round(line.at, 3),
-        "key": line.key,
-        "name": access.name[:LONGEST_FIELD],
-        "number": line.number,
-        "pid": line.pid,
-        "program": line.program,
-        "result": access.result[:LONGEST_FIELD],
-        "why": access.why[:LONGEST_FIELD],
-    }
-    if end.size == 0:
-        found["previous"] = end.head.hex()
-    return json.dumps(found, sort_keys=True, separators=(",", ":")).encode("ascii")
-
-
-def _lines_of(content: bytes) -> list[bytes]:
-    """Return the lines; a torn last one is one too."""
-    lines = content.split(b"\n")
-    return lines if lines[-1] else lines[:-1]
-
-
-def _split_line(raw: bytes) -> tuple[Line, bytes, bytes, bytes]:
-    """Return a line, the chain's value before it where it tells that, its own, and the bytes that it signs.
-
-    Raises:
-        ValueError: It is no line of the log, or not as it was written: every byte counts.
-    """
-    signed, _, mac = raw.rpartition(b" ")
-    if len(mac) != 2 * len(_START) or mac != mac.lower():
-        raise ValueError("no line of the log")
-    line, previous = _parsed_signed(signed)
-    return line, previous, bytes.fromhex(mac.decode("ascii")), signed
-
-
-def _parsed_signed(signed: bytes) -> tuple[Line, bytes]:
-    try:
-        found = json.loads(signed)
-        access = Access(Action(found["action"]), str(found["name"]), str(found["result"]), str(found["why"]))
-        line = Line(
-            int(found["number"]),
-            float(found["at"]),
-            str(found["program"]),
-            int(found["pid"]),
-            access,
-            str(found["key"]),
-        )
-        return line, bytes.fromhex(found.get("previous", ""))
-    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError("no line of the log") from error
-
-
-def _end_of(content: bytes) -> tuple[int, bytes]:
-    """Return the number of the last line of a file, and the chain's value there; nothing where there is none."""
-    for raw in reversed(_lines_of(content)):
-        with suppress(ValueError):
-            line, _, mac, _ = _split_line(raw)
-            return line.number, mac
-    return 0, _START
 
 
 def _content(path: Path) -> bytes:

@@ -6,16 +6,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from app.domain.errors import SlotClosed, VaultError
-from app.keys.accesslog import Action
-from app.keys.opening import new_record
+from app.keys.log.chain import Action
+from app.keys.vault.opening import new_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from app.keys.contents import Contents
-    from app.keys.document import SlotRecord
     from app.keys.slots.slot import Slot
-    from app.keys.vault import Vault
+    from app.keys.vault.contents import Contents
+    from app.keys.vault.document import SlotRecord
+    from app.keys.vault.vault import Vault
 
 
 def change_slots(

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from app.domain.errors import SlotClosed, VaultDamaged, VaultLocked, VaultRolledBack
 from app.keys.aead import KEY_BYTES
-from app.keys.document import RESTORE, SlotRecord
-from app.keys.master import Master, new_id
 from app.keys.slots.slot import bound_to
+from app.keys.vault.document import RESTORE, SlotRecord
+from app.keys.vault.master import Master, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.keys.anchor import Anchored
-    from app.keys.document import Read
+    from app.keys.keychain.anchor import Anchored
     from app.keys.slots.slot import Slot
+    from app.keys.vault.document import Read
 
 
 _OFFERS = {

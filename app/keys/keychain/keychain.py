@@ -14,13 +14,13 @@ import structlog
 from app.domain.errors import KeychainError
 from app.domain.keys import KeychainState
 from app.engine.workers import WorkerPool
-from app.keys.providers import SERVICE, provider_for
+from app.keys.keychain.providers import SERVICE, provider_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from app.keys.providers import Backend, Provider
+    from app.keys.keychain.providers import Backend, Provider
 
     _Ask = Callable[[Backend], "T"]
 

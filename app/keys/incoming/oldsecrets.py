@@ -23,16 +23,16 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from app.domain.errors import CannotError
 from app.engine.files import sync_folder
 from app.engine.regular import NotRegular, read_regular
-from app.keys.accesslog import Action
-from app.keys.intake import Advice, Found, Intake, Plan, Remedy, Taken, Verdict, named
+from app.keys.incoming.intake import Advice, Found, Intake, Plan, Remedy, Taken, Verdict, named
+from app.keys.log.chain import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from app.keys.envfile import EnvFile
-    from app.keys.vault import Vault
-    from app.keys.vaultfile import VaultFile
+    from app.keys.incoming.envfile import EnvFile
+    from app.keys.vault.vault import Vault
+    from app.keys.vault.vaultfile import VaultFile
 
 KEY_NAME = "ENCRYPTION_KEY"
 

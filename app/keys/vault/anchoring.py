@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app.domain.errors import KeychainError
-from app.keys.anchor import Anchored
-from app.keys.opening import is_newest
+from app.keys.keychain.anchor import Anchored
+from app.keys.vault.opening import is_newest
 
 if TYPE_CHECKING:
-    from app.keys.accesslog import AccessLog
-    from app.keys.anchor import Anchor
-    from app.keys.document import Read
+    from app.keys.keychain.anchor import Anchor
+    from app.keys.log.accesslog import AccessLog
+    from app.keys.vault.document import Read
 
 KEYCHAIN = "keychain"
 """The kind of slot whose place keeps the anchor too."""

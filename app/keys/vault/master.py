@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from app.domain.errors import VaultDamaged, VaultLocked
 from app.keys.aead import Forged, framed, new_key, seal, unseal
 from app.keys.derive import subkey
-from app.keys.document import RESTORE, DataKey, RetiredMaster
+from app.keys.vault.document import RESTORE, DataKey, RetiredMaster
 
 ID_BYTES = 8
 

@@ -13,18 +13,18 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from app.domain.errors import CannotError, SecretError, SecretMissing, UsageError
-from app.keys.contents import Contents
-from app.keys.document import parse
-from app.keys.secret import LONGEST_NAME, check_name, check_value
+from app.keys.vault.contents import Contents
+from app.keys.vault.document import parse
+from app.keys.vault.secret import LONGEST_NAME, check_name, check_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from app.keys.accesslog import Action
-    from app.keys.envfile import Lines
-    from app.keys.vault import Vault
-    from app.keys.vaultfile import VaultFile
+    from app.keys.incoming.envfile import Lines
+    from app.keys.log.chain import Action
+    from app.keys.vault.vault import Vault
+    from app.keys.vault.vaultfile import VaultFile
 
 _NAMED_IN_MESSAGE = 3
 

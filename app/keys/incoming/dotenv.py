@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 from app.domain.errors import CannotError
 from app.engine.redaction import Redactor, is_sensitive_name
-from app.keys.accesslog import Action
-from app.keys.envfile import read_env
-from app.keys.intake import Advice, Found, Intake, Plan, Remedy, Taken, Verdict, named, require_known
-from app.keys.oldsecrets import KEY_NAME
+from app.keys.incoming.envfile import read_env
+from app.keys.incoming.intake import Advice, Found, Intake, Plan, Remedy, Taken, Verdict, named, require_known
+from app.keys.incoming.oldsecrets import KEY_NAME
+from app.keys.log.chain import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
-    from app.keys.envfile import EnvFile, Setting
-    from app.keys.vault import Vault
-    from app.keys.vaultfile import VaultFile
+    from app.keys.incoming.envfile import EnvFile, Setting
+    from app.keys.vault.vault import Vault
+    from app.keys.vault.vaultfile import VaultFile
 
 _NUMBER = re.compile(r"[_-]?\d+\Z")
 _VARIABLE = re.compile(r"\$\{[^}]*\}")

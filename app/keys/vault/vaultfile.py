@@ -20,7 +20,7 @@ from app.domain.errors import VaultBusy, VaultIOError, VaultMissing
 from app.engine.files import RETRY_EVERY_S, RETRY_FOR_S, sweep_temporaries, write_atomic
 from app.engine.places import make_private
 from app.engine.regular import NotRegular, read_regular
-from app.keys.document import LARGEST_FILE, digest_of
+from app.keys.vault.document import LARGEST_FILE, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

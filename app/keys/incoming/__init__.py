@@ -1,0 +1,1 @@
+"""Where keys come from: `.env` files, and the old file of encrypted secrets."""

@@ -1,0 +1,1 @@
+"""The access log of the vault: who asked for which secret."""

@@ -1,0 +1,1 @@
+"""The vault itself: its file, what it holds, how it is opened and changed, and how it is mended."""
