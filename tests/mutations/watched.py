@@ -136,7 +136,7 @@ async def watching(
     with _ground(places) as ground:
         watched = Watched(root, ground.bus)
         handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-        async with _house(ground, (root,)):
+        async with _house(ground, (root,), attended=False):
             for number, handler in handlers.items():  # Ctrl+C is for whoever runs this, not for the house
                 asyncio.get_running_loop().remove_signal_handler(number)
                 signal.signal(number, handler)

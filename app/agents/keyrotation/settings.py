@@ -45,14 +45,14 @@ class KeySettings(Section):
     remind_days: int = Field(
         default=7, ge=0, le=90, description="Remind of a secret's renewal so many days before it is due"
     )
-    hashicorp: HashiCorpSettings = HashiCorpSettings()
-    aws: AwsKeySettings = AwsKeySettings()
     lock_minutes: float = Field(
         default=0.0,
         ge=0,
         le=10_080,
         description="Lock the vault when nothing was read from it for so long; 0 for never",
     )
+    hashicorp: HashiCorpSettings = HashiCorpSettings()
+    aws: AwsKeySettings = AwsKeySettings()
 
     def servers(self, environ: Mapping[str, str]) -> Servers:
         """Return the servers that may open the vault.

@@ -671,7 +671,7 @@ async def test_real_workers_wait_warm_and_load_in_a_hurry(tmp_path: Path, fake_c
     """Pytest itself is kept ready: one that hurried runs what was saved by then, and not what was saved after."""
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "conftest.py").write_text("import helper\n")
-    (tmp_path / "test_it.py").write_text("from helper import word\ndef test_word(): assert word == 'new'\n")
+    (tmp_path / "test_it.py").write_text("from helper import word\ndef test_word(): assert word == 'newer'\n")
     kit = Kit(tmp_path, fake_clock, {})
     recipe = Recipe(sys.executable, ("-p", "no:cacheprovider"), ("decimal",))
     spares = Spares(tmp_path, runner=ProcessRunner(clock=SystemClock()), clock=fake_clock, environ=os.environ, want=2)
@@ -679,7 +679,7 @@ async def test_real_workers_wait_warm_and_load_in_a_hurry(tmp_path: Path, fake_c
 
     async with spares:
         spares.prepare(recipe)
-        for word, later in (("old", 0.0), ("new", 1.0)):
+        for word, later in (("old", 0.0), ("newer", 1.0)):
             (tmp_path / "helper.py").write_text(f"word = {word!r}\n")
             await kit.until(lambda: spares.warmths == (READY, READY))
             memory = spares.rss
