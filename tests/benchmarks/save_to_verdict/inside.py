@@ -66,7 +66,7 @@ async def watch(ground: house.Ground, folder: Path) -> None:
     """Watch a project until stdin ends, or a signal says so."""
     loop = asyncio.get_running_loop()
     loop.add_reader(0, lambda: os.read(0, 1) or ground.shutdown.ask("the benchmark is over"))
-    async with house._house(ground, (folder,)):
+    async with house._house(ground, (folder,), attended=False):
         await ground.shutdown.wait()
 
 
