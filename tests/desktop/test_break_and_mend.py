@@ -120,7 +120,8 @@ async def test_the_window_speaks(program: Program, project: Project, screen: Scr
     program.run(str(project.root))
     await screen.until_window("Watchkeeper")
 
-    for key, words in {"1": "1 test is red in shop", "2": "tests/test_prices.py", "3": "Copy"}.items():
+    pages = {"1": "1 test is red in shop", "2": "tests/test_prices.py", "3": "Make a vault", "4": "Copy"}
+    for key, words in pages.items():
         screen.key(f"ctrl+{key}")
         seen = await reader.until_seen(words)
         nameless = [each for each in seen if each.role in NAMED_ROLES and not each.name]
