@@ -95,7 +95,7 @@ def test_after_a_days_work_the_value_is_found_nowhere(bus: PrivateBus, tmp_path:
     assert program.run("keys", "copy", "CANARY").returncode == 3  # there is no clipboard here
     process.send_signal(signal.SIGSEGV)
     _wait(lambda: process.poll() is not None, "it crashes")
-    program.start("run", str(project.root), "--headless")
+    again = program.start("run", str(project.root), "--headless")
     _wait(lambda: (s := program.snapshot()) and s["vault"]["state"] == "open", "the vault is open again")
 
     # Read in a pipe, used by programs that print it, fail and crash, while the process list is looked at.
@@ -114,6 +114,7 @@ def test_after_a_days_work_the_value_is_found_nowhere(bus: PrivateBus, tmp_path:
     verified = program.run("keys", "verify")
     exported = program.run("keys", "export", str(away / "copy.wkv"))
     stopped = program.run("stop")
+    again.wait(timeout=20)
 
     assert (user.returncode, crashed.returncode) == (1, 128 + signal.SIGABRT)
     assert (out.strip(), err.strip()) == (b"***", b"***")
