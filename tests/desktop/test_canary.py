@@ -36,6 +36,7 @@ FORMS = {
     CANARY.encode().hex().encode(),
     CANARY.replace("\\", "\\\\").replace('"', '\\"').encode(),
     CANARY.encode("utf-16-le"),
+    b"7f/3a+9",  # what no escaping changes
 }
 
 
