@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from app.keys.keychain.anchor import KeychainAnchor
 from app.keys.keychain.keychain import Keychain
 from app.keys.log.accesslog import AccessLog
+from app.keys.nodump import forbid_dumps
 from app.keys.slots.dpapi import DpapiSlot
 from app.keys.slots.keychain import KeychainSlot
 from app.keys.vault.vault import Vault
@@ -50,7 +51,7 @@ class UsualVault:
 def usual_vault(
     folder: Path, clock: Clock, *, program: str, with_person: bool, servers: tuple[Slot, ...] = ()
 ) -> UsualVault:
-    """Return the vault in a folder, which need not exist.
+    """Return the vault in a folder, which need not exist. This process is not dumped from then on.
 
     Args:
         folder: Where it lies.
@@ -59,6 +60,7 @@ def usual_vault(
         with_person: True when somebody can answer if the system asks for the keychain's password.
         servers: The slots of servers, as the settings name them.
     """
+    forbid_dumps()
     keychain = Keychain(attended=with_person)
     log = AccessLog(folder, clock, program=program)
     file = VaultFile(folder)

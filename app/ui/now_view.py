@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.domain import words
 from app.domain.agents import AgentState
+from app.domain.keys import VaultState
 from app.domain.snapshot import Mood
 from app.domain.verdicts import Stage
 from app.ui.headline import (
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 RED_ROWS = 100
 """More red tests than anyone reads through: the Tests page has them all."""
+
+MAKE_VAULT = "API keys can be kept in a vault, if you like: see Keys."
+"""Said at the first run, where nothing else is there to be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,8 @@ def now_view(snapshot: Snapshot, now: float) -> NowView:
 def _calm(snapshot: Snapshot) -> str:
     """Return what stands in the list of red tests when there is none."""
     if not snapshot.projects:
-        return f"{NO_PROJECT}.\n{ADD_PROJECT}"
+        vault = f"\n{MAKE_VAULT}" if snapshot.vault.state is VaultState.NONE else ""
+        return f"{NO_PROJECT}.\n{ADD_PROJECT}{vault}"
     if any(p.trouble for p in snapshot.projects.values()):
         return "No test is known to be red, but a run went wrong.\nSee the projects for what happened."
     if not any(p.tests for p in snapshot.projects.values()):

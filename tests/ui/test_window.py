@@ -100,7 +100,7 @@ def test_every_page_shows_every_state(window: Window, story: Story, name: str, p
 @pytest.mark.parametrize(
     ("name", "sentences"),
     [
-        ("empty", ["No project is watched yet", "watchkeeper PATH"]),
+        ("empty", ["No project is watched yet", "watchkeeper PATH", "kept in a vault"]),
         ("waiting", ["Waiting for the first run", "waiting for the first save", "Nothing has run yet"]),
         ("green", ["All green, 604 tests", "Nothing is red"]),
         ("red", ["6 tests are red in flask", "2 min ago, after app.py was saved", "on watch"]),
