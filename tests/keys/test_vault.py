@@ -360,6 +360,26 @@ def test_a_damaged_file_is_replaced_by_a_backup_and_kept(setting: Any) -> None:
     assert list(setting.folder.glob("vault-set-aside-*.wkv"))
 
 
+def test_a_log_that_can_no_longer_be_proved_is_set_aside(setting: Any) -> None:
+    """After a restore from before a new master key the lines told since are kept elsewhere, and the log holds."""
+    vault = setting.made()
+    put(vault, "A", b"1")
+    ids = {record.kind: record.id for record in vault.contents.document.slots}
+    vault.rotate_master({ids["passphrase"]: setting.passphrase, ids["recovery"]: RecoverySlot()})
+    vault.lock()
+    setting.file.write_bytes(setting.file.read_bytes()[:-7])
+    again = setting.program()
+    before = next(each for each in again.backups if each.generation == 1)
+
+    again.restore_whole(before, [setting.recovery])
+    again.get("A")
+
+    opened = setting.opened()
+    report = opened._access.verify(opened.log_keys(), opened.anchored())
+    assert report.problems == ()
+    assert list(setting.folder.glob("aside-*-access.log"))
+
+
 def test_a_good_file_is_not_replaced_as_a_whole(setting: Any) -> None:
     """Restoring a whole backup over a good vault is refused."""
     vault = setting.made()

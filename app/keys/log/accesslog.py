@@ -122,6 +122,25 @@ class AccessLog:
                 "Nothing is read from the vault without it. Make room, or check the rights of its folder.",
             ) from error
 
+    def set_aside(self) -> None:
+        """Keep what there is under other names, and go on with the next number in a new file.
+
+        For a vault that was restored from before a change of its master key: what was told since can no longer be
+        proved. The next line must be of Action.RESTORE.
+
+        Raises:
+            VaultIOError: It cannot be renamed.
+        """
+        try:
+            with self._interlock.held():
+                end, _ = self._looked_at()
+                for path in self._parts():
+                    if path.exists():
+                        path.rename(path.with_name(f"aside-{end.number:010}-{path.name}"))
+                self._end = _End(end.number, end.head, None, 0)
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+
     def compare(self, anchored: Anchored) -> None:
         """Look for the line that is remembered outside. If it is not there the next line tells so, for good.
 
@@ -206,6 +225,8 @@ class AccessLog:
         number, head = end_of(whole)
         if number == 0 and (older := self._parts()[:-1]):
             number, head = end_of(_content(older[-1]))
+        if known.file is None and not number:
+            number, head = known.number, known.head  # nothing was written yet since it was set aside
         if number < known.number:
             self._miss(number, known.number)
         self._end = _End(number, head, file, len(whole))

@@ -132,7 +132,7 @@ def check(contents: Sequence[bytes], keys: Mapping[str, bytes], anchored: Anchor
             break
         if count == 0 and previous:
             number, head = line.number - 1, previous
-            if number and len(contents) <= kept:
+            if number and len(contents) <= kept and line.access.action is not Action.RESTORE:
                 problems.append(f"The log begins with line {line.number}, and what came before was not yet to go.")
                 break
             reached = reached or remembered <= number  # the line remembered lies in a part that is no longer kept

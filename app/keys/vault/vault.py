@@ -189,8 +189,12 @@ class Vault(VaultCore):
             known = [remembered.generation] if remembered is not None else []
             generation = max((*known, *(each.generation or 0 for each in self.backups)), default=0)
             following = contents.following(read.digest, after=generation, remembered=remembered)
+            keys = {each.id: each.log_key for each in (contents.master, *contents.retired_masters)}
+            is_provable = self._access.verify(keys, None).holds
+            if not is_provable:
+                self._access.set_aside()
             self._write(following, generation=None)
-            self._tell(Action.RESTORE)
+            self._tell(Action.RESTORE, why="" if is_provable else "the access log before it was set aside")
             return record
 
     def accept_current(self, openers: Sequence[Slot]) -> SlotRecord:
