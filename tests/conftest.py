@@ -23,7 +23,6 @@ if not os.environ.get("WATCHKEEPER_DESKTOP"):
 TESTS = Path(__file__).parent
 ON_BOTH_LOOPS = frozenset({"engine", "agents", "alerts", "control", "keys", "store", "system"})
 ON_QT = frozenset({"ui", "desktop"})
-OF_THE_VAULT = ("keys/", "faults/test_vault_", "faults/test_migration_", "cli/test_keys.py", "agents/keyrotation/")
 
 
 @functools.cache
@@ -50,14 +49,6 @@ def pytest_asyncio_loop_factories(
     if room in ON_BOTH_LOOPS:
         return {"asyncio": asyncio.new_event_loop, "qt": _qt_loop}
     return {"asyncio": asyncio.new_event_loop}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is of the vault, so that it can be run two at a time."""
-    for item in items:
-        if item.path.relative_to(TESTS).as_posix().startswith(OF_THE_VAULT):
-            item.add_marker("vault")
 
 
 @pytest.fixture(params=["asyncio", "qt"])

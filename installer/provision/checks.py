@@ -27,6 +27,7 @@ _NO_TESTS_RAN = 5  # pytest's exit code
 _LIMIT_S = 20 * 60.0
 _FULL_LIMIT_S = 3 * 3600.0
 _BY_TWO = ("-n", "2", "--dist", "loadfile")
+"""Two files at a time: each test keeps to a folder of its own, and much of the time is spent waiting."""
 _PATIENCE_S = 15.0
 
 
@@ -173,15 +174,14 @@ def plan(
             "tests",
             (
                 *pytest,
+                *(() if targets else _BY_TWO),
                 "-m",
-                f"not desktop and not postgres and not windows and not vault{slow}",
+                f"not desktop and not postgres and not windows{slow}",
                 "--ignore=tests/desktop",
             ),
             offscreen,
             counts=True,
         ),
-        # Each of these keeps to a folder of its own and asks no clock, so that two at once disturb nobody.
-        Check("vault tests", (*pytest, *_BY_TWO, "-m", f"vault{slow}"), offscreen, counts=True),
     ]
     if desktop:
         session = (python, "tests/desktop/session.py")

@@ -78,7 +78,7 @@ def test_the_short_form_runs_every_check(root: Path) -> None:
 
     titles = [check.title for check in checks]
     lint = ["ruff format", "ruff check", "mypy", "lint-imports"]
-    assert titles == [*lint, "tests", "vault tests", "desktop tests", "race, in short"]
+    assert titles == [*lint, "tests", "desktop tests", "race, in short"]
     assert all("not slow" in " ".join(check.command) for check in checks if check.counts)
 
 
@@ -89,7 +89,7 @@ def test_the_full_form_adds_what_takes_long(root: Path) -> None:
     checks = plan(environment(root), root, **dict.fromkeys(SHORT, True), arguments=())
 
     proofs = ["mutations", "race"]
-    assert [check.title for check in checks][7:] == ["PostgreSQL tests", "Windows tests", *proofs, *benchmarks]
+    assert [check.title for check in checks][6:] == ["PostgreSQL tests", "Windows tests", *proofs, *benchmarks]
     assert not any("not slow" in " ".join(check.command) for check in checks)
 
 
@@ -99,7 +99,7 @@ def test_what_the_person_adds_goes_to_pytest(root: Path) -> None:
 
     checks = plan(environment(root), root, **SHORT, arguments=arguments)
 
-    assert [check.title for check in checks][4:] == ["tests", "vault tests", "desktop tests"]
+    assert [check.title for check in checks][4:] == ["tests", "desktop tests"]
     for check in (check for check in checks if check.counts):
         assert "-x" in check.command
         assert "tests/desktop" not in check.command
