@@ -157,9 +157,12 @@ def slot_kind(kind: str) -> str:
 
 
 def due(seconds: float) -> str:
-    """Return when something is due, by what is left until then: `in 12 days`, `within a day`, `overdue for 3 days`."""
+    """Return when something is due, by what is left until then: `in 12 days`, `within a day`, `overdue for 3 days`.
+
+    Whole days to come are rounded, so that what was just set for 90 days says so.
+    """
     if seconds >= _DAY:
-        return f"in {plural(int(seconds // _DAY), 'day')}"
+        return f"in {plural(int((seconds + _DAY / 2) // _DAY), 'day')}"
     return "within a day" if seconds >= 0 else f"overdue for {lasting(-seconds)}"
 
 

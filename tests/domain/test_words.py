@@ -159,6 +159,7 @@ def test_every_state_has_words() -> None:
     [
         (12 * 86_400 + 3_600, "in 12 days"),
         (86_400, "in 1 day"),
+        (90 * 86_400 - 5, "in 90 days"),
         (86_399, "within a day"),
         (0, "within a day"),
         (-1, "overdue for a moment"),

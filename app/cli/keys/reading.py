@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 MOST_LINES = 100_000
 
-_DAY_S = 86_400
-_HALF_A_DAY_S = 43_200
 
 _DOORS = (Action.UNLOCK, Action.LOCK)
 _READS = (Action.GET, Action.COPY, Action.USE)
@@ -170,13 +168,8 @@ def _text_or_base64(value: bytes) -> dict[str, str]:
 def _due(about: About, now: float) -> str:
     if not about.due:
         return "no due date"
-    left = about.due - now
-    # Rounded, so that what was just set for 90 days says so.
-    return (
-        f"due in {words.lasting(left + _HALF_A_DAY_S if left > _DAY_S else left)}"
-        if left > 0
-        else f"overdue since {words.lasting(-left)}"
-    )
+    said = words.due(about.due - now)
+    return said if about.due < now else f"due {said}"
 
 
 def _row(line: Line) -> tuple[str, ...]:
