@@ -296,12 +296,13 @@ def watch_in_tray(places: Places, folders: tuple[Path, ...], options: TrayOption
     from PySide6.QtWidgets import QApplication
 
     from app.ui.loop import run
+    from app.ui.qtlog import qt_messages_logged
 
     app = QApplication(["watchkeeper"])
     app.setApplicationName("watchkeeper")
     app.setApplicationDisplayName("Watchkeeper")
     app.setDesktopFileName("watchkeeper")
-    with _ground(places) as ground:
+    with _ground(places) as ground, qt_messages_logged():
         return run(lambda: _live_in_tray(ground, folders, options), app)
 
 

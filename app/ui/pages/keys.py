@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
+from app.domain.commands import LockVault
 from app.domain.keys import VaultState
 from app.ui.keys_view import closed_view
 from app.ui.pages.keys_closed import ClosedPart
@@ -149,4 +150,5 @@ class KeysPage(Page):
     @Slot()
     def _give_up(self) -> None:
         self._given_up = True
+        self._context.request(LockVault())
         self._show()
