@@ -248,7 +248,7 @@ def test_an_empty_field_asks_for_nothing(window: Window, keys: Keys, story: Stor
     assert keys.asked == []
 
 
-def test_waiting_for_the_keychain_can_be_given_up(window: Window, story: Story) -> None:
+def test_waiting_for_the_keychain_can_be_given_up(window: Window, keys: Keys, story: Story) -> None:
     """Cancel leads to the other ways while the system still thinks, and the next wait is shown as one again."""
     page = _look(window, story.vaults["waiting"])
 
@@ -258,6 +258,7 @@ def test_waiting_for_the_keychain_can_be_given_up(window: Window, story: Story) 
     window.render(story.vaults["locked"])
     window.render(story.vaults["waiting"])
 
+    assert keys.asked == [commands.LockVault()]
     assert "The vault is locked\nThe system keychain has not answered yet." in given_up
     assert "Waiting for the system keychain\u2026" in _seen(page)
 
