@@ -139,12 +139,9 @@ class Program:
             count += 1
         return count
 
-    def looks(self, until: int) -> int:
-        """Read the vault's file again and again until it is of that generation; return how often it was read."""
-        count = 1
-        while parse(self._file.read()).document.generation < until:
-            count += 1
-        return count
+    def looks(self, times: int) -> list[int]:
+        """Read the vault's file so often, one time right after the other, and return the generations that were seen."""
+        return sorted({parse(self._file.read()).document.generation for _ in range(times)})
 
     def log(self) -> dict[str, Any]:
         report = self._log.verify(self._vault.log_keys(), self._vault.anchored())
