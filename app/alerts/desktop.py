@@ -15,6 +15,7 @@ from app.domain.agents import AgentState
 from app.domain.commands import RaiseWindow, Snooze
 from app.domain.errors import UsageError
 from app.domain.events import (
+    AccessLogBroken,
     AgentChanged,
     AgentResumed,
     NotificationsSnoozed,
@@ -59,9 +60,9 @@ class DesktopAlerts:
     """Tells a person of what changed.
 
     That is: when tests go red or green, when a run's trouble comes or goes, when an agent fails or recovers, when a
-    secret is to be renewed, and when the vault is in trouble. One notification stands for each project, agent and
-    secret, and one for the vault: a newer one takes its place. An async context manager; the notifiers are not closed
-    by it.
+    secret is to be renewed, and when the vault is in trouble or its access log broken. One notification stands for each
+    project, agent and secret, and one for the vault and its log each: a newer one takes its place. An async context
+    manager; the notifiers are not closed by it.
 
     Args:
         bus: Where the events come from and the commands of the buttons go; `Snooze` is answered here.
@@ -95,6 +96,7 @@ class DesktopAlerts:
         self._silence: asyncio.Task[None] | None = None
         self._failed: set[str] = set()
         self._missed_due: dict[str, SecretDue] = {}
+        self._missed_log: AccessLogBroken | None = None
         self._vault_told = ""
         self._postman: asyncio.Task[None] | None = None
         self._leave: tuple[Callable[[], None], ...] = ()
@@ -131,6 +133,8 @@ class DesktopAlerts:
             (self._miss if self._is_silent(snapshot) else self._see_verdict)(event)
         elif isinstance(event, SecretDue):
             self._see_due(event, snapshot)
+        elif isinstance(event, AccessLogBroken):
+            self._see_log(event, snapshot)
         elif isinstance(event, VaultChanged):
             self._see_vault(snapshot)
         elif isinstance(event, NotificationsSnoozed):
@@ -169,6 +173,9 @@ class DesktopAlerts:
         for each in due.values():
             if _is_still_due(each, snapshot.vault):
                 self._see_due(each, snapshot)
+        broken, self._missed_log = self._missed_log, None
+        if broken is not None:
+            self._see_log(broken, snapshot)
         self._see_vault(snapshot)
 
     def _is_silent(self, snapshot: Snapshot) -> bool:
@@ -189,6 +196,12 @@ class DesktopAlerts:
             self._missed_due[event.name] = event
         else:
             self._post(self._of_due(event))
+
+    def _see_log(self, event: AccessLogBroken, snapshot: Snapshot) -> None:
+        if self._is_silent(snapshot):
+            self._missed_log = event
+        else:
+            self._post(self._of_log(event))
 
     def _see_vault(self, snapshot: Snapshot) -> None:
         """Tell of the vault's trouble: once for each cause, until it has been well in between."""
@@ -226,6 +239,10 @@ class DesktopAlerts:
         made = notification_for_due(
             event, self._clock.wall(), on_open=self._sender(RaiseWindow(page="keys")), on_snooze=self._snoozer()
         )
+        return replace(made, icon=self._icons.get(Mood.ATTENTION))
+
+    def _of_log(self, event: AccessLogBroken) -> Notification:
+        made = notification_for_log(event, on_open=self._sender(RaiseWindow(page="keys")), on_snooze=self._snoozer())
         return replace(made, icon=self._icons.get(Mood.ATTENTION))
 
     def _of_vault(self, vault: VaultView) -> Notification:
@@ -323,6 +340,19 @@ def notification_for_due(
         key=f"due:{event.name}",
         title=due_title(event.name),
         body=due_body(event.due - now),
+        buttons=(("Open", on_open), ("Snooze", on_snooze)),
+        on_clicked=on_open,
+    )
+
+
+def notification_for_log(
+    event: AccessLogBroken, *, on_open: Callable[[], None], on_snooze: Callable[[], None]
+) -> Notification:
+    """Put a broken access log into a notification. Pure."""
+    return Notification(
+        key="access-log",
+        title="The vault's access log was tampered with",
+        body=f"{message(event.problem)}\nSee all of it: watchkeeper keys verify",
         buttons=(("Open", on_open), ("Snooze", on_snooze)),
         on_clicked=on_open,
     )

@@ -234,6 +234,13 @@ class KeyRotated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessLogBroken(Event):
+    """The vault's access log is not what was written: told once for each problem, a sentence."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SecretDue(Event):
     """A secret is to be renewed at its provider: told once for each due date.
 

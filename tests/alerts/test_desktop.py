@@ -22,6 +22,7 @@ from app.domain.commands import RaiseWindow, Snooze
 from app.domain.coverage import ChangedLines, Coverage, FileCoverage
 from app.domain.errors import UsageError
 from app.domain.events import (
+    AccessLogBroken,
     AgentChanged,
     AgentPaused,
     AgentResumed,
@@ -281,6 +282,23 @@ async def test_a_notifier_that_raises_is_survived(alerts: Alerted) -> None:
         bus.publish(_change(run_id="r2", fixed=(LOGOUT,)))
 
         assert await screen.titles(2) == ["test_logout went red", "All green again"]
+
+
+async def test_a_broken_access_log_is_told_even_after_a_snooze(alerts: Alerted, fake_clock: Any) -> None:
+    """What somebody did to the vault's log is no news that a snooze may swallow."""
+    screen = Screen()
+
+    async with alerts(screen) as bus:
+        await bus.send(Snooze(seconds=60))
+        bus.publish(AccessLogBroken(at=0.0, problem="Line 7 is not what was written."))
+        await _settle()
+        silent = list(screen.shown)
+        await fake_clock.pass_time(61)
+        titles = await screen.titles(1)
+
+    assert silent == []
+    assert titles == ["The vault's access log was tampered with"]
+    assert "Line 7" in screen.shown[0].body
 
 
 async def test_a_secret_is_taken_out_before_it_is_shown(fake_clock: Any) -> None:

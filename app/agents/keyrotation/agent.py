@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app.domain.errors import VaultError
-from app.domain.events import KeyRotated, SecretDue
+from app.domain.events import AccessLogBroken, KeyRotated, SecretDue
 from app.domain.keys import VaultState
 from app.engine.notices import Notices
 from app.engine.tasks import spawn
@@ -60,6 +60,7 @@ class KeyRotation:
         self._clock = clock
         self._notices = Notices(publish, clock)
         self._told: set[tuple[str, int]] = set()
+        self._broken = ""
 
     @property
     def name(self) -> str:
@@ -132,8 +133,12 @@ class KeyRotation:
         except VaultError as error:
             _log.warning("the access log could not be proved", reason=error.message)
             return
-        text = f"The vault's access log was tampered with: {report.problems[0]}" if report.problems else ""
+        problem = report.problems[0] if report.problems else ""
+        text = f"The vault's access log was tampered with: {problem}" if problem else ""
         self._notices.show("access-log", text, "See all of it: watchkeeper keys verify" if text else "")
+        if problem and problem != self._broken:
+            self._publish(AccessLogBroken(at=self._clock.wall(), problem=problem))
+        self._broken = problem
 
 
 class Steady:

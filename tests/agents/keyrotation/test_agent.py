@@ -11,7 +11,7 @@ import pytest
 
 from app.agents.keyrotation.agent import SETTLE_S, KeyRotation, Steady
 from app.agents.keyrotation.settings import KeySettings
-from app.domain.events import Event, KeyRotated, NoticeRaised, SecretDue
+from app.domain.events import AccessLogBroken, Event, KeyRotated, NoticeRaised, SecretDue
 from app.domain.keys import VaultState
 from app.engine.bus import Bus
 from app.engine.heartbeat import Pulse
@@ -220,6 +220,7 @@ async def test_an_access_log_that_was_changed_is_told(tmp_path: Path, fake_clock
     async with watching(tmp_path, fake_clock) as watch:
         await watch.until(lambda: watch.bus.snapshot.vault.state is VaultState.OPEN)
         await watch.look()
-        await watch.until(lambda: bool(watch.of(NoticeRaised)))
+        await watch.until(lambda: bool(watch.of(NoticeRaised) and watch.of(AccessLogBroken)))
 
+    assert len(watch.of(AccessLogBroken)) == 1
     assert "tampered" in watch.of(NoticeRaised)[0].text  # type: ignore[attr-defined]
