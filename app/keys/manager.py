@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import structlog
 
-from app.domain.errors import SecretError, SlotClosed, VaultError, VaultLocked, VaultMissing
+from app.domain.errors import KeychainError, SecretError, SlotClosed, VaultError, VaultLocked, VaultMissing
 from app.domain.events import VaultChanged
 from app.domain.keys import KeychainState, SecretView, SlotView, VaultState, VaultView
 from app.engine.tasks import spawn
@@ -23,7 +23,6 @@ from app.keys.vault.vault import NewSlot
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from app.domain.errors import KeychainError
     from app.domain.events import Event
     from app.engine.clock import Clock
     from app.engine.redaction import Redactor
@@ -106,6 +105,8 @@ class KeyManager:
         self._slot_trouble: SlotClosed | None = None
         self._closed = False
         self._given_up = asyncio.Event()
+        self._give_ups = 0
+        self._seen_stamp = usual.file.stamp
         self.used_at = clock.monotonic()
 
     @property
@@ -124,17 +125,29 @@ class KeyManager:
         return anchor_words(anchor, self._view.slots) if anchor is not None else ("", "")
 
     async def unlock(self) -> VaultState:
-        """Open the vault by what the system has, and return how it stands then. Raises nothing: the view tells why."""
+        """Open the vault by what the system has, and return how it stands then. Raises nothing: the view tells why.
+
+        It goes on when the one who asked no longer waits.
+        """
+        return await asyncio.shield(spawn(self._unlock(self._give_ups), name="the vault opens"))
+
+    async def _unlock(self, give_ups: int) -> VaultState:
         async with self._turn:
             self.used_at = self._clock.monotonic()
             if self._vault.is_open:
+                await self._tell()
                 return self._view.state
             offers = await self._call(self._offers)
+            if give_ups != self._give_ups:  # it was given up before its turn came
+                return self._view.state
             self._show(VaultView(VaultState.OPENING, offers=offers))
             waits = VaultView(VaultState.WAITING, "Waiting for the system's keychain.", _MAY_ASK, offers)
             notice = asyncio.get_running_loop().call_later(NOTICE_S, self._show, waits)
             try:
                 await self._attempt(offers)
+            except BaseException:
+                self._show(VaultView(VaultState.LOCKED, "The vault was not opened.", "Try again.", offers))
+                raise
             finally:
                 notice.cancel()
             return self._view.state
@@ -146,8 +159,10 @@ class KeyManager:
         call = self._begun(partial(self._vault.unlock, self._usual.openers, wanted=wanted))
         waiting = spawn(given_up.wait(), name="the keychain is given up")
         either: list[asyncio.Future[Any]] = [call, waiting]
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
         if not call.done():
             # Its thread is left behind: what it still brings about is refused.
             call.add_done_callback(_unheard)
@@ -160,7 +175,12 @@ class KeyManager:
         except VaultError as error:
             self._show(_why(error, offers))
         else:
+            self._slot_trouble = None
             await self._tell()
+
+    def _give_up(self) -> None:
+        self._give_ups += 1
+        self._given_up.set()
 
     async def unlock_by(self, slot: Slot) -> None:
         """Open the vault by what a person gave; with the recovery code, make the system's own slots anew.
@@ -170,43 +190,50 @@ class KeyManager:
         Raises:
             VaultError: It does not open.
         """
-
-        def opened() -> None:
-            self._vault.unlock([slot])
-            self._slot_trouble = None
-            if slot.kind == RecoverySlot.kind:
-                own = self._usual.own
-                kinds = {each.kind for each in own}
-                try:
-                    change_slots(self._vault, add=own, goes=lambda record: record.kind in kinds, keepers=own)
-                except SlotClosed as closed:
-                    self._slot_trouble = closed
-
-        self._given_up.set()
+        self._give_up()
         async with self._turn:
             self.used_at = self._clock.monotonic()
-            await self._call(opened)
+            await self._call(lambda: self._vault.unlock([slot]))
+            self._slot_trouble = None
             await self._tell()
+            if slot.kind == RecoverySlot.kind:
+                await self._call(self._mend_slots)
+                await self._tell()
+
+    def _mend_slots(self) -> None:
+        """Make each of the system's own slots anew, as far as that can be done at once. Called in the thread."""
+        for own in self._usual.own_unattended:
+            kind = own.kind
+            try:
+                change_slots(self._vault, add=[own], goes=partial(_is_of, kind), keepers=[own])
+            except SlotClosed as closed:
+                self._slot_trouble = closed
 
     async def lock(self) -> None:
         """Forget the vault's keys, until it is opened again; an opening that goes on is given up."""
-        self._given_up.set()
+        self._give_up()
         async with self._turn:
-            await self._call(self._vault.lock)
+            await self._locked()
             if self._view.state is VaultState.OPEN:
                 offers = tuple(dict.fromkeys(each.kind for each in self._view.slots))
                 self._show(
                     VaultView(VaultState.LOCKED, "You locked the vault.", "Unlock it when it is needed.", offers)
                 )
 
+    async def _locked(self) -> None:
+        try:
+            await self._call(self._vault.lock)
+        except VaultError as error:  # its keys are forgotten all the same
+            _log.warning("the vault was locked, and that could not be told", reason=error.message)
+
     async def aclose(self) -> None:
         """Lock the vault, and leave its thread behind if that takes too long."""
         if self._closed:
             return
-        self._given_up.set()
+        self._give_up()
         try:
             async with asyncio.timeout(NOTICE_S), self._turn:
-                await self._call(self._vault.lock)
+                await self._locked()
         except TimeoutError:
             _log.warning("the vault was left without locking it: the system keychain does not answer")
         finally:
@@ -248,11 +275,19 @@ class KeyManager:
             SecretError: It is no recovery code.
             VaultError: There is a vault already, or it cannot be made.
         """
-        slots: list[Slot] = [*self._usual.own, RecoverySlot(RecoveryCode.read(code))]
-        if passphrase:
-            slots.append(PassphraseSlot(passphrase))
+        recovery = RecoverySlot(RecoveryCode.read(code))
+        typed: list[Slot] = [PassphraseSlot(passphrase)] if passphrase else []
+
+        def made() -> None:
+            try:
+                self._vault.create([NewSlot(slot) for slot in (*self._usual.own, recovery, *typed)])
+            except SlotClosed as closed:
+                if closed.state != KeychainState.ABSENT or not typed:
+                    raise
+                self._vault.create([NewSlot(slot) for slot in (recovery, *typed)])
+
         async with self._turn:
-            await self._call(lambda: self._vault.create([NewSlot(slot) for slot in slots]))
+            await self._call(made)
             await self._tell()
 
     async def replace_recovery(self, code: str) -> None:
@@ -309,6 +344,9 @@ class KeyManager:
         async with self._turn:
             if self._vault.is_open:
                 await self._tell()
+            elif self._view.state is VaultState.TROUBLE and self._usual.file.stamp != self._seen_stamp:
+                offers = await self._call(self._offers)
+                self._show(VaultView(VaultState.LOCKED, "The vault's file was changed since.", "Unlock it.", offers))
             elif self._view.state in (VaultState.NONE, VaultState.OPEN) and self._vault.exists:
                 offers = await self._call(self._offers)
                 self._show(VaultView(VaultState.LOCKED, "The vault is locked.", "Unlock it.", offers))
@@ -321,7 +359,11 @@ class KeyManager:
         """
 
         def proved() -> Report:
-            return self._usual.log.verify(self._vault.log_keys(), self._vault.anchored())
+            try:
+                anchored = self._vault.anchored()
+            except KeychainError:  # without it a cut at the end is not seen, and all else is
+                anchored = None
+            return self._usual.log.verify(self._vault.log_keys(), anchored)
 
         return await self._call(proved)
 
@@ -378,6 +420,7 @@ class KeyManager:
         self._log_size = lines
 
     def _show(self, view: VaultView) -> None:
+        self._seen_stamp = self._usual.file.stamp
         if view != self._view:
             self._view = view
             self._publish(VaultChanged(at=self._clock.wall(), vault=view))
@@ -397,6 +440,10 @@ ANCHOR_LOST = (
 )
 
 _MAY_ASK = "It may be asking for its password, perhaps behind another window."
+
+
+def _is_of(kind: str, record: SlotRecord) -> bool:
+    return record.kind == kind
 
 
 def _is_unset(event: asyncio.Event) -> bool:

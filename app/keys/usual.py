@@ -43,6 +43,12 @@ class UsualVault:
     servers: tuple[Slot, ...] = ()
 
     @property
+    def own_unattended(self) -> tuple[Slot, ...]:
+        """The system's own slots for use without a person: they ask nobody, and wait for 3 s at most."""
+        keychain = KeychainSlot(self.keychain.unattended())
+        return tuple(keychain if isinstance(own, KeychainSlot) else own for own in self.own)
+
+    @property
     def openers(self) -> tuple[Slot, ...]:
         """All that may open it without a person."""
         return (*self.own, *self.servers)

@@ -55,10 +55,16 @@ class Person:
 
     def types(self, *words: str, answers: tuple[tuple[str, Answer], ...] = ()) -> Ran:
         """Run `watchkeeper keys WORDS`, and answer each question in its turn."""
-        argv = [sys.executable, "-m", "app.main", "keys", *words]
+        return self._at_a_terminal([sys.executable, "-m", "app.main", "keys", *words], answers)
+
+    def shell(self, line: str, *, answers: tuple[tuple[str, Answer], ...] = ()) -> Ran:
+        """Run a line of the shell, and answer each question in its turn."""
+        return self._at_a_terminal(["/bin/sh", "-c", line], answers)
+
+    def _at_a_terminal(self, argv: list[str], answers: tuple[tuple[str, Answer], ...]) -> Ran:
         pid, terminal = pty.fork()
         if pid == 0:
-            os.execve(sys.executable, argv, self.environ)  # noqa: S606 - the program itself
+            os.execve(argv[0], argv, self.environ)  # noqa: S606 - the program itself
         text, seen, left = "", 0, list(answers)
         deadline = time.monotonic() + WITHIN_S
         while time.monotonic() < deadline:
@@ -268,3 +274,67 @@ def test_a_value_is_never_in_a_file_or_a_log(person: Person) -> None:
 
     assert files
     assert found == []
+
+
+def test_a_slip_of_the_finger_does_not_become_the_new_passphrase(person: Person) -> None:
+    """A master-key rotation asks for the passphrase that there is; another one is refused, and nothing has changed."""
+    person.makes_a_vault()
+
+    refused = person.opens("rotate", "--master", answers=(("Passphrase of the vault: ", "corect horse battery"),))
+
+    assert (refused.code, "does not open the vault" in refused.text) == (3, True)
+    assert person.opens("list").code == 0
+
+
+def test_a_vault_from_elsewhere_takes_the_place_of_one_that_is_set_aside(person: Person, tmp_path: Path) -> None:
+    """On a machine that has a vault of its own, an exported one comes in by its code; the other is kept."""
+    person.makes_a_vault()
+    person.sets("A_TOKEN", VALUE)
+    person.pipes("export", str(tmp_path / "copy.wkv"))
+    elsewhere = Person(tmp_path / "elsewhere")
+    elsewhere.makes_a_vault()
+
+    without = elsewhere.pipes("restore", str(tmp_path / "copy.wkv"))
+    restored = elsewhere.types(
+        "restore", str(tmp_path / "copy.wkv"), "--recovery", answers=(("Recovery code: ", person.code),)
+    )
+
+    assert (without.returncode, b"--recovery" in without.stderr) == (3, True)
+    assert restored.code == 0
+    assert VALUE in elsewhere.opens("get", "A_TOKEN", "--show").text
+    assert list((elsewhere.home / "data" / "keys").glob("vault-set-aside-*.wkv"))
+
+
+def test_nothing_typed_is_no_fault_of_the_program(person: Person) -> None:
+    """Ctrl+D at a hidden question ends with a sentence."""
+    person.makes_a_vault()
+
+    ended = person.types("list", answers=(("Passphrase of the vault: ", "\x04"),))
+
+    assert ended.code in (2, 3)
+    assert "Watchkeeper failed" not in ended.text
+
+
+def test_a_reader_that_leaves_ends_the_program_that_is_run(person: Person) -> None:
+    """`keys run ... | head -1` ends: what it runs hears that nobody reads any more."""
+    person.makes_a_vault()
+    person.sets("A_TOKEN", VALUE)
+    line = f"{sys.executable} -m app.main keys run --only A_TOKEN -- yes | head -1"
+
+    ran = person.shell(line, answers=(("Passphrase of the vault: ", PASSPHRASE),))
+
+    assert ran.code == 0
+    assert ran.text.splitlines()[-1] == "y"
+
+
+def test_what_tells_it_to_end_is_handed_on_to_the_program_that_is_run(person: Person) -> None:
+    """A SIGTERM for `keys run` ends what it runs, which says with which code."""
+    person.makes_a_vault()
+    person.sets("A_TOKEN", VALUE)
+    child = (
+        "import os, signal, sys; signal.signal(15, lambda *_: sys.exit(9)); os.kill(os.getppid(), 15); signal.pause()"
+    )
+
+    ran = person.opens("run", "--only", "A_TOKEN", "--", sys.executable, "-c", child)
+
+    assert ran.code == 9

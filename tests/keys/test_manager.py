@@ -41,9 +41,12 @@ class FarSlot:
         self.answers = threading.Event()
         self.answers.set()
         self.locked = False
+        self.absent = False
 
     def wrap(self, master: bytes, bound: bytes, before: Mapping[str, str | int] | None = None) -> dict[str, str | int]:
         del before
+        if self.absent:
+            raise SlotClosed(self.kind, "absent", "There is no keychain here.")
         self.kept[bound.hex()] = master
         return {"account": bound.hex()}
 
@@ -279,3 +282,40 @@ async def test_leaving_does_not_wait_for_a_keychain_that_hangs(setting: Any) -> 
         async with asyncio.timeout(5):
             await s.keys.aclose()
             await opening
+
+
+async def test_an_opening_goes_on_when_nobody_waits_for_it(setting: Any) -> None:
+    """A command that was given up after half a minute leaves no view that never changes again."""
+    async with scene(setting) as s:
+        s.slot.answers.clear()
+        asked = asyncio.create_task(s.keys.unlock())
+        await s.until(VaultState.WAITING)
+        asked.cancel()
+
+        s.slot.answers.set()
+
+        await s.until(VaultState.OPEN)
+
+
+async def test_without_a_keychain_a_vault_is_made_by_passphrase(setting: Any) -> None:
+    """On a machine that has none, a vault made in the window opens by what was typed."""
+    async with scene(setting, makes=False) as s:
+        s.slot.absent = True
+        code = str(RecoveryCode.new())
+        with pytest.raises(SlotClosed, match="no keychain"):
+            await s.bus.send(commands.MakeVault(code=code))
+
+        await s.bus.send(commands.MakeVault(code=code, passphrase="a long enough one"))  # noqa: S106 - a test's
+
+        assert [each.kind for each in s.view.slots] == ["recovery", "passphrase"]
+
+
+async def test_a_keychain_that_stays_away_after_a_recovery_is_told(setting: Any) -> None:
+    """The vault is open by the code, and what could not be put right is said until it is."""
+    async with scene(setting) as s:
+        s.slot.absent = True
+
+        await s.bus.send(commands.OpenVault(code=str(s.code)))
+
+        assert s.view.state is VaultState.OPEN
+        assert "no keychain" in s.keys.trouble[0]

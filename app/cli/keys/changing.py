@@ -11,7 +11,9 @@ from app.cli.words import seconds_of
 from app.domain import words
 from app.domain.errors import UsageError
 from app.keys.log.chain import Action
+from app.keys.slots.passphrase import PassphraseSlot
 from app.keys.slots.recovery import RecoverySlot
+from app.keys.slots.slot import bound_to
 from app.keys.vault.secret import check_name, check_value
 
 if TYPE_CHECKING:
@@ -83,8 +85,13 @@ def _slots_again(usual: UsualVault) -> dict[str, Slot]:
     """Return what makes each slot anew for another master key: a passphrase is asked for."""
     own: dict[str, Slot] = {slot.kind: slot for slot in (*usual.openers, RecoverySlot())}
     slots = {}
-    for record in usual.vault.contents.document.slots:
-        slot = asked_passphrase() if record.kind == "passphrase" else own.get(record.kind)
+    document = usual.vault.contents.document
+    for record in document.slots:
+        slot = own.get(record.kind)
+        if record.kind == PassphraseSlot.kind:
+            slot = asked_passphrase()
+            # A slip of the finger must not become the new passphrase.
+            slot.open(record.body, bound_to(document.vault, record.id, record.kind, document.master))
         if slot is not None:
             slots[record.id] = slot
     return slots

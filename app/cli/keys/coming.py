@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from app.cli.keys.newfile import write_new
 from app.cli.keys.prompts import ask_yes
 from app.cli.keys.vaults import opened, vault_of
 from app.cli.terminal import plain
 from app.domain import words
-from app.domain.errors import CannotError, VaultMissing
-from app.engine.files import PRIVATE
+from app.domain.errors import VaultMissing
 from app.keys.incoming.dotenv import DotEnv
 from app.keys.incoming.envfile import read_env
 from app.keys.incoming.intake import Verdict
@@ -75,8 +74,12 @@ def export(context: Context) -> int:
         if not usual.vault.exists:
             raise VaultMissing("There is no vault, so there is nothing to export.", "Make one: watchkeeper keys init")
         with usual.file.held():
-            _write_new(path, usual.file.read())
-        return _exported(context, path, "The recovery code opens it: watchkeeper keys restore")
+            write_new(path, usual.file.read())
+        return _exported(
+            context,
+            path,
+            f"The recovery code opens it anywhere: watchkeeper keys restore {plain(path.name)} --recovery",
+        )
     with opened(context) as usual:
         names = [about.name for about in usual.vault.contents.abouts]
         question = f"Write {words.plural(len(names), 'value')} readable by anyone who reads {plain(path)}?"
@@ -84,7 +87,7 @@ def export(context: Context) -> int:
             context.terminal.note("Nothing was written.")
             return 0
         lines = [_env_line(name, usual.vault.get(name, action=Action.EXPORT)) for name in names]
-        _write_new(path, "".join(lines).encode("utf-8", "surrogateescape"))
+        write_new(path, "".join(lines).encode("utf-8", "surrogateescape"))
     return _exported(context, path, "Anyone who reads that file has the keys. Remove it as soon as it has served.")
 
 
@@ -149,19 +152,6 @@ def _env_line(name: str, value: bytes) -> str:
     """Return a line of a .env file: in single quotes, where nothing is expanded, with what ends them escaped."""
     text = value.decode("utf-8", "surrogateescape").replace("\\", "\\\\").replace("'", "\\'")
     return f"{name}='{text}'\n"
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), PRIVATE)
-    except FileExistsError:
-        raise CannotError(f"{path} is there already.", "Name a file that is not.") from None
-    except OSError as error:
-        raise CannotError(f"{path} cannot be written: {error.strerror or error}.", "Name another file.") from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _exported(context: Context, path: Path, note: str) -> int:

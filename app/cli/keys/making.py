@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.cli.keys.newfile import write_new
 from app.cli.keys.prompts import ask_twice, has_person, show_code
 from app.cli.keys.vaults import asked_passphrase, asked_recovery, opened, vault_of
 from app.cli.terminal import plain
@@ -18,19 +19,21 @@ from app.domain.errors import (
     SettingsError,
     UsageError,
     VaultDamaged,
+    VaultError,
+    VaultLocked,
     VaultMissing,
+    VaultNewer,
 )
-from app.engine.files import PRIVATE
 from app.keys.servers import NEEDED
 from app.keys.slots.keychain import KeychainSlot
-from app.keys.slots.passphrase import PassphraseSlot
+from app.keys.slots.passphrase import SHORTEST, PassphraseSlot
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
 from app.keys.vault.slotchange import change_slots
 from app.keys.vault.vault import NewSlot
 from app.keys.vault.vaultfile import Backup
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from app.cli.context import Context
     from app.keys.slots.slot import Slot
@@ -54,7 +57,8 @@ def init(context: Context) -> int:
         slots.append(NewSlot(_new_passphrase()))
     code = RecoveryCode.new()
     _hand_over(context, code)
-    usual.vault.create([*slots, NewSlot(RecoverySlot(code))])
+    with _taken_back(context):
+        usual.vault.create([*slots, NewSlot(RecoverySlot(code))])
     usual.vault.lock()
     opens = ", ".join(dict.fromkeys(each.slot.kind for each in slots))
     context.terminal.say(f"The vault is made. It opens by: {opens}, and the recovery code.")
@@ -97,13 +101,15 @@ def recover(context: Context) -> int:
         _require_keychain(usual, "Or make a new passphrase: watchkeeper keys recover --passphrase")
     try:
         add: list[Slot] = [_new_passphrase()] if context.words.passphrase else list(usual.own)
-        gone = {slot.kind for slot in add}
+        # With a new passphrase the keychain is given up: what it kept for this vault opens nothing any more.
+        gone = {slot.kind for slot in (*add, *usual.own)}
         if context.words.new:
             code = RecoveryCode.new()
             _hand_over(context, code)
             add.append(RecoverySlot(code))
             gone.add(RecoverySlot.kind)
-        change_slots(usual.vault, add=add, goes=lambda record: record.kind in gone, keepers=usual.own)
+        with _taken_back(context) if context.words.new else nullcontext():
+            change_slots(usual.vault, add=add, goes=lambda record: record.kind in gone, keepers=usual.own)
     finally:
         usual.vault.lock()
     if context.as_json:
@@ -132,13 +138,22 @@ def restore(context: Context) -> int:
     openers = _openers(usual, context)
     try:
         usual.vault.unlock(openers)
-    except (VaultDamaged, VaultMissing) as lost:
+    except (VaultDamaged, VaultMissing, VaultLocked, VaultNewer) as lost:
+        # What these do not open is set aside, not lost; a backup that they do not open either stays where it is.
         context.terminal.note(lost.message)
-        usual.vault.restore_whole(backup, openers)
+        _restore_whole(usual, backup, openers)
     else:
         usual.vault.restore(backup)
     usual.vault.lock()
-    return _restored(context, "It is in place. What was there before is the newest backup.")
+    return _restored(context, "It is in place. What was there before is kept, as the newest backup or set aside.")
+
+
+def _restore_whole(usual: UsualVault, backup: Backup, openers: Sequence[Slot]) -> None:
+    try:
+        usual.vault.restore_whole(backup, openers)
+    except VaultLocked as locked:
+        again = f"Its recovery code opens it: watchkeeper keys restore {backup.path.name} --recovery"
+        raise VaultLocked(locked.message, again, reasons=locked.reasons, kinds=locked.kinds) from locked
 
 
 def _chosen(context: Context, backups: Sequence[Backup]) -> Backup:
@@ -212,7 +227,10 @@ def _server(usual: UsualVault, kind: str) -> Slot:
 
 
 def _new_passphrase() -> PassphraseSlot:
-    return PassphraseSlot(ask_twice("New passphrase: ", instead="Run it in a terminal."))
+    passphrase = ask_twice("New passphrase: ", instead="Run it in a terminal.")
+    if len(passphrase) < SHORTEST:
+        raise SecretError(f"The passphrase has fewer than {SHORTEST} characters.", "Take a longer one.")
+    return PassphraseSlot(passphrase)
 
 
 def _hand_over(context: Context, code: RecoveryCode) -> None:
@@ -226,17 +244,20 @@ def _hand_over(context: Context, code: RecoveryCode) -> None:
         show_code(context, str(code))
         return
     path = Path(context.cwd, named)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
-    except FileExistsError:
-        raise CannotError(f"{path} is there already.", "Name a file that is not.") from None
-    except OSError as error:
-        raise CannotError(f"{path} cannot be written: {error.strerror or error}.", "Name another file.") from error
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(f"{code}\n")
-        file.flush()
-        os.fsync(file.fileno())
+    write_new(path, f"{code}\n".encode("ascii"))
     context.terminal.note(f"The recovery code is in {plain(path)}. Keep it away from this machine, and remove it here.")
+
+
+@contextmanager
+def _taken_back(context: Context) -> Iterator[None]:
+    """Say that the code which was just given opens nothing, when what is done with it fails."""
+    try:
+        yield
+    except VaultError:
+        if context.words.recovery_file is not None:
+            Path(context.cwd, context.words.recovery_file).unlink(missing_ok=True)
+        context.terminal.note("The recovery code that was just given opens nothing. One from before is still good.")
+        raise
 
 
 def _remove_slot(usual: UsualVault, beginning: str) -> None:

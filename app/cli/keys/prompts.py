@@ -39,7 +39,10 @@ def ask_hidden(question: str, *, instead: str) -> str:
     """
     if not has_person():
         raise UsageError(f"{question.rstrip(': ')} is asked for at a terminal, and there is none here.", instead)
-    return getpass.getpass(question, sys.stderr)
+    try:
+        return getpass.getpass(question, sys.stderr)
+    except EOFError:
+        raise UsageError("Nothing was typed.", instead) from None
 
 
 def ask_twice(question: str, *, instead: str) -> str:
@@ -73,10 +76,13 @@ def value_of(name: str) -> bytes:
     """Return a secret's value: typed twice, unseen; or all of standard input, without the line end that `echo` adds.
 
     Raises:
-        SecretError: It is longer than a secret may be.
+        UsageError: It would be seen while it is typed.
+        SecretError: What was typed differed each time.
     """
     if has_person():
         return ask_twice(f"Value of {plain(name)}: ", instead="").encode("utf-8")
+    if sys.stdin.isatty():
+        raise UsageError("A value cannot be asked for unseen here.", "Let standard error be the terminal too.")
     content = sys.stdin.buffer.read(LARGEST_VALUE + 3)
     for end in (b"\r\n", b"\n"):
         if content.endswith(end):

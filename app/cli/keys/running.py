@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
+from app.cli.exits import EXIT_PIPE
 from app.cli.keys.vaults import opened
 from app.domain.errors import CannotError, SecretError, UsageError
 from app.engine.redaction import forms_of
@@ -41,7 +43,8 @@ def run(context: Context) -> int:
     environ = {**os.environ, **{variable: os.fsdecode(value) for variable, value in given.items()}}
     try:
         if said.no_mask:
-            return _code(subprocess.run(argv, env=environ, check=False).returncode)  # noqa: S603 - the person's own
+            with subprocess.Popen(argv, env=environ) as child:  # noqa: S603 - the person's own
+                return _code(_waited(child))
         return _masked(argv, environ, list(given.values()))
     except OSError as error:
         raise CannotError(f"{argv[0]} cannot be started: {error.strerror or error}.", "Check its name.") from error
@@ -58,27 +61,42 @@ def _wanted(text: str) -> tuple[str, str]:
 
 def _masked(argv: Sequence[str], environ: Mapping[str, str], values: Sequence[bytes]) -> int:
     forms = [form for value in values for form in forms_of(value)]
+    gone = threading.Event()
     with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:  # noqa: S603 - likewise
         pairs = ((child.stdout, sys.stdout.buffer), (child.stderr, sys.stderr.buffer))
-        pumps = [threading.Thread(target=_pump, args=(*pair, StreamMask(forms)), daemon=True) for pair in pairs]
+        pumps = [threading.Thread(target=_pump, args=(*pair, StreamMask(forms), gone), daemon=True) for pair in pairs]
         for pump in pumps:
             pump.start()
-        while True:
-            with suppress(KeyboardInterrupt):  # the child has it too, and ends as it likes
-                code = child.wait()
-                break
+        code = _waited(child)
         for pump in pumps:
             pump.join()
-    return _code(code)
+    return EXIT_PIPE if gone.is_set() else _code(code)
 
 
-def _pump(source: IO[bytes], target: IO[bytes], mask: StreamMask) -> None:
-    with suppress(BrokenPipeError):
+def _waited(child: subprocess.Popen[bytes]) -> int:
+    """Wait for a child, whose exit code is returned; what tells this program to end is handed on to it."""
+    names = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
+    before = {number: signal.signal(number, lambda told, _frame: child.send_signal(told)) for number in names}
+    try:
+        while True:
+            with suppress(KeyboardInterrupt):  # the child has it too, and ends as it likes
+                return child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _pump(source: IO[bytes], target: IO[bytes], mask: StreamMask, gone: threading.Event) -> None:
+    try:
         while piece := os.read(source.fileno(), _PIECE):
             target.write(mask.feed(piece))
             target.flush()
         target.write(mask.end())
         target.flush()
+    except OSError:  # the reader has left, or its disk is full
+        gone.set()
+    finally:
+        source.close()  # so that the child hears of it, and does not wait for somebody to read
 
 
 def _code(returned: int) -> int:

@@ -180,12 +180,15 @@ class AccessLog:
             VaultIOError: It cannot be read.
         """
         found: list[Line] = []
-        for path in reversed(self._parts()):
-            for raw in reversed(lines_of(_content(path))):
-                with suppress(ValueError):
-                    found.append(split_line(raw)[0])
-                if len(found) >= limit:
-                    return tuple(found)
+        try:
+            for path in reversed(self._parts()):
+                for raw in reversed(lines_of(_content(path))):
+                    with suppress(ValueError):
+                        found.append(split_line(raw)[0])
+                    if len(found) >= limit:
+                        return tuple(found)
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
         return tuple(found)
 
     def verify(self, keys: Mapping[str, bytes], anchored: Anchored | None) -> Report:

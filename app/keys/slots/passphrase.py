@@ -38,7 +38,7 @@ class PassphraseSlot:
         """Return the record's body.
 
         Raises:
-            SlotClosed: The passphrase is too short; or it is not the one of before.
+            SlotClosed: The passphrase is too short, or no text.
         """
         self._require_text()
         if len(self._passphrase) < SHORTEST:

@@ -63,9 +63,18 @@ class Vault(VaultCore):
             self.require_none()
             now = self._now()
             master = new_master(new_id(VAULT_ID_BYTES), now)
-            records = [new_record(each.slot, master, now, label=each.label) for each in slots]
-            self._anchoring.begin()
-            self._write(Contents.new(master, now).with_slots(records), generation=None)
+            made: list[tuple[Slot, SlotRecord]] = []
+            try:
+                made.extend((each.slot, new_record(each.slot, master, now, label=each.label)) for each in slots)
+                self._anchoring.begin()
+                records = [record for _, record in made]
+                self._write(Contents.new(master, now).with_slots(records), generation=None)
+            except BaseException:
+                if not self._file.exists:
+                    for slot, record in made:
+                        with suppress(SlotClosed):
+                            slot.discard(record.body)
+                raise
             self._tell(Action.CREATE)
 
     def require_none(self) -> None:
