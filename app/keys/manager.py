@@ -16,12 +16,13 @@ from app.engine.workers import WorkerPool
 from app.keys.log.chain import Action
 from app.keys.slots.passphrase import PassphraseSlot
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
+from app.keys.vault.anchoring import ANCHOR_LOST, is_missed
 from app.keys.vault.document import parse
 from app.keys.vault.slotchange import change_slots
 from app.keys.vault.vault import NewSlot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from app.domain.events import Event
     from app.engine.clock import Clock
@@ -39,8 +40,6 @@ NOTICE_S = 1.0
 """When opening takes longer, the person is told that the system's keychain is being waited for."""
 
 DAY_S = 86_400
-
-READS = (Action.GET, Action.COPY, Action.USE)
 
 _LOG_LINES = 20_000
 """As many are looked at for who read a secret last."""
@@ -122,7 +121,9 @@ class KeyManager:
         if self._view.state is VaultState.OPEN and self._vault.is_anchor_lost:
             return ANCHOR_LOST
         anchor = self._vault.anchor_trouble if self._view.state is VaultState.OPEN else None
-        return anchor_words(anchor, self._view.slots) if anchor is not None else ("", "")
+        if anchor is None or not is_missed(anchor, (slot.kind for slot in self._view.slots)):
+            return "", ""
+        return f"Whether the vault is the newest cannot be told: {anchor.message}", anchor.hint
 
     async def unlock(self) -> VaultState:
         """Open the vault by what the system has, and return how it stands then. Raises nothing: the view tells why.
@@ -337,7 +338,7 @@ class KeyManager:
         await self._changed(partial(self._vault.change, Action.ROTATE, "", lambda c, now: c.with_new_data_key(now)))
 
     async def look(self) -> None:
-        """Tell what other programs have changed, or read, meanwhile; and have the anchor remember the log.
+        """Tell what other programs have changed, or read, meanwhile.
 
         Raises nothing: the view tells.
         """
@@ -414,7 +415,7 @@ class KeyManager:
             return
         fresh = lines - self._log_size if self._log_size >= 0 else _LOG_LINES
         for line in reversed(self._usual.log.lines(min(_LOG_LINES, max(1, fresh)))):
-            if line.access.action in READS and line.access.result == "ok":
+            if line.access.is_read:
                 who = f"{line.program}: {line.access.why}" if line.access.why else line.program
                 self._read[line.access.name] = (line.at, who)
         self._log_size = lines
@@ -434,11 +435,6 @@ class KeyManager:
         return asyncio.wrap_future(self._pool.submit(fn))
 
 
-ANCHOR_LOST = (
-    "The system's keychain no longer knew which vault is the newest: an older one may have been put in its place.",
-    "Look whether your keys are what you expect; the backups: watchkeeper keys restore",
-)
-
 _MAY_ASK = "It may be asking for its password, perhaps behind another window."
 
 
@@ -453,16 +449,6 @@ def _is_unset(event: asyncio.Event) -> bool:
 def _unheard(call: asyncio.Future[SlotRecord]) -> None:
     if not call.cancelled() and (error := call.exception()) is not None:
         _log.info("an opening that was given up has ended", reason=str(error))
-
-
-def anchor_words(trouble: KeychainError, slots: Sequence[SlotView]) -> tuple[str, str]:
-    """Return why it cannot be told whether the vault is the newest, and what to do.
-
-    Both are empty for a vault that was made without a keychain, on a machine that has none.
-    """
-    if trouble.state == KeychainState.ABSENT and not any(each.kind == "keychain" for each in slots):
-        return "", ""
-    return f"Whether the vault is the newest cannot be told: {trouble.message}", trouble.hint
 
 
 def _why(error: VaultError, offers: tuple[str, ...] = ()) -> VaultView:

@@ -9,7 +9,7 @@ import select
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,7 +44,6 @@ class Person:
 
     home: Path
     code: str = ""
-    commands: list[str] = field(default_factory=list)
 
     @property
     def environ(self) -> dict[str, str]:

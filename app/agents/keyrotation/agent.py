@@ -1,4 +1,4 @@
-"""The agent: once a minute it looks whether something about the vault is due."""
+"""The agent: twice a minute it looks whether something about the vault is due."""
 
 from __future__ import annotations
 

@@ -26,7 +26,6 @@ MOST_LINES = 100_000
 
 
 _DOORS = (Action.UNLOCK, Action.LOCK)
-_READS = (Action.GET, Action.COPY, Action.USE)
 
 
 def list_secrets(context: Context) -> int:
@@ -148,7 +147,7 @@ def _last_reads(usual: UsualVault) -> dict[str, Line]:
     found: dict[str, Line] = {}
     with suppress(VaultError):
         for line in usual.log.lines(MOST_LINES):
-            if line.access.action in _READS and line.access.result == "ok":
+            if line.access.is_read:
                 found.setdefault(line.access.name, line)
     return found
 

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 from app.cli.config import settings_file
 from app.cli.keys.prompts import ask_hidden, has_person
 from app.domain.errors import VaultLocked
-from app.domain.keys import KeychainState
 from app.engine.clock import SystemClock
-from app.keys.manager import ANCHOR_LOST
-from app.keys.slots.keychain import KeychainSlot
 from app.keys.slots.passphrase import PassphraseSlot
 from app.keys.slots.recovery import RecoveryCode, RecoverySlot
 from app.keys.usual import UsualVault, usual_vault
+from app.keys.vault.anchoring import ANCHOR_LOST, is_missed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,8 +68,8 @@ def anchor_trouble(usual: UsualVault) -> str:
     trouble = usual.vault.anchor_trouble
     if trouble is None:
         return ""
-    has_keychain = any(record.kind == KeychainSlot.kind for record in usual.vault.contents.document.slots)
-    return trouble.message if has_keychain or trouble.state != KeychainState.ABSENT else ""
+    kinds = (record.kind for record in usual.vault.contents.document.slots)
+    return trouble.message if is_missed(trouble, kinds) else ""
 
 
 def asked_passphrase() -> PassphraseSlot:

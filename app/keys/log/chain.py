@@ -71,6 +71,11 @@ class Access:
     result: str = "ok"
     why: str = ""
 
+    @property
+    def is_read(self) -> bool:
+        """True when a value was given out."""
+        return self.action in (Action.GET, Action.COPY, Action.USE) and self.result == "ok"
+
 
 @dataclass(frozen=True, slots=True)
 class Line:

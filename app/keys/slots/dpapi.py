@@ -14,7 +14,8 @@ import sys
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from app.domain.errors import SlotClosed
-from app.keys.aead import Forged, Sealed, framed, new_key, seal, unseal
+from app.keys.aead import Forged, framed, new_key, seal, unseal
+from app.keys.slots.slot import sealed_body, sealed_of
 from app.keys.vault.document import from_base64, to_base64
 
 if TYPE_CHECKING:
@@ -93,11 +94,7 @@ class DpapiSlot:
             ) from None
         finally:
             _wipe(key)
-        body: Body = {
-            "blob": to_base64(blob),
-            "content": to_base64(sealed.content),
-            "nonce": to_base64(sealed.nonce),
-        }
+        body: Body = {"blob": to_base64(blob), **sealed_body(sealed)}
         try:
             self.open(body, bound)
         except SlotClosed:
@@ -119,7 +116,7 @@ class DpapiSlot:
         protection = self._protection()
         try:
             blob = from_base64(str(body["blob"]))
-            sealed = Sealed(from_base64(str(body["nonce"])), from_base64(str(body["content"])))
+            sealed = sealed_of(body)
             key = protection.unprotect(blob, bound)
             try:
                 return unseal(key, sealed, _bound_to_blob(bound, blob))
@@ -148,7 +145,7 @@ class DpapiSlot:
                 "dpapi",
                 "absent",
                 "The vault's DPAPI slot opens on Windows only.",
-                "Open the vault another way: watchkeeper keys unlock --passphrase, or watchkeeper keys recover",
+                "Open the vault another way: by its passphrase, or watchkeeper keys recover",
             )
         return found
 

@@ -9,6 +9,7 @@ from app.domain.errors import KeychainError, SlotClosed
 from app.domain.keys import KeychainState
 from app.keys.aead import Forged, Sealed, new_key, seal, unseal
 from app.keys.keychain.keychain import keychain_error
+from app.keys.slots.slot import sealed_body, sealed_of
 from app.keys.vault.document import from_base64, to_base64
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ class KeychainSlot:
         return {
             "account": account,
             "backend": self._keychain.backend,
-            "content": to_base64(sealed.content),
-            "nonce": to_base64(sealed.nonce),
+            **sealed_body(sealed),
         }
 
     def open(self, body: Mapping[str, str | int], bound: bytes) -> bytes:
@@ -90,7 +90,7 @@ class KeychainSlot:
     def _read(self, body: Mapping[str, str | int]) -> tuple[str, Sealed]:
         try:
             account, backend = str(body["account"]), body["backend"]
-            sealed = Sealed(from_base64(str(body["nonce"])), from_base64(str(body["content"])))
+            sealed = sealed_of(body)
         except (KeyError, ValueError):
             raise SlotClosed(
                 "keychain",

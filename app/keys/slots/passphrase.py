@@ -7,8 +7,9 @@ import unicodedata
 from typing import TYPE_CHECKING, ClassVar
 
 from app.domain.errors import SlotClosed
-from app.keys.aead import Forged, Sealed, seal, unseal
+from app.keys.aead import Forged, seal, unseal
 from app.keys.derive import SALT_BYTES, Stretching
+from app.keys.slots.slot import sealed_body, sealed_of
 from app.keys.vault.document import from_base64, to_base64
 
 if TYPE_CHECKING:
@@ -49,10 +50,9 @@ class PassphraseSlot:
         salt, figures = secrets.token_bytes(SALT_BYTES), self._stretching
         sealed = seal(figures.stretch(self._passphrase, salt), master, bound)
         return {
-            "content": to_base64(sealed.content),
+            **sealed_body(sealed),
             "lanes": figures.lanes,
             "memory_kib": figures.memory_kib,
-            "nonce": to_base64(sealed.nonce),
             "passes": figures.passes,
             "salt": to_base64(salt),
         }
@@ -71,7 +71,7 @@ class PassphraseSlot:
             figures = Stretching.of(body["passes"], body["memory_kib"], body["lanes"])
             salt, sealed = (
                 from_base64(str(body["salt"])),
-                Sealed(from_base64(str(body["nonce"])), from_base64(str(body["content"]))),
+                sealed_of(body),
             )
             key = figures.stretch(self._passphrase, salt)
             return unseal(key, sealed, bound)

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from app.domain.errors import SecretError, SlotClosed
-from app.keys.aead import KEY_BYTES, Forged, Sealed, framed, seal, unseal
+from app.keys.aead import KEY_BYTES, Forged, framed, seal, unseal
+from app.keys.slots.slot import sealed_body, sealed_of
 from app.keys.vault.document import from_base64, to_base64
 
 if TYPE_CHECKING:
@@ -101,8 +102,7 @@ class RecoverySlot:
     """It.
 
     Args:
-        code: The private half, to open with; None to wrap with the public half alone.
-        public: The public half, 32 bytes; taken from the code, or from the record of before, where it is not given.
+        code: The private half, to open with; None to wrap with the public half of the record of before.
     """
 
     kind: ClassVar[str] = "recovery"
@@ -122,9 +122,8 @@ class RecoverySlot:
         shared = passing.exchange(X25519PublicKey.from_public_bytes(public))
         sealed = seal(_key(shared, met, public), master, bound)
         return {
-            "content": to_base64(sealed.content),
+            **sealed_body(sealed),
             "met": to_base64(met),
-            "nonce": to_base64(sealed.nonce),
             "public": to_base64(public),
         }
 
@@ -143,7 +142,7 @@ class RecoverySlot:
             )
         try:
             met, public = from_base64(str(body["met"])), from_base64(str(body["public"]))
-            sealed = Sealed(from_base64(str(body["nonce"])), from_base64(str(body["content"])))
+            sealed = sealed_of(body)
             if public != self._code.public:
                 raise SlotClosed(
                     "recovery",

@@ -21,8 +21,9 @@ from urllib.parse import urlsplit
 
 from app.domain.errors import SettingsError, SlotClosed
 from app.engine.workers import WorkerPool
-from app.keys.aead import KEY_BYTES, Forged, Sealed, new_key, seal, unseal
-from app.keys.vault.document import from_base64, to_base64
+from app.keys.aead import KEY_BYTES, Forged, new_key, seal, unseal
+from app.keys.slots.slot import sealed_body, sealed_of
+from app.keys.vault.document import from_base64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,7 +86,7 @@ class ServerSlot(ABC):
 
         body = self._in_time(keep)
         sealed = seal(key, master, bound)
-        return {**body, "content": to_base64(sealed.content), "nonce": to_base64(sealed.nonce)}
+        return {**body, **sealed_body(sealed)}
 
     def open(self, body: Mapping[str, str | int], bound: bytes) -> bytes:
         """Return the master key.
@@ -95,7 +96,7 @@ class ServerSlot(ABC):
         """
         key = self._in_time(lambda: self._fetch(body, bound))
         try:
-            sealed = Sealed(from_base64(str(body["nonce"])), from_base64(str(body["content"])))
+            sealed = sealed_of(body)
             return unseal(key, sealed, bound)
         except (Forged, KeyError, ValueError):
             damaged = self._record_damaged()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from app.keys.aead import framed
+from app.keys.aead import Sealed, framed
+from app.keys.vault.document import from_base64, to_base64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +47,21 @@ class Slot(Protocol):
         Raises:
             SlotClosed: It does not open: says why, and what would help.
         """
+
+
+def sealed_body(sealed: Sealed) -> Body:
+    """Return a ciphertext as it stands in a record's body."""
+    return {"content": to_base64(sealed.content), "nonce": to_base64(sealed.nonce)}
+
+
+def sealed_of(body: Mapping[str, str | int]) -> Sealed:
+    """Return the ciphertext of a record's body.
+
+    Raises:
+        KeyError: The body has none.
+        ValueError: It is not as `sealed_body` writes it.
+    """
+    return Sealed(from_base64(str(body["nonce"])), from_base64(str(body["content"])))
 
 
 def bound_to(vault: str, slot: str, kind: str, master: str) -> bytes:

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app.domain.errors import KeychainError
+from app.domain.keys import KeychainState
 from app.keys.keychain.anchor import Anchored
 from app.keys.vault.opening import is_newest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app.keys.keychain.anchor import Anchor
     from app.keys.log.accesslog import AccessLog
     from app.keys.vault.document import Read
@@ -23,7 +26,25 @@ if TYPE_CHECKING:
 KEYCHAIN = "keychain"
 """The kind of slot whose place keeps the anchor too."""
 
+ANCHOR_LOST = (
+    "The system's keychain no longer knew which vault is the newest: an older one may have been put in its place.",
+    "Look whether your keys are what you expect; the backups: watchkeeper keys restore",
+)
+"""What is said of a vault whose anchor is gone, and what to do."""
+
 _log = structlog.get_logger(__name__)
+
+
+def is_missed(trouble: KeychainError, kinds: Iterable[str]) -> bool:
+    """True when a keychain that is out of reach is worth a word.
+
+    It is not for a vault that was made without one, on a machine that has none.
+
+    Args:
+        trouble: Why the anchor could not be asked or moved on.
+        kinds: The kinds of slots that the vault has.
+    """
+    return trouble.state != KeychainState.ABSENT or KEYCHAIN in kinds
 
 
 class Anchoring:
