@@ -159,14 +159,16 @@ class ReplaceRecoveryCode(PrivateCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaiseWindow(Command):
-    """Show the window: on a test where one is named, else on a page (`now`, `tests`, `keys`, `log`) where one is.
+    """Show the window: on a test, or on a page (`now`, `tests`, `conversation`, `keys`, `log`), where one is named.
 
-    Answer: None. A page that there is none of leaves the window where it was.
+    With a conversation's id it is that one, or with an empty id a new one about the test. Answer: None.
+    A page that there is none of leaves the window where it was.
     """
 
     project: str | None = None
     nodeid: str | None = None
     page: str | None = None
+    conversation: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,3 +213,118 @@ class ReadLogs(Command):
 
     after: int = 0
     limit: int = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadDiff(Command):
+    """Answer: app.domain.analysis.SourceDiff, how a project's source differs from when its tests were last green."""
+
+    project: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explain(Command):
+    """Explain why a test is red, with the help of a model. Answer: app.domain.analysis.Explanation as it stands now.
+
+    What can be said without a model is in the first answer; a model is asked meanwhile, and the snapshot tells when it
+    has answered. Refused with UsageError when the project or a failure of the test is not known.
+
+    Attributes:
+        again: Ask a model even if the same failure was explained before.
+    """
+
+    project: str
+    nodeid: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadExplanation(Command):
+    """Answer: app.domain.analysis.Explanation as it stands now; no model is asked. Refused as Explain."""
+
+    project: str
+    nodeid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPrompt(Command):
+    """Answer: app.domain.analysis.PromptPreview, what Explain would send. Refused as Explain, or with ModelError."""
+
+    project: str
+    nodeid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetConsent(Command):
+    """Agree, or no longer, that a project's source is sent in parts to the providers of now. Answer: their hosts."""
+
+    project: str
+    given: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask(Command):
+    """Ask a model. Answer: the conversation's id; what it says is read with ReadReply.
+
+    Refused with UsageError, or with ModelError when it cannot even be tried.
+
+    Attributes:
+        text: The question.
+        conversation: The conversation that it goes on; empty for a new one.
+        project: For a new one, the project that it is about; empty for none.
+        nodeid: For a new one, the test that it is about; empty for none.
+    """
+
+    text: str
+    conversation: str = ""
+    project: str = ""
+    nodeid: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadReply(Command):
+    """Answer: app.domain.analysis.Reply, what has come of the newest answer of a conversation.
+
+    Attributes:
+        after: Characters of it that are known.
+        wait_s: Wait for more for so long, at most 20 seconds.
+    """
+
+    conversation: str
+    after: int = 0
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopReply(Command):
+    """End the answer that is on its way; what came of it is kept. Answer: None."""
+
+    conversation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadConversations(Command):
+    """Answer: the conversations, the newest first, as a tuple of app.domain.analysis.ConversationRecord.
+
+    Attributes:
+        query: Words that must all stand in a question or an answer, whatever their case; empty for all conversations.
+        project: Only those about this project; empty for all.
+    """
+
+    query: str = ""
+    project: str = ""
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadConversation(Command):
+    """Answer: app.domain.analysis.Conversation. Refused with UsageError when there is none of this id."""
+
+    conversation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteConversation(Command):
+    """Delete a conversation for good. Answer: None. Refused with UsageError, or CannotError when it cannot be done."""
+
+    conversation: str

@@ -23,6 +23,15 @@
           VaultIOError      its files cannot be read or written
           KeychainError     the system's keychain is out of reach
           SecretMissing     it holds no secret of this name
+        ModelError          no model answers, or not in time, or not in a way that can be used
+          ModelNotSetUp     no provider is set up, or none has a key
+          ConsentMissing    the person has not agreed that this project's source is sent there
+          BudgetSpent       the day's budget of tokens or money is used up
+          ModelRefused      the service refuses the question or the key (400, 401, 403, 404)
+          ModelBusy         the service asks to wait (429)
+          ModelOutOfReach   the service cannot be reached, fails, or does not answer in time
+          ModelNonsense     what it answered is cut off, too long, or no answer
+        BreakerOpen         a service failed too often, and is left alone for a while
         BridgeError
           BridgeClosed      the loop no longer takes calls
           BridgeFull        the loop is behind, and this call was not accepted
@@ -235,6 +244,76 @@ class SecretMissing(VaultError):
     """The vault holds no secret of this name."""
 
     title = "There is no such secret"
+
+
+class ModelError(CannotError):
+    """A model cannot be asked, or has not answered."""
+
+    title = "The model does not answer"
+
+
+class ModelNotSetUp(ModelError):
+    """No provider is set up, or none of them has a key."""
+
+    title = "No model is set up"
+
+
+class ConsentMissing(ModelError):
+    """The person has not agreed that this project's source is sent to a provider."""
+
+    title = "You have not agreed to this yet"
+
+
+class BudgetSpent(ModelError):
+    """The budget of tokens or money is used up."""
+
+    title = "The budget is used up"
+
+
+class ModelRefused(ModelError):
+    """The service refuses the question, or the key."""
+
+    title = "The model's service refuses"
+
+
+class ModelBusy(ModelError):
+    """The service asks to wait.
+
+    Attributes:
+        retry_after_s: For how many seconds; None when it did not say.
+    """
+
+    title = "The model's service is busy"
+
+    def __init__(self, message: str, hint: str = "", *, retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint)
+        self.retry_after_s = retry_after_s
+
+
+class ModelOutOfReach(ModelError):
+    """The service cannot be reached, fails, or does not answer in time."""
+
+    title = "The model's service is out of reach"
+
+
+class ModelNonsense(ModelError):
+    """What the service answered is cut off, too long, or no answer."""
+
+    title = "The model's answer cannot be used"
+
+
+class BreakerOpen(CannotError):
+    """A service failed too often, and is left alone for a while.
+
+    Attributes:
+        retry_after_s: Seconds until it is tried again; None when only a person's word lets it be.
+    """
+
+    title = "This service is left alone for a while"
+
+    def __init__(self, message: str, hint: str = "", *, retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint)
+        self.retry_after_s = retry_after_s
 
 
 class InternalError(WatchkeeperError):

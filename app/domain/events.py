@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.domain.agents import AgentState
+    from app.domain.analysis import AnalysisView, Answer, Exchange, Explained, Subject
     from app.domain.coverage import ChangedLines, Coverage
     from app.domain.keys import VaultView
     from app.domain.verdicts import Cause, Check, Stage, TestResult, TestState, Verdict
@@ -251,6 +252,48 @@ class SecretDue(Event):
 
     name: str
     due: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplanationChanged(Event):
+    """The explanation of a red test has come further."""
+
+    project: str
+    explained: Explained
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureAnswered(Event):
+    """A model has explained a failure: kept, so that the same one is never paid for twice."""
+
+    project: str
+    nodeid: str
+    fingerprint: str
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeEnded(Event):
+    """A question of a conversation has its answer, or will have none."""
+
+    conversation: str
+    subject: Subject
+    title: str
+    exchange: Exchange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationDeleted(Event):
+    """A person has deleted a conversation."""
+
+    conversation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisChanged(Event):
+    """The asking of models stands otherwise than before."""
+
+    analysis: AnalysisView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

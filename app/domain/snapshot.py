@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from app.domain import events
 from app.domain.agents import AgentState
+from app.domain.analysis import AnalysisView
 from app.domain.keys import VaultState, VaultView
 from app.domain.verdicts import Cause, Counts, Stage, TestState, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
+    from app.domain.analysis import Explained
     from app.domain.coverage import ChangedLines, Coverage
 
 K = TypeVar("K")
@@ -72,6 +74,7 @@ class ProjectView:
         last: The last run that ended with a verdict of its own (a cancelled run has none), or None.
         tests: The last known state of each test, by node id.
         coverage: What coverage.py measured last, or None.
+        explained: The explanations of red tests, in short, by node id.
     """
 
     root: str
@@ -82,6 +85,7 @@ class ProjectView:
     last: RunView | None = None
     tests: Mapping[str, TestState] = field(default_factory=lambda: MappingProxyType({}))
     coverage: Coverage | None = None
+    explained: Mapping[str, Explained] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def red(self) -> tuple[TestState, ...]:
@@ -153,6 +157,7 @@ class Snapshot:
         agents: By name.
         notices: By key.
         vault: The vault of API keys.
+        analysis: Where the asking of models stands.
         snoozed_until: Wall-clock time until which notifications are silent; 0 when they are not.
         stopping: Why the program is on its way out; empty while it is not.
     """
@@ -163,6 +168,7 @@ class Snapshot:
     agents: Mapping[str, AgentView] = field(default_factory=lambda: MappingProxyType({}))
     notices: Mapping[str, Notice] = field(default_factory=lambda: MappingProxyType({}))
     vault: VaultView = field(default_factory=VaultView)
+    analysis: AnalysisView = field(default_factory=AnalysisView)
     snoozed_until: float = 0.0
     loop_lag_s: float = 0.0
     loop_lag_where: str = ""
@@ -299,7 +305,9 @@ def _(event: events.TestsRan, s: Snapshot) -> Snapshot:
         )
     counts = run.counts.plus(Counts.of([result.outcome for result in event.results])).minus(Counts.of(again))
     run = replace(run, counts=counts, running=event.running)
-    return _project(s, replace(view, current=run, tests=MappingProxyType(tests)))
+    view = replace(view, current=run, tests=MappingProxyType(tests))
+    mended = {result.nodeid for result in event.results if not result.outcome.is_red}
+    return _project(s, _without_explained(view, mended))
 
 
 @_reduce.register
@@ -319,7 +327,22 @@ def _(event: events.RunFinished, s: Snapshot) -> Snapshot:
         duration_s=event.duration_s,
     )
     tests = {nodeid: state for nodeid, state in view.tests.items() if nodeid not in event.gone}
-    return _project(s, replace(view, current=None, last=ended, tests=MappingProxyType(tests)))
+    view = replace(view, current=None, last=ended, tests=MappingProxyType(tests))
+    return _project(s, _without_explained(view, event.gone))
+
+
+@_reduce.register
+def _(event: events.ExplanationChanged, s: Snapshot) -> Snapshot:
+    view = s.projects.get(event.project)
+    test = view.tests.get(event.explained.nodeid) if view is not None else None
+    if view is None or test is None or not test.outcome.is_red:
+        return s
+    return _project(s, replace(view, explained=_with(view.explained, test.nodeid, event.explained)))
+
+
+@_reduce.register
+def _(event: events.AnalysisChanged, s: Snapshot) -> Snapshot:
+    return replace(s, analysis=event.analysis)
 
 
 @_reduce.register
@@ -381,6 +404,13 @@ def _with(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
 
 def _project(s: Snapshot, view: ProjectView) -> Snapshot:
     return replace(s, projects=_with(s.projects, view.root, view))
+
+
+def _without_explained(view: ProjectView, gone: Collection[str]) -> ProjectView:
+    if view.explained.keys().isdisjoint(gone):
+        return view
+    explained = {nodeid: each for nodeid, each in view.explained.items() if nodeid not in gone}
+    return replace(view, explained=MappingProxyType(explained))
 
 
 def _agent(s: Snapshot, name: str, **changes: object) -> Snapshot:

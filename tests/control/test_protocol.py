@@ -32,6 +32,7 @@ ALL_COMMANDS = [
 ]
 
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
+    bool: st.booleans(),
     str: st.text(st.characters()),
     int: st.integers(-(2**63), 2**63),
     float: st.floats(allow_nan=False, allow_infinity=False),

@@ -1,0 +1,1 @@
+"""The analysis agent: has failures explained, and talks about them."""

@@ -1,0 +1,1 @@
+"""What was asked and answered: the transcripts, and what makes them quick to find."""
