@@ -21,7 +21,7 @@ if not os.environ.get("WATCHKEEPER_DESKTOP"):
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 TESTS = Path(__file__).parent
-ON_BOTH_LOOPS = frozenset({"engine", "agents", "alerts", "control", "keys", "store", "system"})
+ON_BOTH_LOOPS = frozenset({"ai", "engine", "agents", "alerts", "control", "keys", "store", "system"})
 ON_QT = frozenset({"ui", "desktop"})
 
 

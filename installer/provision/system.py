@@ -119,8 +119,9 @@ WAYLAND_LIBRARIES = _needs(
     """,
 )
 
-# The real X session of the desktop tests, git for the tests that watch a repository, and strace for the order in which
-# a save reaches the disk. busctl is what `dunstctl history` calls, though dunst's package does not ask for it.
+# The real X session of the desktop tests, git for the tests that watch a repository, strace for the order in which a
+# save reaches the disk, and the Redis that keeps conversations at hand. busctl is what `dunstctl history` calls, though
+# dunst's package does not ask for it.
 TEST_PROGRAMS = _needs(
     on_path,
     """
@@ -142,6 +143,7 @@ TEST_PROGRAMS = _needs(
     git              git            git                  git              git
     strace           strace         strace               strace           strace
     gnome-keyring-daemon gnome-keyring gnome-keyring gnome-keyring gnome-keyring
+    redis-server     redis-server   redis                redis            redis
     """,
 )
 
