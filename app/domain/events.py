@@ -256,10 +256,11 @@ class SecretDue(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplanationChanged(Event):
-    """The explanation of a red test has come further."""
+    """The explanation of a red test has come further; `answer` is what a model said, where one has, now or before."""
 
     project: str
     explained: Explained
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

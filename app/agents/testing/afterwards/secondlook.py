@@ -6,12 +6,12 @@ the same words, and only if nothing of the changed project took part; in doubt n
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.agents.testing.afterwards.selected import run_selected
 from app.agents.testing.running.journal import Journal
+from app.domain.failures import failure_words
 from app.domain.verdicts import Check, Outcome
 
 if TYPE_CHECKING:
@@ -29,10 +29,6 @@ DEADLINE_S = 60.0
 
 _GREEN = frozenset({Outcome.PASSED, Outcome.XFAILED, Outcome.XPASSED})
 _ENDED_BY_FORCE = frozenset({Outcome.CRASHED, Outcome.HUNG})
-
-_CAPTURED = re.compile(r"^-+ Captured \S+ \S+ -+$", re.MULTILINE)
-_ERROR = re.compile(r"^E +(?P<first>\S.*)(?:\nE.*)*", re.MULTILINE)
-_CHANGING = re.compile(r"0x[0-9a-fA-F]+|pytest-of-[^\s/\\]+[/\\]pytest-\d+|(?<=pid )\d+")
 
 
 class SecondLook:
@@ -141,20 +137,3 @@ def _reason(result: TestResult, folders: Sequence[str]) -> tuple[Outcome, str]:
     if result.outcome in _ENDED_BY_FORCE:
         return result.outcome, ""
     return result.outcome, failure_words(result.output, folders)
-
-
-def failure_words(text: str, folders: Sequence[str]) -> str:
-    """Return what a failure says at its end, its exception's type and message, without what differs each time.
-
-    pytest marks the lines of the message with an E. Where the project chose another style, all of the text counts.
-
-    Args:
-        text: The failure's text, as pytest prints it, and what the test printed behind it.
-        folders: Paths that are left out, as are addresses and pytest's temporary folders.
-    """
-    failure = _CAPTURED.split(text, maxsplit=1)[0]
-    marked = [found["first"] for found in _ERROR.finditer(failure)]
-    words = marked[-1] if marked else failure
-    for folder in sorted(folders, key=len, reverse=True):
-        words = words.replace(folder, "")
-    return _CHANGING.sub("", words).strip()
