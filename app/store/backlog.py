@@ -9,7 +9,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.domain.errors import StoreError
-from app.domain.events import ProjectWatched, RunCollected, RunFinished, RunStarted, TestsRan, VerdictChanged
+from app.domain.events import (
+    ConversationDeleted,
+    ExchangeEnded,
+    FailureAnswered,
+    ProjectWatched,
+    RunCollected,
+    RunFinished,
+    RunStarted,
+    TestsRan,
+    VerdictChanged,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +28,17 @@ if TYPE_CHECKING:
     from app.domain.events import Event
     from app.store.queries import Queries
 
-RECORDED = (ProjectWatched, RunStarted, RunCollected, TestsRan, RunFinished, VerdictChanged)
+RECORDED = (
+    ProjectWatched,
+    RunStarted,
+    RunCollected,
+    TestsRan,
+    RunFinished,
+    VerdictChanged,
+    FailureAnswered,
+    ExchangeEnded,
+    ConversationDeleted,
+)
 """The events that history keeps."""
 
 CLOSED_HINT = "Watchkeeper is stopping: ask again when it runs."
@@ -265,4 +285,12 @@ def _entry(event: Event) -> _Entry:
         cost += sum(map(sys.getsizeof, (*event.broke, *event.fixed, *event.gone)))
     if isinstance(event, RunFinished):
         cost += sys.getsizeof(event.output) + sum(map(sys.getsizeof, event.gone))
+    if isinstance(event, FailureAnswered):
+        answer = event.answer
+        told = (answer.cause, answer.next_step, answer.patch, answer.patch_note, answer.text)
+        places = (text for place in answer.evidence for text in (place.path, place.why, place.source))
+        cost += sum(map(sys.getsizeof, (*told, *places)))
+    if isinstance(event, ExchangeEnded):
+        exchange = event.exchange
+        cost += sum(map(sys.getsizeof, (event.title, exchange.question, exchange.answer, exchange.trouble)))
     return _Entry(event, cost, 0, 0)

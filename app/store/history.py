@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from app.domain.analysis import Answer, Conversation, ConversationRecord
     from app.domain.events import Event
     from app.domain.history import RunRecord, TestDetail, TestTrait
     from app.domain.verdicts import TestState
@@ -116,7 +117,10 @@ class History:
             _log.error("the history's thread does not end and is left behind", pending=self._backlog.pending)
 
     def record(self, event: Event) -> None:
-        """Keep an event, if it is of a kind that history keeps. Returns at once; any thread may call it."""
+        """Keep an event, if it is of a kind that history keeps. Returns at once; any thread may call it.
+
+        A history that only reads keeps nothing: there this does nothing, a deletion included.
+        """
         if not self._opening.read_only:
             self._backlog.put(event)
 
@@ -139,6 +143,20 @@ class History:
     async def traits(self, project: str | None = None, *, runs: int = 20) -> tuple[TestTrait, ...]:
         """Return how the tests did in the last `runs` runs of each project: the most flips first, then the slowest."""
         return await self._answer(lambda queries: queries.traits(project, last=runs))
+
+    async def answered(self, project: str, fingerprint: str) -> Answer | None:
+        """Return what a model said last of a failure of a project; None when it was never explained."""
+        return await self._answer(lambda queries: queries.answered(project, fingerprint))
+
+    async def conversations(
+        self, query: str = "", project: str = "", limit: int = 50
+    ) -> tuple[ConversationRecord, ...]:
+        """Return conversations, the newest first; see Queries.conversations for how words are looked for."""
+        return await self._answer(lambda queries: queries.conversations(query, project, limit))
+
+    async def conversation(self, conversation: str) -> Conversation | None:
+        """Return a whole conversation by its id; None when there is none."""
+        return await self._answer(lambda queries: queries.conversation(conversation))
 
     async def flush(self) -> None:
         """Wait until all that was recorded before is committed, however long that takes.

@@ -7,10 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, case, cast, func, select
 
+from app.domain.analysis import (
+    Answer,
+    Confidence,
+    Conversation,
+    ConversationRecord,
+    Evidence,
+    Exchange,
+    Subject,
+    SubjectKind,
+    Usage,
+)
 from app.domain.history import RunRecord, TestDetail, TestMoment, TestTrait
 from app.domain.verdicts import Cause, CauseKind, Counts, Outcome, TestState, Verdict
+from app.domain.words import ELLIPSIS, one_line
 from app.store.recording import storable
-from app.store.schema import outputs, projects, results, runs, tests
+from app.store.schema import analyses, conversations, exchanges, outputs, projects, results, runs, tests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +33,9 @@ _RED = [outcome.value for outcome in Outcome if outcome.is_red]
 _COUNTS = [runs.c[outcome.value] for outcome in Outcome]
 _FEW = 1_000
 """Up to so many tests are looked up one by one; beyond, reading all in between is faster."""
+PASSAGE = 120
+"""Characters of the passage that shows where a conversation was found."""
+_MOST_WORDS, _LONGEST_WORD = 20, 200
 _RUN = (
     runs.c.id,
     runs.c.run_id,
@@ -123,6 +138,61 @@ class Queries:
             found += self._traits_of(row.id, row.root, last)
         return tuple(sorted(found, key=lambda each: (-each.flips, -each.mean_s, each.nodeid)))
 
+    def answered(self, project: str, fingerprint: str) -> Answer | None:
+        """Return the newest answer to a failure of a project; None when there is none that can be read."""
+        newest = (
+            select(analyses.c.answer)
+            .join_from(analyses, projects)
+            .where(projects.c.root == storable(project), analyses.c.fingerprint == storable(fingerprint))
+            .order_by(analyses.c.id.desc())
+            .limit(1)
+        )
+        told = self._connection.scalar(newest)
+        try:
+            return None if told is None else _answer(told)
+        except (LookupError, TypeError, ValueError):
+            return None  # another version wrote it: the model is asked anew
+
+    def conversations(self, query: str = "", project: str = "", limit: int = 50) -> tuple[ConversationRecord, ...]:
+        """Return conversations, the newest first.
+
+        Args:
+            query: Words that must all stand in a question or an answer, whatever their case, as they are: no sign
+                stands for another. Empty for all conversations. The first 20 words count, and of each 200 characters.
+            project: The root of those that are about one project; empty for all.
+            limit: At most so many.
+        """
+        words = [storable(word[:_LONGEST_WORD]).casefold() for word in query.split()[:_MOST_WORDS]]
+        wanted = _CONVERSATIONS.order_by(func.max(exchanges.c.at).desc(), conversations.c.id.desc()).limit(limit)
+        if project:
+            wanted = wanted.where(conversations.c.project == storable(project))
+        for word in words:
+            hits = select(exchanges.c.conversation_id).where(exchanges.c.folded.contains(word, autoescape=True))
+            wanted = wanted.where(conversations.c.id.in_(hits))
+        rows = self._connection.execute(wanted).all()
+        return tuple(_conversation(row, self._passage(row.id, words)) for row in rows)
+
+    def conversation(self, conversation: str) -> Conversation | None:
+        """Return a whole conversation by its id; None when there is none."""
+        wanted = _CONVERSATIONS.where(conversations.c.conversation == storable(conversation))
+        row = self._connection.execute(wanted).one_or_none()
+        if row is None:
+            return None
+        told = select(exchanges).where(exchanges.c.conversation_id == row.id).order_by(exchanges.c.seq)
+        return Conversation(_conversation(row), tuple(_exchange(each) for each in self._connection.execute(told)))
+
+    def _passage(self, key: int, words: Sequence[str]) -> str:
+        if not words:
+            return ""
+        first = (
+            select(exchanges.c.question, exchanges.c.answer)
+            .where(exchanges.c.conversation_id == key, exchanges.c.folded.contains(words[0], autoescape=True))
+            .order_by(exchanges.c.seq)
+            .limit(1)
+        )
+        row = self._connection.execute(first).one()
+        return passage(f"{row.question}\n{row.answer}", words[0])
+
     def _traits_of(self, key: int, root: str, last: int) -> list[TestTrait]:
         newest = (
             select(runs.c.id, runs.c.cause_kind, func.json_array_length(runs.c.cause_paths).label("paths"))
@@ -222,4 +292,74 @@ def _record(row: Row[*tuple[Any, ...]], counted: Counts | None) -> RunRecord:
         Verdict(row.verdict) if row.verdict else None,
         row.message,
         counted or stored,
+    )
+
+
+_CONVERSATIONS = (
+    select(
+        conversations,
+        func.count().label("exchanges"),
+        func.min(exchanges.c.at).label("started_at"),
+        func.max(exchanges.c.at).label("last_at"),
+        func.sum(exchanges.c.cost).label("cost"),
+    )
+    .join_from(conversations, exchanges)
+    .group_by(conversations.c.id)
+)
+
+
+def passage(text: str, word: str) -> str:
+    """Return about PASSAGE characters of a text around the first place of a word, on one line.
+
+    Args:
+        text: As it was written.
+        word: After str.casefold; one that is not there gives the text's beginning.
+    """
+    at = text.casefold().find(word)
+    if len(text.casefold()) != len(text):
+        # Folding made some signs longer: count back to where the hit is in what was written.
+        folded = 0
+        for index, sign in enumerate(text):
+            if folded >= at:
+                at = index
+                break
+            folded += len(sign.casefold())
+    start = max(0, at - (PASSAGE - len(word)) // 2)
+    end = start + PASSAGE
+    shown = one_line(text[start:end])
+    return f"{ELLIPSIS * (start > 0)}{shown}{ELLIPSIS * (end < len(text))}"
+
+
+def _conversation(row: Row[*tuple[Any, ...]], found: str = "") -> ConversationRecord:
+    return ConversationRecord(
+        row.conversation,
+        Subject(SubjectKind(row.kind), row.project, row.name),
+        row.title,
+        row.started_at,
+        row.last_at,
+        row.exchanges,
+        float(row.cost or 0.0),
+        found,
+    )
+
+
+def _exchange(row: Row[*tuple[Any, ...]]) -> Exchange:
+    usage = Usage(row.prompt_tokens, row.answer_tokens, row.cost, row.latency_s, row.is_estimate)
+    return Exchange(row.seq, row.at, row.question, row.answer, row.provider, row.model, usage, row.trouble)
+
+
+def _answer(told: dict[str, Any]) -> Answer:
+    usage, confidence = told["usage"], told["confidence"]
+    return Answer(
+        at=float(told["at"]),
+        provider=str(told["provider"]),
+        model=str(told["model"]),
+        usage=Usage(**usage),
+        cause=str(told["cause"]),
+        confidence=None if confidence is None else Confidence(confidence),
+        evidence=tuple(Evidence(**place) for place in told["evidence"]),
+        next_step=str(told["next_step"]),
+        patch=str(told["patch"]),
+        patch_note=str(told["patch_note"]),
+        text=str(told["text"]),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,31 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Table, bindparam, case, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app.domain.events import Event, ProjectWatched, RunCollected, RunFinished, RunStarted, TestsRan, VerdictChanged
+from app.domain.events import (
+    ConversationDeleted,
+    Event,
+    ExchangeEnded,
+    FailureAnswered,
+    ProjectWatched,
+    RunCollected,
+    RunFinished,
+    RunStarted,
+    TestsRan,
+    VerdictChanged,
+)
 from app.domain.verdicts import Outcome, Verdict
 from app.store.faults import SEE_LOG, Fault, Remedy
-from app.store.schema import outputs, projects, results, runs, tests, transitions
+from app.store.schema import (
+    analyses,
+    conversations,
+    exchanges,
+    outputs,
+    projects,
+    results,
+    runs,
+    tests,
+    transitions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +46,8 @@ if TYPE_CHECKING:
 
 OUTPUT_CAP = 256 * 1024
 """Characters of output kept of one result, from its end: failures say the most there."""
+TEXT_CAP = 256 * 1024
+"""Characters kept of a question and of an answer, from its beginning."""
 _NAMES_AT_ONCE = 500
 
 
@@ -79,6 +102,12 @@ class Recorder:
                 self._finish(connection, event)
             case VerdictChanged():
                 self._transition(connection, event)
+            case FailureAnswered():
+                self._analysis(connection, event)
+            case ExchangeEnded():
+                _exchange(connection, event)
+            case ConversationDeleted():
+                _delete_conversation(connection, event.conversation)
 
     def _project(self, connection: Connection, root: str, name: str | None = None) -> int:
         key = self._projects.get(root)
@@ -210,6 +239,65 @@ class Recorder:
             },
         )
 
+    def _analysis(self, connection: Connection, event: FailureAnswered) -> None:
+        answer = event.answer
+        connection.execute(
+            analyses.insert(),
+            {
+                "project_id": self._project(connection, event.project),
+                "fingerprint": storable(event.fingerprint),
+                "nodeid": storable(event.nodeid),
+                "at": _finite(event.at),
+                "provider": storable(answer.provider),
+                "model": storable(answer.model),
+                "tokens": answer.usage.tokens,
+                "cost": _price(answer.usage.cost),
+                "latency_s": _finite(answer.usage.latency_s),
+                "answer": _document(asdict(answer)),
+            },
+        )
+
+
+def _exchange(connection: Connection, event: ExchangeEnded) -> None:
+    """Write a question and its answer; the same one of the same conversation is replaced."""
+    subject, exchange = event.subject, event.exchange
+    conversation = storable(event.conversation)
+    connection.execute(
+        _insert(connection, conversations).on_conflict_do_nothing(),
+        {
+            "conversation": conversation,
+            "kind": subject.kind.value,
+            "project": storable(subject.project),
+            "name": storable(subject.name),
+            "title": storable(event.title),
+        },
+    )
+    key = connection.execute(
+        select(conversations.c.id).where(conversations.c.conversation == conversation)
+    ).scalar_one()
+    question, answer = storable(exchange.question[:TEXT_CAP]), storable(exchange.answer[:TEXT_CAP])
+    told = {
+        "at": _finite(exchange.at),
+        "question": question,
+        "answer": answer,
+        "folded": f"{question}\n{answer}".casefold(),
+        "provider": storable(exchange.provider),
+        "model": storable(exchange.model),
+        "prompt_tokens": exchange.usage.prompt_tokens,
+        "answer_tokens": exchange.usage.answer_tokens,
+        "cost": _price(exchange.usage.cost),
+        "latency_s": _finite(exchange.usage.latency_s),
+        "is_estimate": exchange.usage.is_estimate,
+        "trouble": storable(exchange.trouble),
+    }
+    adding = _insert(connection, exchanges).values(conversation_id=key, seq=exchange.seq, **told)
+    connection.execute(adding.on_conflict_do_update(index_elements=["conversation_id", "seq"], set_=told))
+
+
+def _delete_conversation(connection: Connection, conversation: str) -> None:
+    # Its exchanges go with it: the database sees to that.
+    connection.execute(conversations.delete().where(conversations.c.conversation == storable(conversation)))
+
 
 _turned = or_(tests.c.gone, tests.c.red != bindparam("now_red"))
 # Decided by the database, not from memory: two programs may record the same project.
@@ -297,6 +385,24 @@ def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.
 
 def _finite(seconds: float) -> float:
     return seconds if math.isfinite(seconds) else 0.0
+
+
+def _price(cost: float | None) -> float | None:
+    return cost if cost is not None and math.isfinite(cost) else None
+
+
+def _document(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return a value as JSON can hold it in every database."""
+    match value:
+        case str():
+            return storable(str(value))
+        case dict():
+            return {name: _document(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_document(each) for each in value]
+        case float():
+            return _finite(value)
+    return value
 
 
 def _portions(names: Sequence[str]) -> Iterator[Sequence[str]]:

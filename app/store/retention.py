@@ -1,4 +1,7 @@
-"""What is forgotten, and in which steps: each is one short transaction, so that nothing else waits for long."""
+"""What is forgotten, and in which steps: each is one short transaction, so that nothing else waits for long.
+
+Conversations are the person's own and are kept until they delete them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, exists, select, text, update
 
-from app.store.schema import outputs, projects, results, runs, tests, transitions
+from app.store.schema import analyses, outputs, projects, results, runs, tests, transitions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -15,16 +18,25 @@ if TYPE_CHECKING:
 
 KEPT_OUTPUTS = 20
 """Runs of each project that keep the outputs of all their red tests; older ones keep each test's newest."""
+KEPT_ANALYSES = 2_000
+"""Explanations of each project that are kept, the newest."""
 _FREE_SHARE = 4
 _FREE_LEAST = 1_000
 _PAGES_A_STEP = 500
 
 
-def forget_one(connection: Connection, *, keep_runs: int, keep_outputs: int = KEPT_OUTPUTS) -> bool:
+def forget_one(
+    connection: Connection,
+    *,
+    keep_runs: int,
+    keep_outputs: int = KEPT_OUTPUTS,
+    keep_analyses: int = KEPT_ANALYSES,
+) -> bool:
     """Forget one run that is too old, or the outputs of one. Returns True when there may be more to forget."""
     for (project,) in connection.execute(select(projects.c.id)).all():
         if _forget_run(connection, project, keep_runs) or _forget_outputs(connection, project, keep_outputs):
             return True
+        _forget_analyses(connection, project, keep_analyses)
     return False
 
 
@@ -84,3 +96,10 @@ def _forget_outputs(connection: Connection, project: int, keep: int) -> bool:
     old = select(runs.c.id).where(runs.c.project_id == project, runs.c.id < oldest)
     connection.execute(delete(outputs).where(outputs.c.run_id.in_(old), outdated))
     return False
+
+
+def _forget_analyses(connection: Connection, project: int, keep: int) -> None:
+    newest = select(analyses.c.id).where(analyses.c.project_id == project).order_by(analyses.c.id.desc())
+    oldest = connection.scalar(newest.offset(keep - 1).limit(1))
+    if oldest is not None:
+        connection.execute(delete(analyses).where(analyses.c.project_id == project, analyses.c.id < oldest))

@@ -1,11 +1,12 @@
 """The tables. What changes here needs a migration; a test compares the two.
 
-Two things are unusual, and reasoned out for 200 runs of 10,000 tests:
+Three things are unusual; the first two are reasoned out for 200 runs of 10,000 tests:
 
 - `results` has no index by test. A test's moments are found by its project's runs, at most a few hundred look-ups in
   the primary key, whereas an index by test would write to as many pages as there are tests with every run.
 - `results.test_id` is no foreign key, because removing a test would search all results. A test is removed only when no
   run that is kept knows it (`retention`).
+- `exchanges.folded` is what is searched: the texts after str.casefold, since SQLite folds the case of ASCII alone.
 """
 
 from __future__ import annotations
@@ -116,4 +117,51 @@ transitions = Table(
     Column("message", Text, nullable=False),
     Column("still_red", Integer, nullable=False),
     Column("complete", Boolean, nullable=False),
+)
+
+analyses = Table(
+    "analyses",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("nodeid", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("cost", Float),
+    Column("latency_s", Float, nullable=False),
+    Column("answer", JSON, nullable=False),
+    Index("ix_analyses_project_id", "project_id", "fingerprint", "id"),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("conversation", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("project", Text, nullable=False),  # a root, and no key: it may be of a project that was never watched
+    Column("name", Text, nullable=False),
+    Column("title", Text, nullable=False),
+)
+
+exchanges = Table(
+    "exchanges",
+    metadata,
+    Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("answer_tokens", Integer, nullable=False),
+    Column("cost", Float),
+    Column("latency_s", Float, nullable=False),
+    Column("is_estimate", Boolean, nullable=False),
+    Column("trouble", Text, nullable=False),
 )

@@ -31,8 +31,8 @@ SECOND = '''
 """A later revision, of a test."""
 import sqlalchemy as sa
 from alembic import op
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 def upgrade():
     op.add_column("projects", sa.Column("colour", sa.Text()))
     {more}
@@ -44,8 +44,8 @@ def downgrade():
 def second(folder: Path, more: str = "pass") -> Revisions:
     """Revisions with one more than was released."""
     folder.mkdir(exist_ok=True)
-    (folder / "0002_later.py").write_text(SECOND.format(more=more), encoding="utf-8")
-    return Revisions((*RELEASED.known, "0002"), (*RELEASED.folders, folder))
+    (folder / "0003_later.py").write_text(SECOND.format(more=more), encoding="utf-8")
+    return Revisions((*RELEASED.known, "0003"), (*RELEASED.folders, folder))
 
 
 def start(code: str) -> subprocess.Popen[str]:
@@ -96,8 +96,11 @@ async def test_the_doctor_tells_where_a_history_stands(
 
     assert (found.state.revision, found.state.position) == (RELEASED.head, "current")
     assert (found.projects, found.runs, found.tests, found.results) == (1, 1, 0, 0)
-    assert [(each.revision, each.applied, each.is_head) for each in revisions] == [("0001", True, True)]
-    assert "0001 (applied, head): Projects, runs" in str(revisions[0])
+    assert [(each.revision, each.applied, each.is_head) for each in revisions] == [
+        ("0001", True, False),
+        ("0002", True, True),
+    ]
+    assert "0002 (applied, head): Models' explanations" in str(revisions[1])
     if sqlite_path(database_url):
         assert found.sound
         assert found.size_bytes
@@ -138,11 +141,11 @@ async def test_a_history_that_is_behind_is_copied_and_brought_up(
         runs = await history.runs()
 
     assert [run.run_id for run in runs] == ["r1"]
-    assert doctor.current(database_url, revisions=later).revision == "0002"
+    assert doctor.current(database_url, revisions=later).revision == "0003"
     if sqlite_path(database_url):
         (copy,) = (tmp_path / "copies").iterdir()
         with closing(sqlite3.connect(copy)) as connection:
-            assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+            assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(RELEASED.head,)]
 
 
 async def test_a_history_of_a_newer_program_is_left_alone(
@@ -180,7 +183,7 @@ async def test_a_reader_migrates_nothing(sqlite_file: Path, tmp_path: Path) -> N
         with pytest.raises(StoreError, match="older format"):
             await reader.runs()
 
-    assert doctor.current(url).revision == "0001"
+    assert doctor.current(url).revision == RELEASED.head
 
 
 @pytest.mark.parametrize("more", ["raise RuntimeError('boom')", "op.execute('SELECT nonsense')"])
@@ -229,7 +232,7 @@ async def test_a_migration_that_is_killed_is_undone(
 from pathlib import Path
 from app.store import doctor
 from app.store.location import RELEASED, Revisions
-later = Revisions(("0001", "0002"), (*RELEASED.folders, Path({str(folder)!r})))
+later = Revisions((*RELEASED.known, "0003"), (*RELEASED.folders, Path({str(folder)!r})))
 doctor.upgrade({url!r}, backups=Path({str(tmp_path / "copies")!r}), wall=lambda: 1.7e9, revisions=later)
 """
     child = start(code)
