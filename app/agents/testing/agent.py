@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from app.agents.settings import Settings
     from app.agents.testing.going import Going
     from app.agents.testing.settings import TestSettings
+    from app.domain.analysis import SourceDiff
     from app.domain.events import Event
     from app.domain.verdicts import TestState
     from app.engine.bridge import SafeAsyncBridge
@@ -119,6 +120,10 @@ class TestWatcher:
     def name(self) -> str:
         """Return the agent's name."""
         return f"tests:{self._title}"
+
+    async def diff(self) -> SourceDiff:
+        """Tell how the project's source differs from when its tests were last green; see `LastGreen.diff`."""
+        return await self._last_green.diff()
 
     async def run(self, pulse: Pulse) -> None:
         """Watch and run until the pulse says stop.

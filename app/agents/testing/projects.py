@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from app.domain.commands import CancelRun, ReadWhy, RunTests, WatchProject
+from app.domain.commands import CancelRun, ReadDiff, ReadWhy, RunTests, WatchProject
 from app.domain.errors import ProjectError, UsageError
 from app.domain.verdicts import CauseKind
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from app.agents.testing.agent import TestWatcher
+    from app.domain.analysis import SourceDiff
     from app.domain.history import Why
     from app.engine.bus import Bus
     from app.engine.supervisor import Supervisor
@@ -51,7 +52,9 @@ def check_folder(path: str | Path, *, home: Path | None = None) -> Path:
 
 
 class Projects:
-    """All watched projects. Answers `WatchProject`, `RunTests`, `CancelRun` and `ReadWhy`; a context manager.
+    """All watched projects; a context manager.
+
+    Answers `WatchProject`, `RunTests`, `CancelRun`, `ReadWhy` and `ReadDiff`.
 
     Args:
         bus: Whose commands it answers.
@@ -73,6 +76,7 @@ class Projects:
             self._bus.handle(RunTests, self._run_tests),
             self._bus.handle(CancelRun, self._cancel_run),
             self._bus.handle(ReadWhy, self._why),
+            self._bus.handle(ReadDiff, self._diff),
         ]
         return self
 
@@ -130,3 +134,7 @@ class Projects:
                 "Look whether its name is right (`watchkeeper tests last` lists them), or run the tests once.",
             )
         return why
+
+    async def _diff(self, command: ReadDiff) -> SourceDiff:
+        (watcher,) = self._chosen(command.project)
+        return await watcher.diff()

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import os
+import subprocess
 import sys
 import textwrap
 from contextlib import asynccontextmanager
@@ -16,7 +17,8 @@ import pytest
 from app.agents.settings import Settings
 from app.agents.testing.agent import Remembered, TestWatcher
 from app.agents.testing.projects import Projects, check_folder
-from app.domain.commands import CancelRun, Pause, Resume, RunTests, WatchProject
+from app.domain.analysis import SourceDiff
+from app.domain.commands import CancelRun, Pause, ReadDiff, Resume, RunTests, WatchProject
 from app.domain.errors import ProjectError, UsageError
 from app.domain.events import RunFinished, RunStarted, VerdictChanged
 from app.domain.verdicts import CauseKind, Outcome, Verdict
@@ -393,3 +395,21 @@ def test_folders_that_cannot_be_watched_are_refused(tmp_path: Path) -> None:
 def _running(watched: Watched) -> str:
     view = watched.bus.snapshot.projects.get(str(watched.root))
     return view.current.running if view is not None and view.current is not None else ""
+
+
+async def test_a_person_can_read_what_changed(project: Path) -> None:
+    """The difference from what was there before is answered for a watched project, and for no other."""
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"]):
+        git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *words]
+        await asyncio.to_thread(subprocess.run, git, cwd=project, check=True)
+
+    async with watching(project) as watched:
+        await watched.ran(1)
+        watched.write("calc.py", BROKEN)
+        diff = await watched.bus.send(ReadDiff(project=str(project)))
+        with pytest.raises(UsageError, match="is not watched"):
+            await watched.bus.send(ReadDiff(project=str(project.parent)))
+
+    assert isinstance(diff, SourceDiff)
+    assert diff.base
+    assert "+++ b/calc.py" in diff.text

@@ -1,14 +1,13 @@
 """The source of a project as it was when all its tests were green, kept aside and given back as a copy.
 
-The work is done at low priority by a program of its own, `sourcetree.py`; the user's repository is only read.
+The work is done at low priority by programs of their own, `sourcetree.py` and `sourcediff.py`; the user's repository is
+only read.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import stat
 import sys
 import tempfile
 from contextlib import asynccontextmanager, suppress
@@ -18,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from app.agents.testing.afterwards import sourcetree
+from app.agents.testing.afterwards import sourcediff, sourcetree
+from app.domain import words as wording
+from app.domain.analysis import SourceDiff
 from app.domain.errors import CannotError, ProjectError
 from app.engine.filewatch.ignore import BUILTIN_FOLDERS
 from app.engine.filewatch.repository import Repository
@@ -34,6 +35,8 @@ _log = structlog.get_logger(__name__)
 KEEP_S = 60.0
 """Keeping takes a second for 5,000 files the first time; a project that needs longer than this is not kept."""
 CHECK_OUT_S = 30.0
+DIFF_S = 10.0
+"""A person waits for a diff."""
 STALE_S = 30 * 24 * 3600.0
 """What was green longer ago says nothing of today's change."""
 ABANDONED_S = 3600.0
@@ -148,7 +151,34 @@ class LastGreen:
         try:
             yield await self.check_out(target)
         finally:
-            await asyncio.shield(asyncio.to_thread(_remove, target))
+            await asyncio.shield(asyncio.to_thread(sourcetree.remove, target))
+
+    async def diff(self) -> SourceDiff:
+        """Tell how the project's source differs from the last green one, or where there is none, from the last commit.
+
+        Files that hold secrets by their name (`.env`, `*.pem`, `credentials*` and the like: `sourcediff.SECRET_NAMES`)
+        are left out, since a diff may be sent to a model. What the tests themselves wrote since may show.
+
+        Returns:
+            The difference; one without a base when there is no repository, no git, or it takes longer than DIFF_S.
+        """
+        if not await asyncio.to_thread(lambda: Repository(str(self._root)).found):
+            return SourceDiff()
+        kept = await asyncio.to_thread(self._kept)
+        words = {"root": str(self._root), "kept": kept, "excluded": _NO_SOURCE}
+        try:
+            async with asyncio.timeout(DIFF_S):
+                answer = await self._ask("diff", words)
+        except TimeoutError:
+            answer = {"why": f"it takes longer than {DIFF_S:g} s"}
+        if "text" not in answer:
+            _log.info("the source cannot be compared", project=str(self._root), why=answer.get("why", ""))
+            return SourceDiff()
+        at = None if answer["at"] is None else float(answer["at"])
+        base = "the last commit"
+        if answer["base"] == "green" and at is not None:
+            base = f"the last green source, {wording.ago(self._clock.wall() - at)}"
+        return SourceDiff(base, str(answer["text"]), bool(answer["is_cut"]), at)
 
     def _kept(self) -> dict[str, Any]:
         kept = sourcetree.kept_in(self._folder)
@@ -163,7 +193,7 @@ class LastGreen:
             copies.mkdir(parents=True, exist_ok=True)
             for left in copies.iterdir():
                 if self._clock.wall() - left.stat().st_mtime > ABANDONED_S:
-                    _remove(left)
+                    sourcetree.remove(left)
             return Path(tempfile.mkdtemp(dir=copies))
         except OSError as error:
             _log.info("no copy can be made", project=str(self._root), why=str(error))
@@ -171,7 +201,8 @@ class LastGreen:
 
     async def _ask(self, what: str, words: Mapping[str, object]) -> dict[str, Any]:
         words = {**words, "folder": str(self._folder)}
-        argv = [sys.executable, "-I", "-S", str(Path(sourcetree.__file__)), what, json.dumps(words)]
+        program = (sourcediff.__file__,) if what == "diff" else (sourcetree.__file__, what)
+        argv = [sys.executable, "-I", "-S", *program, json.dumps(words)]
         try:
             async with self._runner.start(argv, cwd=self._root, env=self._environ) as process:
                 answer: dict[str, Any] = {}
@@ -199,17 +230,6 @@ def drop_stale(folders: Path, *, now: float) -> int:
         for folder in folders.iterdir():
             kept = sourcetree.kept_in(folder)
             if kept and now - float(kept["at"]) > STALE_S:
-                _remove(folder)
+                sourcetree.remove(folder)
                 dropped += 1
     return dropped
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder as far as that can be done; git's objects are read-only, which Windows minds."""
-
-    def again(_function: object, path: str, _error: object) -> None:
-        with suppress(OSError):
-            Path(path).chmod(stat.S_IRWXU)
-            Path(path).unlink()
-
-    shutil.rmtree(folder, onerror=again)

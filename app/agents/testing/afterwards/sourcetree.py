@@ -22,7 +22,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +45,8 @@ LAG_S = 0.01
 
 _PLAIN = b"* -text -eol -crlf -ident -filter -working-tree-encoding\n"
 _KEPT = "kept.json"
-_QUIET = ("-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false")
-_OWN = (*_QUIET, "-c", "core.fsync=none", "-c", "core.compression=1", "-c", "core.longpaths=true", "-c", "gc.auto=0")
+QUIET = ("-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false")
+_OWN = (*QUIET, "-c", "core.fsync=none", "-c", "core.compression=1", "-c", "core.longpaths=true", "-c", "gc.auto=0")
 _PASSED_ON = ("GIT_CONFIG", "GIT_EXEC_PATH", "GIT_CEILING_DIRECTORIES")
 
 
@@ -73,9 +73,10 @@ class Store:
     Args:
         folder: Where it lies; made when it is missing.
         tree: The working tree.
+        objects: A folder that takes new objects in place of the repository's own; None for those.
     """
 
-    def __init__(self, folder: Path, tree: Path) -> None:
+    def __init__(self, folder: Path, tree: Path, objects: Path | None = None) -> None:
         self._folder = folder
         self._index = folder / f"index.{os.getpid()}"
         self._env = {
@@ -92,17 +93,39 @@ class Store:
         }
         if "GIT_EXEC_PATH" in os.environ:
             self._env["GIT_EXEC_PATH"] = os.environ["GIT_EXEC_PATH"]
+        if objects is not None:
+            self._env["GIT_OBJECT_DIRECTORY"] = str(objects)
         self._tree = tree
 
     def git(self, *arguments: str, content: bytes = b"") -> bytes:
         """Run git in this repository."""
-        return _git(self._tree, self._env, (*_OWN, *arguments), content)
+        return run_git(self._tree, self._env, (*_OWN, *arguments), content)
 
-    def prepare(self) -> None:
-        """Make the repository if it is not there, and take the index that the last one left."""
+    def read(self, limit: int, *arguments: str) -> tuple[bytes, bool]:
+        """Run git in this repository, and return the first bytes of what it says, and whether that is all.
+
+        Raises:
+            CannotKeep: It failed before it said that much.
+        """
+        words = ("git", *_OWN, *arguments)
+        with _started(self._tree, self._env, words) as process:
+            said = process.stdout.read(limit) if process.stdout else b""
+            if len(said) == limit:
+                process.kill()
+                return said, False
+        if process.returncode:
+            raise CannotKeep(f"git {arguments[0]} ended with {process.returncode}")
+        return said, True
+
+    def prepare(self, object_format: str = "") -> None:
+        """Make the repository if it is not there, and take the index that the last one left.
+
+        Args:
+            object_format: How it names its objects, `sha256`; empty for git's own choice.
+        """
         attributes = self._folder / "store" / "info" / "attributes"
         if not attributes.is_file():
-            self.git("init", "--quiet", "--template=")
+            self.git("init", "--quiet", "--template=", *([f"--object-format={object_format}"] if object_format else []))
             attributes.parent.mkdir(exist_ok=True)
             attributes.write_bytes(_PLAIN)
         with suppress(FileNotFoundError):
@@ -114,8 +137,12 @@ class Store:
         gone = set(_names(self.git("ls-files", "-z"))).difference(names)
         if gone:
             self.git("update-index", "-z", "--force-remove", "--stdin", content=_joined(gone))
-        self.git("update-index", "--add", "--remove", "-z", "--stdin", content=_joined(names))
+        self.add(names)
         return self.git("write-tree").decode("ascii").strip()
+
+    def add(self, names: Iterable[str]) -> None:
+        """Take these files of the working tree into the index."""
+        self.git("update-index", "--add", "--remove", "-z", "--stdin", content=_joined(names))
 
     def settle(self) -> None:
         """Leave the index for the next one."""
@@ -145,7 +172,7 @@ def keep(root: Path, folder: Path, *, began: float, wrote: Collection[str], excl
         CannotKeep: There is no repository, it is too large, or a file changed since.
     """
     found = find(root, excluded)
-    names = tuple(_sources(found, folder))
+    names = tuple(sources(found, folder))
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     store = Store(folder, found.top)
@@ -208,22 +235,35 @@ def find(root: Path, excluded: Iterable[str]) -> Found:
     Raises:
         CannotKeep: There is no repository, or no git.
     """
+    untracked = find_untracked(root, excluded)
+    tracked = _names(ask_git(untracked.top, "ls-files", "-z", "--cached"))
+    names = _without_environments([*tracked, *untracked.names])
+    if len(names) > MOST_FILES:
+        raise TooLarge(f"the repository has more than {MOST_FILES} files")
+    return Found(untracked.top, untracked.prefix, names)
+
+
+def find_untracked(root: Path, excluded: Iterable[str]) -> Found:
+    """Ask the user's git for the files below `root` that are neither tracked nor ignored; else as `find`."""
+    where = os.fsdecode(ask_git(root, "rev-parse", "--show-toplevel", "--show-prefix")).split("\n")
+    if len(where) != 3 or not where[0]:  # noqa: PLR2004 - two lines, and what follows the last newline
+        raise CannotKeep("the repository's path cannot be read")
+    patterns = (f"--exclude={pattern}" for pattern in excluded)
+    others = _names(ask_git(root, "ls-files", "-z", "--others", "--full-name", "--exclude-standard", *patterns))
+    names = _without_environments(others)
+    if len(names) > MOST_FILES:
+        raise TooLarge(f"the repository has more than {MOST_FILES} files that git does not know")
+    return Found(Path(where[0]), where[1], names)
+
+
+def ask_git(folder: Path, *arguments: str) -> bytes:
+    """Ask the user's git, which takes no lock and runs no monitor. Raises CannotKeep when it has no answer."""
     env = {
         **{name: value for name, value in os.environ.items() if not name.startswith("GIT_") or _is_passed_on(name)},
         "GIT_OPTIONAL_LOCKS": "0",
         "LC_ALL": "C",
     }
-    where = os.fsdecode(_git(root, env, ("rev-parse", "--show-toplevel", "--show-prefix"))).split("\n")
-    if len(where) != 3 or not where[0]:  # noqa: PLR2004 - two lines, and what follows the last newline
-        raise CannotKeep("the repository's path cannot be read")
-    top, prefix = Path(where[0]), where[1]
-    tracked = _names(_git(top, env, (*_QUIET, "ls-files", "-z", "--cached")))
-    patterns = (f"--exclude={pattern}" for pattern in excluded)
-    others = ("ls-files", "-z", "--others", "--full-name", "--exclude-standard", *patterns)
-    names = _without_environments([*tracked, *_names(_git(root, env, (*_QUIET, *others)))])
-    if len(names) > MOST_FILES:
-        raise TooLarge(f"the repository has more than {MOST_FILES} files")
-    return Found(top, prefix, names)
+    return run_git(folder, env, (*QUIET, *arguments))
 
 
 def _without_environments(names: list[str]) -> tuple[str, ...]:
@@ -235,8 +275,12 @@ def _without_environments(names: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(kept))
 
 
-def _sources(found: Found, own: Path) -> Iterator[str]:
-    """Yield the files that are kept. Raises TooLarge when they are too large together."""
+def sources(found: Found, own: Path) -> Iterator[str]:
+    """Yield the files that are source, as git names them, without those in `own`, a folder of ours.
+
+    Raises:
+        TooLarge: They are too large together.
+    """
     plain: dict[str, bool] = {"": True}
     total = 0
     own_prefix = _below(own, found.top)
@@ -280,6 +324,17 @@ def _below(inner: Path, outer: Path) -> str:
         return ""
 
 
+def remove(folder: Path) -> None:
+    """Remove a folder as far as that can be done; git's objects are read-only, which Windows minds."""
+
+    def again(_function: object, path: str, _error: object) -> None:
+        with suppress(OSError):
+            Path(path).chmod(stat.S_IRWXU)
+            Path(path).unlink()
+
+    shutil.rmtree(folder, onerror=again)
+
+
 def _sweep(folder: Path) -> None:
     """Remove what processes that were killed left behind."""
     for path in (*folder.glob("index.*"), *folder.glob(f"{_KEPT}.*")):
@@ -301,7 +356,19 @@ def _joined(names: Iterable[str]) -> bytes:
     return b"".join(os.fsencode(name) + b"\0" for name in names)
 
 
-def _git(folder: Path, env: dict[str, str], arguments: tuple[str, ...], content: bytes = b"") -> bytes:
+@contextmanager
+def _started(folder: Path, env: dict[str, str], words: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
+    pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+    try:
+        process = subprocess.Popen(words, cwd=folder, env=env, stdin=nowhere, stdout=pipe, stderr=nowhere)  # noqa: S603 - fixed words
+    except (OSError, ValueError) as error:
+        raise CannotKeep(f"git cannot be run: {error}") from error
+    with process:
+        yield process
+
+
+def run_git(folder: Path, env: dict[str, str], arguments: tuple[str, ...], content: bytes = b"") -> bytes:
+    """Run git, and return what it says. Raises CannotKeep when it cannot be run, or fails."""
     try:
         done = subprocess.run(  # noqa: S603 - fixed words; names go through stdin
             ["git", *arguments],  # noqa: S607 - the user's own git, as their PATH has it
@@ -319,7 +386,7 @@ def _git(folder: Path, env: dict[str, str], arguments: tuple[str, ...], content:
     return done.stdout
 
 
-def _yield_to_others() -> None:
+def yield_to_others() -> None:
     """Take the lowest priority that still gets on."""
     if sys.platform == "win32":
         import ctypes
@@ -331,7 +398,8 @@ def _yield_to_others() -> None:
         os.nice(10)
 
 
-def _tell(answer: dict[str, Any]) -> None:
+def tell(answer: dict[str, Any]) -> None:
+    """Write the answer into the channel that is meant for it."""
     channel = int(os.environ.pop("WATCHKEEPER_RESULTS_FD"))
     if sys.platform == "win32":
         import msvcrt
@@ -343,7 +411,7 @@ def _tell(answer: dict[str, Any]) -> None:
 
 def main(what: str, words: dict[str, Any]) -> None:
     """Do one thing, and tell what it came to."""
-    _yield_to_others()
+    yield_to_others()
     folder = Path(words["folder"])
     try:
         if what == "keep":
@@ -353,7 +421,7 @@ def main(what: str, words: dict[str, Any]) -> None:
             answer = restore(folder, Path(words["target"]), words["tree"])
     except (CannotKeep, OSError) as error:
         answer = {"why": str(error), "lasting": isinstance(error, TooLarge)}
-    _tell(answer)
+    tell(answer)
 
 
 if __name__ == "__main__":
