@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.exits import EXIT_GOOD, EXIT_RED
 from app.cli.terminal import plain
-from app.domain.errors import NoInstance, WatchkeeperError
+from app.domain.errors import NoInstance, SettingsError, WatchkeeperError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,7 @@ def doctor(context: Context) -> int:
         snapshot, instance = _instance(context)
         checks = [_python(), _pyside(), _display(context), _tray(snapshot), _guarded("notifications", _notifications)]
         checks += [*_inotify(), _folders(context), _guarded("settings", lambda: _settings(context))]
+        checks.append(_models(context, snapshot))
         checks += [_guarded("history", lambda: _database(context)), instance]
     good = all(check.level is not Level.FAIL for check in checks)
     if context.as_json:
@@ -192,6 +193,37 @@ def _settings(context: Context) -> Check:
     file.check()
     there = "" if file.path.exists() else " (there is none: the defaults hold)"
     return Check("settings", Level.OK, f"{file.path}{there}")
+
+
+def _models(context: Context, snapshot: dict[str, Any] | None) -> Check:
+    """Look at who would be asked, by the settings and by what the running instance knows; nobody is asked for it."""
+    from app.agents.analysis.asking import providers_of
+    from app.cli.config import settings_file
+
+    try:
+        settings = settings_file(context).check()[0].analysis
+    except SettingsError:
+        return Check("models", Level.UNKNOWN, "The settings would tell, and they are not good.")
+    if settings.when == "never":
+        return Check("models", Level.OK, "none is asked: that is what the settings say")
+    providers, trouble, hint = providers_of(settings)
+    if trouble:
+        return Check("models", Level.FAIL, trouble, hint)
+    if not providers:
+        hint = "Name one: watchkeeper config set analysis.providers deepseek"
+        return Check("models", Level.WARN, "No provider is set up, so failures are explained without one.", hint)
+    named = ", then ".join(f"{each.name} ({each.model} at {each.host})" for each in providers)
+    when = {"ask": "when you ask", "always": "by itself"}[settings.when]
+    for view in (snapshot or {}).get("analysis", {}).get("providers", ()):
+        if view["reason"]:
+            text = f"{when}: {named}. Not now: {view['name']}: {view['reason']}"
+            return Check(
+                "models",
+                Level.WARN,
+                text,
+                "A missing key: watchkeeper keys set NAME. Of all else, `watchkeeper logs` tells more.",
+            )
+    return Check("models", Level.OK, f"{when}: {named}")
 
 
 def _database(context: Context) -> Check:

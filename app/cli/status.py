@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from app.cli.ai.documents import of_document
 from app.cli.terminal import plain
 from app.domain import words
 from app.domain.agents import AgentState
+from app.domain.analysis import AnalysisView, When
 from app.domain.coverage import ChangedLines
 from app.domain.keys import VaultState, VaultView
 from app.domain.snapshot import AgentView
@@ -56,11 +58,8 @@ def write_status(snapshot: Mapping[str, Any], terminal: Terminal, now: float) ->
         terminal.say()
         terminal.say("agents")
         terminal.table([_agent(each, now) for each in snapshot["agents"].values()], indent="  ")
-    vault = VaultView(VaultState(snapshot["vault"]["state"]), plain(snapshot["vault"]["reason"]))
-    if line := words.vault(vault):
-        terminal.say(f"\n{terminal.paint(line, 'yellow')}")
-    if snapshot["snoozed_until"] > now:
-        terminal.say(f"\nnotifications are silent until {words.moment(snapshot['snoozed_until'], now)}")
+    for line in _asides(snapshot, terminal, now):
+        terminal.say(f"\n{line}")
     for notice in snapshot["notices"].values():
         terminal.say()
         terminal.say(f"{terminal.paint('note', 'yellow')}  {plain(notice['text'])}")
@@ -117,6 +116,28 @@ def _covered(project: Mapping[str, Any]) -> Iterator[str]:
         yield f"{words.changed_lines(lines)}{where}"
     if project["coverage"] is not None:
         yield f"coverage {words.percent(project['coverage']['percent'])}"
+
+
+def _asides(snapshot: Mapping[str, Any], terminal: Terminal, now: float) -> Iterator[str]:
+    vault = VaultView(VaultState(snapshot["vault"]["state"]), plain(snapshot["vault"]["reason"]))
+    if line := words.vault(vault):
+        yield terminal.paint(line, "yellow")
+    if line := _models(snapshot):
+        yield line
+    if snapshot["snoozed_until"] > now:
+        yield f"notifications are silent until {words.moment(snapshot['snoozed_until'], now)}"
+
+
+def _models(snapshot: Mapping[str, Any]) -> str:
+    """Return what is to be known of models, in a line: a trouble, and what was used today; empty when there is none."""
+    view = of_document(AnalysisView, snapshot.get("analysis", {}))
+    if view.when is When.NEVER:
+        return ""
+    out = [words.one_line(each.name) for each in view.providers if words.is_left_alone(each)]
+    trouble = words.analysis(view) or (f"Models: left alone for a while: {', '.join(out)}" if out else "")
+    if not view.tokens_today and not view.cost_today:
+        return trouble
+    return f"{trouble}, {words.spent_today(view)}" if trouble else f"Models: {words.spent_today(view)}"
 
 
 def _last_run(last: Mapping[str, Any], terminal: Terminal, now: float) -> str:

@@ -212,6 +212,42 @@ def _keys(context: Context) -> int:
     return keys(context)
 
 
+def _explain_arguments(parser: ArgumentParser) -> None:
+    from app.cli.ai.arguments import explain
+
+    explain(parser)
+
+
+def _explain(context: Context) -> int:
+    from app.cli.ai.explaining import explain
+
+    return explain(context)
+
+
+def _ask_arguments(parser: ArgumentParser) -> None:
+    from app.cli.ai.arguments import ask
+
+    ask(parser)
+
+
+def _ask(context: Context) -> int:
+    from app.cli.ai.asking import ask
+
+    return ask(context)
+
+
+def _conversations_arguments(parser: ArgumentParser) -> None:
+    from app.cli.ai.arguments import conversations
+
+    conversations(parser)
+
+
+def _conversations(context: Context) -> int:
+    from app.cli.ai.conversing import conversations
+
+    return conversations(context)
+
+
 START = CommandLine(
     "",
     "Start the tray and watch these projects, or raise the one that runs.",
@@ -271,6 +307,42 @@ COMMANDS = (
         ),
         _tests_arguments,
         _tests,
+    ),
+    CommandLine(
+        "explain",
+        "why a test is red: first without a model, then with one; exit 3 when that one gives no answer",
+        (
+            "watchkeeper explain",
+            "watchkeeper explain test_login",
+            "watchkeeper explain test_login --show-prompt",
+            "watchkeeper explain test_login --allow",
+            "watchkeeper explain tests/test_shop.py::test_total --project ~/src/shop --json",
+        ),
+        _explain_arguments,
+        _explain,
+    ),
+    CommandLine(
+        "ask",
+        "ask a model; the answer is written as it comes",
+        (
+            'watchkeeper ask "Why does it fail?" --about test_login',
+            'watchkeeper ask "And how do I mend it?" --in 3f2a',
+            "watchkeeper ask - --project . --json | jq -r .answer",
+        ),
+        _ask_arguments,
+        _ask,
+    ),
+    CommandLine(
+        "conversations",
+        "what was asked and answered: list, show, search, export, rm",
+        (
+            "watchkeeper conversations",
+            "watchkeeper conversations show 3f2a",
+            "watchkeeper conversations search fixture scope",
+            "watchkeeper conversations export 3f2a --to why.md",
+        ),
+        _conversations_arguments,
+        _conversations,
     ),
     CommandLine(
         "logs",

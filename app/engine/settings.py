@@ -224,6 +224,8 @@ def _readings(values: Sequence[str], info: FieldInfo) -> Iterator[object]:
         if not takes_list:
             yield values[0]
     if takes_list:
+        with contextlib.suppress(tomllib.TOMLDecodeError, RecursionError):
+            yield [tomllib.loads(f"v = {value}")["v"] for value in values]
         yield list(values)
     elif len(values) > 1:
         yield " ".join(values)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app.cli import doctor
+from app.domain.analysis import AnalysisView, ProviderView
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +41,7 @@ def test_a_good_machine_gets_a_good_answer(cli: CommandLine) -> None:
         "folders",
         "settings",
         "history",
+        "models",
         "instance",
     } <= set(found)
     assert all(check["text"] for check in found.values())
@@ -120,6 +123,45 @@ def test_the_running_instance_is_asked_about_its_tray(cli: CommandLine, instance
     assert found["tray"]["level"] == "ok"
     assert "/src/demo" in found["instance"]["text"]
     assert len(instance.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "level", "said"),
+    [
+        ("", "ok", "when you ask: deepseek (deepseek-chat at api.deepseek.com)"),
+        (
+            'when = "always"\nproviders = ["ollama", "openai"]\n',
+            "ok",
+            "by itself: ollama (qwen2.5-coder:7b at 127.0.0.1:11434), then openai (gpt-4o-mini at api.openai.com)",
+        ),
+        ('when = "never"\n', "ok", "none is asked"),
+        ("providers = []\n", "warn", "No provider is set up"),
+        ('providers = ["custom"]\n', "fail", "custom"),
+        ('providers = ["nobody"]\n', "unknown", "they are not good"),
+    ],
+)
+def test_who_would_be_asked_is_told_in_order(
+    cli: CommandLine, places: Places, settings: str, level: str, said: str
+) -> None:
+    """From the settings, without asking anybody; what cannot work is named with what to do."""
+    places.settings_file.write_text(f"[analysis]\n{settings}")
+
+    found = checks(cli("doctor", "--json"))["models"]
+
+    assert found["level"] == level
+    assert said in found["text"]
+    assert bool(found["hint"]) is (level in ("warn", "fail"))
+
+
+def test_a_provider_that_the_instance_cannot_use_is_told(cli: CommandLine, instance: Instance) -> None:
+    """Whether its key is there only the instance knows."""
+    out = ProviderView("deepseek", "api.deepseek.com", "deepseek-chat", reason="The vault holds no DEEPSEEK_API_KEY.")
+    instance.snapshot = replace(instance.snapshot, analysis=AnalysisView(providers=(out,)))
+
+    found = checks(cli("doctor", "--json"))["models"]
+
+    assert found["level"] == "warn"
+    assert "Not now: deepseek: The vault holds no DEEPSEEK_API_KEY." in found["text"]
 
 
 def test_without_a_bus_notifications_are_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.domain import commands
+from app.domain.analysis import AnalysisView, BreakerState, ProviderView, When
 from app.domain.coverage import ChangedLines, Coverage, FileCoverage
 from app.domain.keys import VaultState, VaultView
 from app.domain.snapshot import ProjectView, RunView, Snapshot
@@ -301,3 +302,29 @@ def test_status_says_that_the_vault_is_not_open(cli: CommandLine, instance: Inst
 
     assert "it was cut" in told.out
     assert "vault" not in silent.out
+
+
+def test_status_tells_of_models_only_when_that_matters(cli: CommandLine, instance: Instance) -> None:
+    """What was used today, and a service that is left alone, are a line; all well and nothing used is none."""
+    well = ProviderView("deepseek", "api.deepseek.com", "deepseek-chat")
+    out = ProviderView("openai\x1b[31m", "api.openai.com", "gpt", BreakerState.OPEN)
+    views = (
+        AnalysisView(providers=(well,)),
+        AnalysisView(providers=(well,), tokens_today=1200, tokens_limit=5000, cost_today=0.25, cost_limit=1.0),
+        AnalysisView(providers=(well, out)),
+        AnalysisView(providers=(out,), tokens_today=1),
+        AnalysisView(When.NEVER, providers=(out,), tokens_today=1),
+    )
+
+    told = []
+    for view in views:
+        instance.snapshot = replace(instance.snapshot, analysis=view)
+        told.append([line for line in cli("status").out.splitlines() if line.startswith("Models")])
+
+    assert told == [
+        [],
+        ["Models: today 1,200 of 5,000 tokens, $0.25 of $1.00"],
+        ["Models: left alone for a while: openai [31m"],
+        ["Models: openai [31m is left alone for a while, today 1 tokens, $0.00"],
+        [],
+    ]

@@ -26,6 +26,7 @@ class Inner(Section):
     number: int = Field(default=5, ge=0)
     flag: bool = True
     level: Literal["low", "high"] = "low"
+    figures: tuple[float, ...] = ()
 
 
 class Whole(Section):
@@ -200,6 +201,9 @@ def test_setting_a_value_keeps_comments_and_order(file: SettingsFile[Whole]) -> 
         ("tests.words", ["-x"], ("-x",)),
         ("tests.words", ['["-m", "not slow"]'], ("-m", "not slow")),
         ("tests.words", [], ()),
+        ("tests.words", ["5", "6"], ("5", "6")),
+        ("tests.figures", ["0.27", "1"], (0.27, 1.0)),
+        ("tests.figures", ["0.27"], (0.27,)),
         ("tests.flag", ["false"], False),
         ("tests.level", ["high"], "high"),
         ("projects", ["/a"], ("/a",)),
@@ -331,4 +335,4 @@ def test_every_setting_is_listed_once_with_its_dotted_name() -> None:
     names = [name for name, _ in fields(Whole)]
 
     assert names[:3] == ["projects", "tests.word", "tests.words"]
-    assert len(names) == len(set(names)) == 13
+    assert len(names) == len(set(names)) == 15

@@ -1,0 +1,1 @@
+"""The commands that speak with a model by way of the running instance: explain, ask, conversations."""

@@ -1,0 +1,155 @@
+"""The command `explain`: why a test is red, first without a model and then with one."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from app.cli.ai.consenting import ask_consent, set_consent, show_prompt
+from app.cli.ai.documents import of_document
+from app.cli.ai.screen import Progress, line
+from app.cli.ai.writing import write_answer, write_local
+from app.cli.exits import EXIT_CANNOT
+from app.cli.nodeids import check_watched, find_test, newest_red, project_said
+from app.domain import commands, words
+from app.domain.analysis import AnalysisView, ExplainStage, Explanation, When
+from app.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from app.cli.context import Context
+    from app.control.client import ControlClient
+
+PATIENCE_S = 120.0
+"""How long an answer is waited for; the instance goes on with the question for as long as its settings say."""
+POLL_S = 0.5
+
+_ON_ITS_WAY = (ExplainStage.WAITING, ExplainStage.ASKING)
+
+
+def explain(context: Context) -> int:
+    """Explain why a test is red. Exit 3 when a model was to be asked and gave nothing."""
+    said = context.words
+    project = project_said(context)
+    with context.client() as client:
+        snapshot = client.send(commands.ReadStatus())
+        watched = snapshot["projects"]
+        which = find_test(said.test, watched, project, prefer_red=True) if said.test else newest_red(watched, project)
+        if said.allow or said.forget_consent:
+            root = which[0] if which is not None else _only_project(watched, project)
+            set_consent(context, client, root, given=said.allow)
+            if said.forget_consent:
+                return _forgotten(context, root)
+        if which is None:
+            return _nothing_red(context)
+        if said.show_prompt:
+            return show_prompt(context, client, *which)
+        return _explain(context, client, which, of_document(AnalysisView, snapshot.get("analysis", {})))
+
+
+def _explain(context: Context, client: ControlClient, which: tuple[str, str], analysis: AnalysisView) -> int:
+    root, nodeid = which
+    explain = commands.Explain(project=root, nodeid=nodeid, again=context.words.again)
+    told = client.send(explain)
+    explanation = of_document(Explanation, told)
+    if not context.as_json:
+        write_local(explanation, context.terminal, time.time())
+    agreed = True
+    if _lacks_consent(explanation, analysis):
+        agreed = ask_consent(context, client, explanation)
+        if agreed:
+            told = client.send(explain)
+    if not context.words.no_wait:
+        told = _wait(context, client, told, _asked(analysis))
+    if context.as_json:
+        context.terminal.document({"explanation": told})
+    return _end(context, of_document(Explanation, told), agreed=agreed)
+
+
+def _lacks_consent(explanation: Explanation, analysis: AnalysisView) -> bool:
+    return (
+        bool(explanation.needs_consent)
+        and explanation.stage not in (*_ON_ITS_WAY, ExplainStage.EXPLAINED)
+        and analysis.when is not When.NEVER
+    )
+
+
+def _wait(context: Context, client: ControlClient, told: Any, asked: str) -> Any:  # noqa: ANN401 - JSON documents
+    """Return the explanation's document once it is not on its way any more, or as it is when patience ends."""
+    begun = time.monotonic()
+    progress = Progress(sys.stderr, context.environ)
+    try:
+        while (explanation := of_document(Explanation, told)).stage in _ON_ITS_WAY:
+            waited = time.monotonic() - begun
+            if waited >= PATIENCE_S:
+                break
+            progress.show(words.explain_stage(explanation.stage, asked), waited)
+            time.sleep(min(POLL_S, PATIENCE_S - waited))
+            told = client.send(commands.ReadExplanation(project=explanation.project, nodeid=explanation.nodeid))
+    finally:
+        progress.end()
+    return told
+
+
+def _end(context: Context, explanation: Explanation, *, agreed: bool) -> int:
+    """Write the answer, or why there is none, and return the exit code."""
+    note = context.terminal.note
+    if explanation.stage in _ON_ITS_WAY:
+        if context.words.no_wait:
+            note("A model is being asked. The same command tells its answer once it is there.")
+            return 0
+        note(f"No answer came within {PATIENCE_S:g} s. Should one come yet, the same command tells it.")
+        return EXIT_CANNOT
+    if explanation.answer is not None and not context.as_json:
+        write_answer(explanation.answer, context.terminal, is_repeat=explanation.is_repeat)
+    if not agreed:
+        return EXIT_CANNOT
+    for text in (explanation.trouble, explanation.hint):
+        if text:
+            note(line(text))
+    if explanation.stage is ExplainStage.UNANSWERED:
+        return EXIT_CANNOT
+    if explanation.answer is None and not explanation.trouble:
+        note("No model was asked: that is what the settings say. `watchkeeper config show` lists them.")
+    return 0
+
+
+def _nothing_red(context: Context) -> int:
+    if context.as_json:
+        context.terminal.document({"explanation": None})
+    else:
+        context.terminal.say("No test is red, so there is nothing to explain.")
+    return 0
+
+
+def _forgotten(context: Context, root: str) -> int:
+    if context.as_json:
+        context.terminal.document({"project": root, "consent": False})
+    return 0
+
+
+def _only_project(watched: Mapping[str, Any], project: str | None) -> str:
+    """Return the project that is meant where no test tells it.
+
+    Raises:
+        UsageError: It may be several, or is not watched.
+    """
+    check_watched(watched, project)
+    if project is not None:
+        return project
+    if len(watched) != 1:
+        known = ", ".join(watched) or "none"
+        raise UsageError(
+            "It is not said for which project.", f"Name it with --project. The watched projects are: {known}."
+        )
+    return next(iter(watched))
+
+
+def _asked(analysis: AnalysisView) -> str:
+    """Return who will most likely be asked: the first provider that can be; empty for nobody."""
+    for each in analysis.providers:
+        if not each.reason and not words.is_left_alone(each):
+            return line(each.model or each.name, 60)
+    return ""
