@@ -12,8 +12,9 @@ import structlog
 
 from app.alerts.wording import TITLE_LENGTH, agent_title, body_of, due_body, due_title, message, title_of
 from app.domain.agents import AgentState
-from app.domain.commands import RaiseWindow, Snooze
-from app.domain.errors import UsageError
+from app.domain.analysis import When
+from app.domain.commands import Explain, RaiseWindow, Snooze
+from app.domain.errors import UsageError, WatchkeeperError
 from app.domain.events import (
     AccessLogBroken,
     AgentChanged,
@@ -229,8 +230,32 @@ class DesktopAlerts:
             name,
             on_open=self._sender(RaiseWindow(project=event.project, nodeid=shown)),
             on_snooze=self._snoozer(),
+            on_explain=self._explainer(event.project, shown),
         )
         return replace(made, icon=self._icons.get(mood_of(event)))
+
+    def _explainer(self, project: str, nodeid: str | None) -> Callable[[], None] | None:
+        """Return what the Explain button does, or None where there is nothing to explain or nobody to do it."""
+        if nodeid is None or self._bus.snapshot.analysis.when is When.NEVER:
+            return None
+
+        def explain() -> None:
+            spawn(self._have_explained(project, nodeid), name="button Explain")
+
+        return explain
+
+    async def _have_explained(self, project: str, nodeid: str) -> None:
+        """Show the test, and have it explained; a refusal is told where the person has pressed the button."""
+        try:
+            await self._bus.send(RaiseWindow(project=project, nodeid=nodeid))
+        except WatchkeeperError as error:
+            _log.warning("a command was refused", command="RaiseWindow", reason=str(error))
+        try:
+            await self._bus.send(Explain(project=project, nodeid=nodeid))
+        except WatchkeeperError as error:
+            _log.warning("a command was refused", command="Explain", reason=str(error))
+            on_open = self._sender(RaiseWindow(project=project, nodeid=nodeid))
+            self._post(notification_for_refusal(project, error, on_open=on_open))
 
     def _of_agent(self, event: AgentChanged) -> Notification:
         return notification_for_agent(event, on_open=self._sender(RaiseWindow()), on_snooze=self._snoozer())
@@ -286,7 +311,12 @@ class DesktopAlerts:
 
 
 def notification_for(
-    event: VerdictChanged, project: str, *, on_open: Callable[[], None], on_snooze: Callable[[], None]
+    event: VerdictChanged,
+    project: str,
+    *,
+    on_open: Callable[[], None],
+    on_snooze: Callable[[], None],
+    on_explain: Callable[[], None] | None = None,
 ) -> Notification:
     """Put a change of the verdict into a notification. Pure.
 
@@ -297,15 +327,28 @@ def notification_for(
         project: The project's name for people.
         on_open: Called for the Open button and for a click.
         on_snooze: Called for the Snooze button.
+        on_explain: Called for the Explain button, which there is none of without it.
 
     Returns:
         The notification, whose title has 1 to 80 characters.
     """
+    explain = (("Explain", on_explain),) if on_explain is not None else ()
     return Notification(
         key=f"verdict:{event.project}",
         title=title_of(event),
         body=body_of(event, project),
-        buttons=(("Open", on_open), ("Snooze", on_snooze)),
+        buttons=(("Open", on_open), *explain, ("Snooze", on_snooze)),
+        on_clicked=on_open,
+    )
+
+
+def notification_for_refusal(project: str, error: WatchkeeperError, *, on_open: Callable[[], None]) -> Notification:
+    """Put the reason why a test of this project is not explained into a notification. Pure."""
+    return Notification(
+        key=f"explain:{project}",
+        title=error.title,
+        body=message(str(error)),
+        buttons=(("Open", on_open),),
         on_clicked=on_open,
     )
 

@@ -97,7 +97,9 @@ class Desk:
         window = self._built_window()
         window.render(self._bus.snapshot)
         window.open()
-        if command.project is not None:
+        if command.conversation is not None:
+            window.show_conversation(command.conversation, command.project or "", command.nodeid or "")
+        elif command.project is not None:
             window.show_test(command.project, command.nodeid)
         elif command.page is not None:
             window.show_page(command.page)

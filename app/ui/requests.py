@@ -10,6 +10,7 @@ from app.domain.errors import WatchkeeperError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from app.domain.analysis import AnalysisView
     from app.domain.commands import Command
     from app.engine.clock import Clock
     from app.ui.icons import Icons
@@ -40,6 +41,8 @@ class PageContext:
         icons: Draws symbols and moods.
         complain: Shows a person what went wrong, and what to do about it.
         open_test: Shows a test, or with no node id its project, on the Tests page.
+        open_conversation: Shows a conversation by its id, or with an empty id a new one about a project's test.
+        analysis: Tells where the asking of models stands, as of the newest snapshot.
     """
 
     ask: Callable[[Command], Awaitable[object]]
@@ -48,6 +51,8 @@ class PageContext:
     icons: Icons
     complain: Callable[[str, str], None]
     open_test: Callable[[str, str | None], None]
+    open_conversation: Callable[[str, str, str], None]
+    analysis: Callable[[], AnalysisView]
 
     def request(
         self,

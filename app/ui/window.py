@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.domain import words
+from app.domain.analysis import AnalysisView
 from app.domain.commands import RunTests
 from app.ui.beats import Beats
 from app.ui.parts import Page, Strip, label, row, set_text
@@ -35,12 +36,13 @@ if TYPE_CHECKING:
     from app.domain.snapshot import Snapshot
     from app.engine.clock import Clock
     from app.ui.icons import Icons
+    from app.ui.pages.conversation import ConversationPage
     from app.ui.pages.tests import TestsPage
 
 TICK_MS = 1_000
 ERROR_SHOWN_MS = 10_000
 _SIDEBAR_WIDTH = 172
-PAGES = (("now", "Now"), ("tests", "Tests"), ("keys", "Keys"), ("log", "Log"))
+PAGES = (("now", "Now"), ("tests", "Tests"), ("conversation", "Conversation"), ("keys", "Keys"), ("log", "Log"))
 
 
 class Window(QMainWindow):
@@ -64,7 +66,9 @@ class Window(QMainWindow):
         theme: Theme | None = None,
     ) -> None:
         super().__init__()
-        self._context = PageContext(ask, spawn, clock, icons, self._complain, self.show_test)
+        self._context = PageContext(
+            ask, spawn, clock, icons, self._complain, self.show_test, self.show_conversation, self._analysis
+        )
         self._fixed_theme = theme
         self._theme = theme or current_theme()
         self._snapshot: Snapshot | None = None
@@ -96,7 +100,7 @@ class Window(QMainWindow):
 
     @property
     def page(self) -> str:
-        """The page that is looked at: `now`, `tests`, `keys` or `log`; empty before the first."""
+        """The page that is looked at, by its name in `PAGES`; empty before the first."""
         return self._page
 
     def page_widget(self, name: str) -> Page:
@@ -124,8 +128,14 @@ class Window(QMainWindow):
             page.render_snapshot(self._snapshot)
         page.show_test(project, nodeid)
 
+    def show_conversation(self, conversation: str, project: str = "", nodeid: str = "") -> None:
+        """Open the Conversation page at a conversation, or with an empty id at a new one about a project's test."""
+        self.show_page("conversation")
+        page: ConversationPage = self.page_widget("conversation")  # type: ignore[assignment] # the name says which page it is
+        page.show_conversation(conversation, project, nodeid)
+
     def show_page(self, name: str) -> None:
-        """Look at a page: `now`, `tests`, `keys` or `log`. Any other name changes nothing: it may come from outside."""
+        """Look at a page of `PAGES`. Any other name changes nothing: it may come from outside."""
         if name not in self._nav:
             return
         page = self.page_widget(name)
@@ -177,6 +187,10 @@ class Window(QMainWindow):
             from app.ui.pages.tests import TestsPage  # noqa: PLC0415 - likewise
 
             page = TestsPage(self._context, self._theme)
+        elif name == "conversation":
+            from app.ui.pages.conversation import ConversationPage  # noqa: PLC0415 - likewise
+
+            page = ConversationPage(self._context, self._theme)
         elif name == "keys":
             from app.ui.pages.keys import KeysPage  # noqa: PLC0415 - likewise
 
@@ -254,7 +268,7 @@ class Window(QMainWindow):
 
     def _status_text(self, snapshot: Snapshot) -> str:
         now = self._context.clock.wall()
-        lines = [words.sentence(words.vault_word(snapshot.vault.state))]
+        lines = [words.sentence(words.vault_word(snapshot.vault.state)), words.analysis(snapshot.analysis)]
         if snapshot.snoozed_until > now:
             lines.append(f"Notifications are silent for {words.time_left(snapshot.snoozed_until - now)}")
         return "\n".join(filter(None, lines))
@@ -266,6 +280,9 @@ class Window(QMainWindow):
         self._pages[self._page].tick()
         if self._snapshot is not None:
             set_text(self._status, self._status_text(self._snapshot))
+
+    def _analysis(self) -> AnalysisView:
+        return self._snapshot.analysis if self._snapshot is not None else AnalysisView()
 
     def _complain(self, text: str, hint: str) -> None:
         self._error.say(text, hint)

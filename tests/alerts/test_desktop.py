@@ -18,14 +18,16 @@ from app.alerts.desktop import (
     notification_for_vault,
 )
 from app.domain.agents import AgentState
-from app.domain.commands import RaiseWindow, Snooze
+from app.domain.analysis import AnalysisView, When
+from app.domain.commands import Explain, RaiseWindow, Snooze
 from app.domain.coverage import ChangedLines, Coverage, FileCoverage
-from app.domain.errors import UsageError
+from app.domain.errors import ModelNotSetUp, UsageError
 from app.domain.events import (
     AccessLogBroken,
     AgentChanged,
     AgentPaused,
     AgentResumed,
+    AnalysisChanged,
     ChangeCovered,
     CoverageMeasured,
     KeyRotated,
@@ -47,6 +49,7 @@ from app.engine.redaction import Redactor
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from app.domain.commands import Command
     from app.system.notifications import Notification
 
 LOGIN = "tests/test_auth.py::TestLogin::test_login[admin-::]"
@@ -663,6 +666,67 @@ async def test_open_shows_the_first_test_that_broke(alerts: Alerted) -> None:
         by_click = await asyncio.wait_for(raised.get(), 10)
 
     assert by_button == by_click == RaiseWindow(project=ROOT, nodeid=LOGOUT)
+
+
+async def test_explain_shows_the_test_and_has_it_explained(alerts: Alerted) -> None:
+    """The button stands between the others, raises the window on the first test that broke, and asks once."""
+    screen = Screen()
+    asked: list[Command] = []
+
+    async with alerts(screen) as bus:
+        bus.handle(RaiseWindow, asked.append)
+        bus.handle(Explain, asked.append)
+        bus.publish(_change(broke=(LOGOUT, LOGIN), still_red=2))
+        await screen.titles(1)
+        _press(screen.shown[0], "Explain")()
+        titles = await screen.titles(1)
+
+    assert [label for label, _ in screen.shown[0].buttons] == ["Open", "Explain", "Snooze"]
+    assert asked == [RaiseWindow(project=ROOT, nodeid=LOGOUT), Explain(project=ROOT, nodeid=LOGOUT)]
+    assert titles == ["2 tests went red"]
+
+
+@pytest.mark.parametrize(
+    ("when", "values", "labels"),
+    [
+        (When.NEVER, {"broke": (LOGOUT,), "still_red": 1}, ["Open", "Snooze"]),
+        (When.ASK, {"broke": (LOGOUT,), "still_red": 1}, ["Open", "Explain", "Snooze"]),
+        (When.ALWAYS, {"broke": (LOGOUT,), "still_red": 1}, ["Open", "Explain", "Snooze"]),
+        (When.ALWAYS, {"fixed": (LOGOUT,)}, ["Open", "Snooze"]),
+        (When.ALWAYS, {"trouble": Verdict.NO_PYTEST}, ["Open", "Snooze"]),
+    ],
+)
+async def test_explain_is_offered_where_there_is_something_to_explain(
+    alerts: Alerted, when: When, values: dict[str, object], labels: list[str]
+) -> None:
+    """Only tests that broke can be explained, and only where a model may be asked."""
+    screen = Screen()
+
+    async with alerts(screen) as bus:
+        bus.publish(AnalysisChanged(at=0, analysis=AnalysisView(when=when)))
+        bus.publish(_change(**values))
+        await screen.titles(1)
+
+    assert [label for label, _ in screen.shown[0].buttons] == labels
+
+
+async def test_a_refused_explanation_is_told(alerts: Alerted) -> None:
+    """Why a test is not explained comes back as a notification, and a window that is refused hinders nothing."""
+    screen = Screen()
+
+    def refuse(_command: Explain) -> None:
+        raise ModelNotSetUp("No model is set up.", "Set a key with: watchkeeper keys set DEEPSEEK_API_KEY")
+
+    async with alerts(screen) as bus:
+        bus.handle(Explain, refuse)
+        bus.publish(_change(broke=(LOGOUT,), still_red=1))
+        await screen.titles(1)
+        _press(screen.shown[0], "Explain")()
+        titles = await screen.titles(2)
+
+    assert titles == ["test_logout went red", "No model is set up"]
+    assert "watchkeeper keys set DEEPSEEK_API_KEY" in screen.shown[1].body
+    assert [label for label, _ in screen.shown[1].buttons] == ["Open"]
 
 
 async def test_the_snooze_button_makes_silence(alerts: Alerted, fake_clock: Any) -> None:

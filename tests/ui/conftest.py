@@ -10,6 +10,17 @@ from hypothesis import strategies as st
 
 from app.domain import commands, events
 from app.domain.agents import AgentState
+from app.domain.analysis import (
+    AnalysisView,
+    BreakerState,
+    ConversationRecord,
+    Explained,
+    ExplainStage,
+    Explanation,
+    ProviderView,
+    Reply,
+    When,
+)
 from app.domain.coverage import ChangedLines, Coverage, FileCoverage
 from app.domain.history import LogLine, TestDetail, TestMoment, Why
 from app.domain.keys import SecretView, SlotView, VaultState, VaultView
@@ -17,6 +28,7 @@ from app.domain.snapshot import Snapshot, reduce
 from app.domain.verdicts import Cause, CauseKind, Check, Outcome, Stage, TestResult, TestState, Verdict
 from app.engine.bus import Bus
 from app.ui.icons import Icons
+from tests.ui.models import RECORDS, answer_about_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -303,6 +315,9 @@ class Desk:
     asked: list[commands.Command] = field(default_factory=list)
     lines: list[LogLine] = field(default_factory=list)
     refuse: Exception | None = None
+    explanation: Explanation | None = None
+    replies: dict[str, Reply] = field(default_factory=dict)
+    records: tuple[ConversationRecord, ...] = RECORDS
     on_asked: Callable[[], None] = lambda: None
 
     def spawn(
@@ -357,7 +372,7 @@ def desk(fake_clock: object) -> Desk:
             )
         if isinstance(command, commands.ReadLogs):
             return tuple([line for line in made.lines if line.seq > command.after][: command.limit])
-        return None
+        return answer_about_models(made, command)
 
     for kind in (
         commands.RunTests,
@@ -367,6 +382,16 @@ def desk(fake_clock: object) -> Desk:
         commands.ReadTest,
         commands.ReadWhy,
         commands.ReadLogs,
+        commands.Explain,
+        commands.ReadExplanation,
+        commands.ReadPrompt,
+        commands.SetConsent,
+        commands.Ask,
+        commands.ReadReply,
+        commands.StopReply,
+        commands.ReadConversations,
+        commands.ReadConversation,
+        commands.DeleteConversation,
     ):
         made.bus.handle(kind, note)
     return made
@@ -406,7 +431,25 @@ _vault = st.builds(
     _times,
     _times,
 )
+_provider = st.builds(ProviderView, _text, _text, _text, st.sampled_from(BreakerState), _text)
+_analysis = st.builds(
+    AnalysisView,
+    st.sampled_from(When),
+    st.lists(_provider, max_size=3).map(tuple),
+    st.integers(0, 10**9),
+    st.integers(0, 10**6),
+    st.floats(0, 10**6),
+    st.floats(0, 10**3),
+    st.integers(0, 5),
+)
 _event = st.one_of(
+    st.builds(events.AnalysisChanged, at=_at, analysis=_analysis),
+    st.builds(
+        events.ExplanationChanged,
+        at=_at,
+        project=_project,
+        explained=st.builds(Explained, _nodeid, st.sampled_from(ExplainStage), _text, _at),
+    ),
     st.builds(events.VaultChanged, at=_at, vault=_vault),
     st.builds(
         events.RunStaged,

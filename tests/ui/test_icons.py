@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtGui import QImage, qAlpha
 
+from app.domain.analysis import Confidence
 from app.domain.errors import InternalError
 from app.domain.snapshot import Mood
 from app.domain.verdicts import Outcome
 from app.ui.icons import APP_SIZES, PANEL_SIZES, Icons, Panel, paint_of
 from app.ui.resources import resource
+from app.ui.window import PAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,6 +107,21 @@ def test_every_outcome_has_a_symbol_of_its_own(icons: Icons) -> None:
     shapes = {_shape(icons.symbol(f"outcome-{o.value}", "#000000", 16).toImage()) for o in Outcome}
 
     assert len(shapes) == len(Outcome)
+
+
+@pytest.mark.parametrize("size", [14, 16, 32])
+def test_every_confidence_has_a_shape_of_its_own(icons: Icons, size: int) -> None:
+    """How sure a model is can be told without colour."""
+    shapes = {_shape(icons.symbol(f"confidence-{each.value}", "#000000", size).toImage()) for each in Confidence}
+
+    assert len(shapes) == len(Confidence)
+
+
+def test_every_page_has_a_symbol(icons: Icons) -> None:
+    """No page of the window stands without its symbol in the side bar."""
+    empty = [name for name, _ in PAGES if not any(_shape(icons.symbol(f"page-{name}", "#000000", 18).toImage()))]
+
+    assert empty == []
 
 
 def test_a_missing_file_is_named() -> None:

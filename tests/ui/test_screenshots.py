@@ -41,6 +41,8 @@ SHOTS = [
     ("tests", "confirming"),
     ("tests", "trouble"),
     *(("keys", f"vault-{name}") for name in ("none", "opening", "waiting", "locked", "trouble", "open", "empty")),
+    ("conversation", "empty"),
+    ("conversation", "green"),
     ("log", "red"),
 ]
 

@@ -10,9 +10,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible, QGuiApplication
-from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QComboBox, QLabel, QLineEdit, QPushButton
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+)
 
 from app.domain import commands, events
+from app.domain.analysis import ExplainStage, Explanation
 from app.domain.errors import CommandRefused
 from app.domain.snapshot import reduce
 from app.engine.tasks import spawn
@@ -21,6 +30,7 @@ from app.ui.pages.now import NowPage
 from app.ui.pages.tests import TestsPage
 from app.ui.theme import DARK, LIGHT
 from app.ui.window import Window
+from tests.ui.models import ANSWER, LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +48,8 @@ PLACES = [
     "now",
     "tests",
     "log",
+    "conversation",
+    "explained",
     "project",
     "vault-none",
     "vault-waiting",
@@ -64,17 +76,26 @@ def _button(widget: QWidget, text: str) -> QPushButton:
     return next(b for b in widget.findChildren(QPushButton) if b.text() == text and b.isVisible())
 
 
-def _look_at(window: Window, story: Story, page: str) -> None:
+def _look_at(window: Window, desk: Desk, story: Story, page: str) -> None:
     """Look at a page while a run goes on; `project` is the page of tests at a project whose coverage is known.
 
-    `vault-...` is the page of keys with the vault in that state.
+    `explained` is that page at a red test that a model has explained, `vault-...` the page of keys with the vault in
+    that state.
     """
+    red = story.red.projects[story.flask].red[0]
+    desk.explanation = Explanation(story.flask, red.nodeid, "f", ExplainStage.EXPLAINED, LOCAL, ANSWER)
     state = story.all().get(page) or (story.confirming if page in ("now", "project") else story.running)
     window.render(state)
     window.show()
-    window.show_page({"project": "tests"}.get(page, "keys" if page.startswith("vault-") else page))
+    window.show_page(
+        {"project": "tests", "explained": "tests"}.get(page, "keys" if page.startswith("vault-") else page)
+    )
     if page == "project":
         window.show_test(story.flask, None)
+    elif page == "explained":
+        window.show_test(story.flask, red.nodeid)
+    elif page == "conversation":
+        window.show_conversation("one")
 
 
 def _tests_page(window: Window) -> TestsPage:
@@ -86,7 +107,7 @@ def _tests_page(window: Window) -> TestsPage:
 @pytest.mark.parametrize(
     "name", ["empty", "waiting", "green", "red", "running", "confirming", "checked", "paused", "trouble", "failed"]
 )
-@pytest.mark.parametrize("page", ["now", "tests", "keys", "log"])
+@pytest.mark.parametrize("page", ["now", "tests", "conversation", "keys", "log"])
 def test_every_page_shows_every_state(window: Window, story: Story, name: str, page: str) -> None:
     """Each page can be looked at in each state, and says something."""
     window.render(story.all()[name])
@@ -183,10 +204,9 @@ def test_the_keyboard_reaches_everything(qtbot: QtBot, window: Window, desk: Des
     qtbot.keyClick(window.focusWidget(), Qt.Key.Key_Escape)
     assert window.isVisible()
     assert _tests_page(window).model.test_count == 604
-    qtbot.keyClick(window, Qt.Key.Key_3, Qt.KeyboardModifier.ControlModifier)
-    assert window.page == "keys"
-    qtbot.keyClick(window, Qt.Key.Key_4, Qt.KeyboardModifier.ControlModifier)
-    assert window.page == "log"
+    for key, page in ((Qt.Key.Key_3, "conversation"), (Qt.Key.Key_4, "keys"), (Qt.Key.Key_5, "log")):
+        qtbot.keyClick(window, key, Qt.KeyboardModifier.ControlModifier)
+        assert window.page == page
     qtbot.keyClick(window, Qt.Key.Key_1, Qt.KeyboardModifier.ControlModifier)
     assert window.page == "now"
     qtbot.keyClick(window, Qt.Key.Key_F5)
@@ -194,13 +214,13 @@ def test_the_keyboard_reaches_everything(qtbot: QtBot, window: Window, desk: Des
 
 
 @pytest.mark.parametrize("page", PLACES)
-def test_tab_walks_over_all_that_can_be_used(qtbot: QtBot, window: Window, story: Story, page: str) -> None:
+def test_tab_walks_over_all_that_can_be_used(qtbot: QtBot, window: Window, desk: Desk, story: Story, page: str) -> None:
     """The tab key visits each usable thing of a page and comes round again."""
-    _look_at(window, story, page)
+    _look_at(window, desk, story, page)
     qtbot.waitExposed(window)
     usable = {
         each
-        for kind in (QAbstractButton, QAbstractItemView, QLineEdit, QComboBox)
+        for kind in (QAbstractButton, QAbstractItemView, QLineEdit, QComboBox, QPlainTextEdit)
         for each in window.findChildren(kind)
         if each.isVisible() and each.isEnabled() and each.focusPolicy() & Qt.FocusPolicy.TabFocus
     }
@@ -214,13 +234,13 @@ def test_tab_walks_over_all_that_can_be_used(qtbot: QtBot, window: Window, story
 
 
 @pytest.mark.parametrize("page", PLACES)
-def test_everything_usable_has_a_name(window: Window, story: Story, page: str) -> None:
+def test_everything_usable_has_a_name(window: Window, desk: Desk, story: Story, page: str) -> None:
     """A screen reader has a name for each button, field and list."""
-    _look_at(window, story, page)
+    _look_at(window, desk, story, page)
 
     nameless = [
         each
-        for kind in (QAbstractButton, QAbstractItemView, QLineEdit, QComboBox)
+        for kind in (QAbstractButton, QAbstractItemView, QLineEdit, QComboBox, QPlainTextEdit)
         for each in window.findChildren(kind)
         if each.isVisible()
         and each.focusPolicy() & Qt.FocusPolicy.TabFocus
@@ -493,7 +513,7 @@ def test_no_snapshot_breaks_the_window(
     window.render(snapshot)
     window.show()
 
-    for page in ("tests", "keys", "now"):
+    for page in ("tests", "conversation", "keys", "now"):
         window.show_page(page)
         assert not window.grab().isNull()
     assert headline(snapshot, fake_clock.wall()).title in _seen(window)

@@ -12,6 +12,8 @@ from app.domain.commands import ReadTest, ReadWhy
 from app.domain.history import TestDetail, Why
 from app.ui.detail_view import DetailView, detail_view, output_title, project_detail
 from app.ui.pages.coverage import CoveragePart
+from app.ui.pages.explain import ExplainPart
+from app.ui.pages.explain_parts import FittingScroll, Sides
 from app.ui.pages.why import WhyPart
 from app.ui.painted import HistoryPlot
 from app.ui.parts import Card, ElidedLabel, button, label, row, set_text
@@ -26,10 +28,19 @@ if TYPE_CHECKING:
     from app.ui.theme import Theme
 
 _NOTHING = "Choose a test to see what it printed, how it went before, and what broke it."
+_EXPLANATION, _OUTPUT, _HISTORY = range(3)
+_SIDES = (
+    ("Why red", "left", "Why it is red: what is known here, and what a model says"),
+    ("Output", "middle", "What it printed"),
+    ("History", "right", "How it went before, and why it ran"),
+)
 
 
 class DetailPane(Card):
-    """What is known of one test, or of a project's last run."""
+    """What is known of one test, or of a project's last run.
+
+    A red test has more to show than there is room for, so it has sides to choose between; what a person chose stays.
+    """
 
     def __init__(self, context: PageContext, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__("", parent)
@@ -51,6 +62,10 @@ class DetailPane(Card):
         self._place = ElidedLabel()
         self._place.setObjectName("muted")
         self._facts = label("", wraps=True)
+        self._sides = Sides(_SIDES)
+        self._sides.chosen.connect(self._show_head)
+        self._explain = ExplainPart(context, theme)
+        self._explain.changed.connect(self._show_head)
         self._why_part = WhyPart()
         self._coverage = CoveragePart(context, theme)
         self._plot_title = label("Last runs, the newest at the right", "section")
@@ -64,36 +79,27 @@ class DetailPane(Card):
         self._nothing = label(_NOTHING, "muted", wraps=True)
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
 
-        head = QVBoxLayout()
-        head.setSpacing(2)
-        head.addWidget(self._title)
-        head.addWidget(self._place)
-        top = row(self._icon, spacing=SPACE + 2)
-        top.addLayout(head, 1)
-        self.body.addLayout(top)
-        self.body.addWidget(self._facts)
-        self.body.addSpacing(4)
-        self.body.addWidget(self._why_part)
-        self.body.addWidget(self._coverage, 2)
-        self.body.addWidget(self._plot_title)
-        self.body.addWidget(self._plot)
-        self.body.addLayout(row(self._output_title, 1, self._copy_id, self._copy))
-        self.body.addWidget(self._output, 1)
-        self.body.addWidget(self._nothing, 1)
+        self._past = QWidget()
+        self._history = FittingScroll("History", self._past)
+        self._rest = QWidget()
+        self._build()
         self._show_head()
 
     def follow(self, projects: Mapping[str, ProjectView]) -> None:
         """Follow the snapshot's projects: ask again when the chosen test ran again."""
         if projects is self._projects:
+            self._explain.tick()
             return
         self._projects = projects
         if not self.project:
             return
+        self._follow_explanation()
         seen = self._what_counts()
         if seen != self._seen:
             self._seen = seen
             self._show_head()
             self._read()
+            self._explain.read()
 
     def show_test(self, project: str, nodeid: str | None) -> None:
         """Show a test, or with no node id its project."""
@@ -102,6 +108,7 @@ class DetailPane(Card):
         self.project, self.nodeid, self._detail, self._why = project, nodeid, None, None
         self._seen = self._what_counts()
         self._output.clear()
+        self._follow_explanation()
         self._show_head()
         self._read()
 
@@ -110,11 +117,13 @@ class DetailPane(Card):
         self.project, self.nodeid, self._detail, self._why, self._seen = "", None, None, None, ()
         self._turn += 1
         self._output.clear()
+        self._follow_explanation()
         self._lay_out(DetailView(title, figures, ()), is_test=False, has_output=False)
 
     def tick(self) -> None:
         """Bring ages up to date."""
         if self.project:
+            self._explain.tick()
             self._show_head()
 
     def wear(self, theme: Theme) -> None:
@@ -122,8 +131,38 @@ class DetailPane(Card):
         self._theme = theme
         self._plot.show_moments(self._detail.moments if self._detail else (), self._context.clock.wall(), theme)
         self._coverage.wear(theme)
+        self._explain.wear(theme)
         if self.project:
             self._show_head()
+
+    def _build(self) -> None:
+        past = QVBoxLayout(self._past)
+        past.setContentsMargins(0, 0, 0, 0)
+        past.setSpacing(SPACE)
+        for each in (self._facts, self._why_part, self._plot_title, self._plot):
+            past.addWidget(each)
+        head = QVBoxLayout()
+        head.setSpacing(2)
+        head.addWidget(self._title)
+        head.addWidget(self._place)
+        top = row(self._icon, spacing=SPACE + 2)
+        top.addLayout(head, 1)
+        self.body.addLayout(top)
+        self.body.addWidget(self._sides)
+        self.body.addWidget(self._explain, 1)
+        self.body.addWidget(self._history)
+        self.body.addWidget(self._coverage, 2)
+        self.body.addLayout(row(self._output_title, 1, self._copy_id, self._copy))
+        self.body.addWidget(self._output, 1)
+        self.body.addWidget(self._nothing, 1)
+        self.body.addWidget(self._rest, 1)
+
+    def _follow_explanation(self) -> None:
+        state, view = self._state(), self._projects.get(self.project)
+        if state is None or view is None or not state.outcome.is_red:
+            self._explain.show_test("", "", None)
+        else:
+            self._explain.show_test(self.project, state.nodeid, view.explained.get(state.nodeid))
 
     def _state(self) -> TestState | None:
         view = self._projects.get(self.project)
@@ -191,8 +230,6 @@ class DetailPane(Card):
     def _lay_out(self, shown: DetailView, *, is_test: bool, has_output: bool) -> None:
         self._title.setText(shown.title)
         self._place.setText(shown.place)
-        set_text(self._facts, "\n".join(shown.facts))
-        self._facts.setVisible(bool(shown.facts))
         self._title.setVisible(bool(shown.title))
         self._place.setVisible(bool(shown.place))
         self._icon.setVisible(shown.outcome is not None)
@@ -205,21 +242,34 @@ class DetailPane(Card):
                     self.devicePixelRatioF(),
                 )
             )
-        self._why_part.show_why(self._why)
-        view = self._projects.get(self.project) if not is_test else None
-        has_coverage = self._coverage.show_coverage(view.coverage if view is not None else None)
-        has_history = is_test and self._detail is not None and bool(self._detail.moments)
-        self._plot_title.setVisible(has_history)
-        self._plot.setVisible(has_history)
-        self._output.setVisible(has_output)
-        self._output_title.setVisible(has_output)
-        self._copy.setVisible(has_output)
-        self._copy_id.setVisible(is_test)
-        self._nothing.setVisible(not has_output and not has_coverage)
+        has_sides = is_test and self._explain.has_one
+        self._sides.setVisible(has_sides)
+        self._explain.setVisible(has_sides and self._sides.side == _EXPLANATION)
+        self._show_history(shown, is_test=is_test, is_seen=not has_sides or self._sides.side == _HISTORY)
+        has_coverage = self._show_coverage(is_test=is_test)
+        sees_output = not has_sides or self._sides.side == _OUTPUT
+        for each in (self._output, self._output_title, self._copy):
+            each.setVisible(has_output and sees_output)
+        self._copy_id.setVisible(is_test and sees_output)
+        self._nothing.setVisible(not has_output and not has_coverage and sees_output)
+        self._rest.setVisible(has_sides and self._sides.side == _HISTORY)
         if shown.title:
             set_text(self._nothing, "It printed nothing." if is_test else "")
         else:
             set_text(self._nothing, _NOTHING)
+
+    def _show_history(self, shown: DetailView, *, is_test: bool, is_seen: bool) -> None:
+        set_text(self._facts, "\n".join(shown.facts))
+        self._facts.setVisible(bool(shown.facts) and is_seen)
+        self._why_part.show_why(self._why if is_seen else None)
+        has_history = is_test and is_seen and self._detail is not None and bool(self._detail.moments)
+        self._plot_title.setVisible(has_history)
+        self._plot.setVisible(has_history)
+        self._history.setVisible(is_seen and bool(shown.facts))
+
+    def _show_coverage(self, *, is_test: bool) -> bool:
+        view = self._projects.get(self.project) if not is_test else None
+        return self._coverage.show_coverage(view.coverage if view is not None else None)
 
     @Slot()
     def _copy_output(self) -> None:

@@ -1,0 +1,101 @@
+"""The lower edge of the Conversation page: what went wrong, the field for a question, and its buttons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.ui.pages.conversation_input import QuestionField
+from app.ui.parts import Strip, button, row
+from app.ui.theme import SPACE
+
+if TYPE_CHECKING:
+    from app.ui.requests import PageContext
+    from app.ui.theme import Theme
+
+
+class AskBar(QWidget):
+    """A question is sent from here once, and comes back when it was not taken."""
+
+    sent = Signal(str)
+    again_wanted = Signal()
+    """The last question is to be asked once more."""
+    stop_wanted = Signal()
+
+    def __init__(self, context: PageContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._is_free = True
+        self._trouble = Strip("error")
+        self._again = button("Ask again", tooltip="Ask the last question once more")
+        self._again.clicked.connect(self.again_wanted)
+        self._field = QuestionField()
+        self._field.submitted.connect(self._send)
+        self._field.textChanged.connect(self._enable)
+        self._ask = button("Ask", "primary", "Ask the model (Enter)")
+        self._ask.clicked.connect(self._send)
+        self._stop = button("Stop", tooltip="End this answer; what came of it is kept")
+        self._stop.setAccessibleName("Stop the answer")
+        self._stop.clicked.connect(self.stop_wanted)
+        self._stop.hide()
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(SPACE)
+        above, below = row(self._trouble, self._again), row(self._field, self._ask, self._stop)
+        for line in (above, below):
+            line.setStretch(0, 1)
+            box.addLayout(line)
+        for each in (self._ask, self._stop):
+            below.setAlignment(each, Qt.AlignmentFlag.AlignBottom)
+        self.forget_trouble()
+        self._enable()
+
+    @property
+    def field(self) -> QuestionField:
+        """What a question is typed into."""
+        return self._field
+
+    def show_state(self, *, is_free: bool, is_answering: bool) -> None:
+        """Offer to ask, or while an answer comes to stop it.
+
+        Args:
+            is_free: Whether a question would be taken.
+            is_answering: Whether an answer comes.
+        """
+        self._is_free = is_free
+        self._stop.setVisible(is_answering)
+        self._ask.setVisible(not is_answering)
+        self._enable()
+
+    def take_back(self, text: str) -> None:
+        """Put a question that was not taken into the field again, unless the person has begun another."""
+        if not self._field.toPlainText().strip():
+            self._field.take_back(text)
+
+    def show_trouble(self, text: str, hint: str, *, can_repeat: bool) -> None:
+        """Say what went wrong, and offer to ask again where that makes sense."""
+        self._trouble.say(text, hint)
+        self._trouble.show()
+        self._again.setVisible(can_repeat)
+
+    def forget_trouble(self) -> None:
+        """Say nothing of before."""
+        self._trouble.hide()
+        self._again.hide()
+
+    def wear(self, theme: Theme) -> None:
+        """Take on the colours of a theme."""
+        self._stop.setIcon(self._context.icons.symbol_icon("button-stop", theme.muted))
+
+    @Slot()
+    def _enable(self) -> None:
+        self._ask.setEnabled(self._is_free and bool(self._field.toPlainText().strip()))
+
+    @Slot()
+    def _send(self) -> None:
+        text = self._field.toPlainText().strip()
+        if text and self._is_free:
+            self._field.clear()
+            self.sent.emit(text)
