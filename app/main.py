@@ -27,7 +27,8 @@ def main() -> int:
 
 def _tray(folders: tuple[Path, ...], options: TrayOptions) -> int:
     from app.engine.places import Places
-    from app.house import watch_in_terminal, watch_in_tray
+    from app.house.terminal import watch_in_terminal
+    from app.house.tray import watch_in_tray
     from app.system.display import display_trouble
     from app.system.instance import SingleInstance
 
@@ -61,7 +62,7 @@ def _require_project(places: Places, folders: tuple[Path, ...]) -> None:
 def _headless(folder: Path, as_json: bool) -> int:  # noqa: FBT001 - as the command line hands it over
     from app.domain.errors import CannotError
     from app.engine.places import Places
-    from app.house import watch_in_terminal
+    from app.house.terminal import watch_in_terminal
     from app.system.instance import SingleInstance
 
     places = Places.find(os.environ)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from app.agents.analysis.settings import AnalysisSettings
 from app.agents.keyrotation.settings import KeySettings
 from app.agents.testing.settings import TestSettings
 from app.engine.settings import Section
@@ -52,6 +53,7 @@ class Settings(Section):
     history: HistorySettings = HistorySettings()
     log: LogSettings = LogSettings()
     keys: KeySettings = KeySettings()
+    analysis: AnalysisSettings = AnalysisSettings()
 
 
 class ProjectSettings(Section):

@@ -43,7 +43,7 @@ async def test_a_break_is_told_once_and_so_is_the_mending(
     assert notifications.titles == [RED_TITLE, "All green again"]
     assert "shop/prices.py" in red.body
     assert "test_total[three] (tests/test_prices.py)" in red.body
-    assert red.buttons == ("Open", "Snooze")
+    assert red.buttons == ("Open", "Explain", "Snooze")
     assert "shop/prices.py" in green.body
     assert (status_when_red["mood"], status_when_red["red_count"]) == ("red", 1)
     await until(lambda: dunst.displayed() == 1, "the green one in the red one's place")
@@ -120,7 +120,13 @@ async def test_the_window_speaks(program: Program, project: Project, screen: Scr
     program.run(str(project.root))
     await screen.until_window("Watchkeeper")
 
-    pages = {"1": "1 test is red in shop", "2": "tests/test_prices.py", "3": "Make a vault", "4": "Copy"}
+    pages = {
+        "1": "1 test is red in shop",
+        "2": "tests/test_prices.py",
+        "3": "Ask about a red test",
+        "4": "Make a vault",
+        "5": "Copy",
+    }
     for key, words in pages.items():
         screen.key(f"ctrl+{key}")
         seen = await reader.until_seen(words)

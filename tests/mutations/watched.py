@@ -18,7 +18,8 @@ import psutil
 from app.domain.events import RunFinished, RunStarted
 from app.domain.verdicts import Verdict
 from app.engine.places import Places
-from app.house import _ground, _house
+from app.house.ground import ground as laid_ground
+from app.house.rooms import house
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -118,7 +119,12 @@ class Watched:
 
 @asynccontextmanager
 async def watching(
-    root: Path, home: Path, *, python: str | None = sys.executable, tests: Mapping[str, object] | None = None
+    root: Path,
+    home: Path,
+    *,
+    python: str | None = sys.executable,
+    tests: Mapping[str, object] | None = None,
+    more: str = "",
 ) -> AsyncIterator[Watched]:
     """Watch a project for as long as this is entered.
 
@@ -127,16 +133,17 @@ async def watching(
         home: Watchkeeper's own folders lie in it.
         python: The interpreter that runs its tests; None to have it looked for.
         tests: More settings of the section `[tests]`.
+        more: More sections, as TOML.
     """
     settings = {**({"python": python} if python else {}), "coverage": "off", **(tests or {})}
     places = Places.find({"WATCHKEEPER_HOME": str(home)})
     places.create()
     lines = [f"{name} = {json.dumps(value)}\n" for name, value in settings.items()]
-    places.settings_file.write_text("".join(["[tests]\n", *lines]), encoding="utf-8")
-    with _ground(places) as ground:
+    places.settings_file.write_text("".join(["[tests]\n", *lines, more]), encoding="utf-8")
+    with laid_ground(places) as ground:
         watched = Watched(root, ground.bus)
         handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-        async with _house(ground, (root,), attended=False):
+        async with house(ground, (root,), attended=False):
             for number, handler in handlers.items():  # Ctrl+C is for whoever runs this, not for the house
                 asyncio.get_running_loop().remove_signal_handler(number)
                 signal.signal(number, handler)

@@ -23,11 +23,13 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 
 import structlog
 
-from app import house
 from app.domain.events import Event, RunFinished, RunStaged, RunStarted, TestsRan
 from app.domain.verdicts import Verdict
 from app.engine.places import Places
 from app.engine.workers import plain_loop
+from app.house.ground import Ground
+from app.house.ground import ground as laid_ground
+from app.house.rooms import house
 
 INNER = "inner time"
 
@@ -62,11 +64,11 @@ class Teller:
         return told
 
 
-async def watch(ground: house.Ground, folder: Path) -> None:
+async def watch(ground: Ground, folder: Path) -> None:
     """Watch a project until stdin ends, or a signal says so."""
     loop = asyncio.get_running_loop()
     loop.add_reader(0, lambda: os.read(0, 1) or ground.shutdown.ask("the benchmark is over"))
-    async with house._house(ground, (folder,), attended=False):
+    async with house(ground, (folder,), attended=False):
         await ground.shutdown.wait()
 
 
@@ -75,7 +77,7 @@ def main() -> int:
     teller = Teller()
     places = Places.find(os.environ)
     places.create()
-    with house._ground(places) as ground, asyncio.Runner(loop_factory=plain_loop) as runner:
+    with laid_ground(places) as ground, asyncio.Runner(loop_factory=plain_loop) as runner:
         processors = structlog.get_config()["processors"]
         structlog.configure(processors=[teller.hear_log, *processors])
         ground.bus.subscribe(teller)

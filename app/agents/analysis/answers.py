@@ -1,0 +1,41 @@
+"""Answers what faces ask about explanations and conversations."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from app.domain import commands
+
+if TYPE_CHECKING:
+    from app.agents.analysis.asking import Asking
+    from app.agents.analysis.explaining import Explaining
+    from app.agents.analysis.talking import Talking
+    from app.domain.analysis import Explanation
+    from app.engine.bus import Bus
+
+
+def answer(bus: Bus, asking: Asking, explaining: Explaining, talking: Talking) -> ExitStack:
+    """Answer the commands until what is returned is closed; the list of conversations is the history's to answer."""
+
+    async def read_explanation(asked: commands.ReadExplanation) -> Explanation:
+        return (await explaining.look(asked.project, asked.nodeid)).explanation
+
+    async def set_consent(asked: commands.SetConsent) -> tuple[str, ...]:
+        hosts = await asking.set_consent(asked.project, given=asked.given)
+        explaining.agreed(asked.project)
+        return hosts
+
+    stack = ExitStack()
+    stack.callback(
+        bus.handle(commands.Explain, lambda asked: explaining.explain(asked.project, asked.nodeid, again=asked.again))
+    )
+    stack.callback(bus.handle(commands.ReadExplanation, read_explanation))
+    stack.callback(bus.handle(commands.ReadPrompt, lambda asked: explaining.preview(asked.project, asked.nodeid)))
+    stack.callback(bus.handle(commands.SetConsent, set_consent))
+    stack.callback(bus.handle(commands.Ask, talking.ask))
+    stack.callback(bus.handle(commands.ReadReply, talking.read))
+    stack.callback(bus.handle(commands.StopReply, lambda asked: talking.stop(asked.conversation)))
+    stack.callback(bus.handle(commands.ReadConversation, lambda asked: talking.whole(asked.conversation)))
+    stack.callback(bus.handle(commands.DeleteConversation, lambda asked: talking.delete(asked.conversation)))
+    return stack

@@ -1,0 +1,169 @@
+"""The analysis: whom to ask, what may leave the machine, and what is kept of the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import hashlib
+import os
+import platform
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from app.agents.analysis.reports import ReportFiles
+    from app.agents.settings_in_force import SettingsInForce
+    from app.ai.conversations.conversations import Conversations
+    from app.ai.failures.privacy import Privacy
+    from app.engine.processes import ProcessRunner
+    from app.engine.supervisor import Supervisor
+    from app.house.ground import Ground
+    from app.keys.manager import KeyManager
+    from app.store.history import History
+
+
+TRANSCRIPT_THREADS = 4
+"""A folder that hangs holds no more than these."""
+
+
+@asynccontextmanager
+async def analysis(
+    ground: Ground,
+    in_force: SettingsInForce,
+    *,
+    history: History,
+    keys: KeyManager,
+    runner: ProcessRunner,
+    supervisor: Supervisor,
+) -> AsyncIterator[None]:
+    """Have failures explained, and questions about them answered."""
+    from app.agents.analysis.agent import Analysis
+    from app.agents.analysis.answers import answer
+    from app.agents.analysis.asking import Asking
+    from app.agents.analysis.consent import CONSENT_SCHEMA, Consent
+    from app.agents.analysis.explaining import Explaining
+    from app.agents.analysis.gathering import Gathering
+    from app.agents.analysis.redtests import RedTests
+    from app.agents.analysis.talking import Talking
+    from app.agents.analysis.work import Work
+    from app.ai.providers import budget as budgets
+    from app.ai.providers.service import Models
+    from app.engine.statefile import StateFile
+
+    bus, clock, data = ground.bus, ground.clock, ground.places.data
+    budget = budgets.Budget(
+        budgets.BudgetLimits(), StateFile(data / "spending.json", schema=budgets.SCHEMA), clock=clock
+    )
+    models = Models((), keys=keys, clock=clock, budget=budget)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(models.aclose)
+        asking = Asking(
+            models,
+            budget,
+            Consent(StateFile(data / "consent.json", schema=CONSENT_SCHEMA)),
+            settings=lambda: in_force.at_start.analysis,
+            privacy=lambda root: _privacy(ground, root),
+            environ=os.environ,
+        )
+        reds = RedTests()
+        gathering = Gathering(snapshot=lambda: bus.snapshot, reds=reds, journal=history, send=bus.send, clock=clock)
+        work = Work()
+        stack.callback(work.close)
+        explaining = Explaining(
+            gathering, asking, work, publish=bus.publish, clock=clock, runner=runner, environ=os.environ
+        )
+        conversations = await stack.enter_async_context(_conversations(ground, in_force.at_start.analysis.redis))
+        talking = Talking(
+            conversations,
+            asking,
+            explaining,
+            work,
+            publish=bus.publish,
+            clock=clock,
+        )
+        agent = Analysis(asking, explaining, talking, publish=bus.publish, clock=clock)
+        stack.callback(bus.subscribe(lambda event, _snapshot: reds.see(event)))
+        stack.callback(bus.subscribe(agent.see))
+        stack.enter_context(answer(bus, asking, explaining, talking))
+        supervisor.add(agent)
+        reports = await stack.enter_async_context(_reports(ground, in_force))
+        stack.callback(bus.subscribe(reports.see))
+        yield
+
+
+def _reports(ground: Ground, in_force: SettingsInForce) -> ReportFiles:
+    """Return what keeps a file of each run of tests, where the settings ask for that."""
+    from app.agents.analysis.reports import ReportFiles
+    from app.engine.notices import Notices
+
+    notices = Notices(ground.bus.publish, ground.clock)
+
+    def folder_of(project: str) -> Path | None:
+        settings = in_force.at_start.analysis.reports
+        if not settings.enabled:
+            return None
+        whole = ground.places.data / "reports"
+        if settings.folder:
+            whole = Path(settings.folder)
+            with suppress(RuntimeError):  # there is no such user: a folder of that name, then
+                whole = whole.expanduser()
+        # Two projects may have one name.
+        return whole / f"{Path(project).name}-{hashlib.sha256(os.fsencode(project)).hexdigest()[:8]}"
+
+    return ReportFiles(
+        folder_of,
+        lambda: in_force.at_start.analysis.reports.keep,
+        redact=ground.log.redactor.redact,
+        on_trouble=lambda text, hint: notices.show("reports", text, hint),
+    )
+
+
+def _privacy(ground: Ground, root: Path | None) -> Privacy:
+    """Return what takes secrets and personal details out of what leaves. Blocks: called in a thread."""
+    from app.ai.failures.privacy import Privacy
+
+    return Privacy(
+        ground.log.redactor,
+        home=Path.home(),
+        user=getpass.getuser(),
+        host=platform.node(),
+        environ=os.environ,
+        root=root,
+    )
+
+
+@asynccontextmanager
+async def _conversations(ground: Ground, redis: str) -> AsyncIterator[Conversations]:
+    """Keep conversations: in files, and where the settings name a Redis, the last exchanges at hand there."""
+    from app.ai.conversations import recent
+    from app.ai.conversations.conversations import Conversations
+    from app.ai.conversations.transcripts import Transcripts
+    from app.domain.errors import UsageError
+    from app.engine.notices import Notices
+    from app.engine.resilience.breaker import Breaker
+    from app.engine.workers import WorkerPool
+    from app.store.location import secrets_of
+
+    clock, notices = ground.clock, Notices(ground.bus.publish, ground.clock)
+    cache: recent.RecentCache = recent.NoCache()
+    if redis:
+        ground.log.redactor.register(*secrets_of(redis))
+        try:
+            cache = await asyncio.to_thread(
+                recent.RedisCache,
+                redis,
+                breaker=Breaker("Redis", monotonic=clock.monotonic, limits=recent.LIMITS),
+                on_trouble=lambda text, hint: notices.show("redis", text, hint),
+            )
+        except UsageError as error:
+            notices.show("redis", error.message, error.hint)
+    pool = WorkerPool(TRANSCRIPT_THREADS, name="transcripts")
+    try:
+        transcripts = Transcripts(ground.places.data / "conversations", pool=pool)
+        yield Conversations(transcripts, cache, clock=clock)
+    finally:
+        await cache.aclose()
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,150 @@
+"""Everything but the faces, built from the ground floor up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from app.domain.errors import BridgeError, ProjectError
+from app.domain.events import LoopLagged
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from app.agents.settings import Settings
+    from app.agents.settings_in_force import SettingsInForce
+    from app.engine.bridge import SafeAsyncBridge
+    from app.engine.bus import Bus
+    from app.engine.clock import Clock
+    from app.engine.notices import Notices
+    from app.house.ground import Ground
+    from app.keys.manager import KeyManager
+
+SETTINGS_EVERY_S = 2.0
+"""How often the settings file's time and size are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the faces need of the house: the settings as they were at the start, and the vault."""
+
+    settings: Settings
+    keys: KeyManager
+
+
+@asynccontextmanager
+async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) -> AsyncIterator[House]:
+    """Build everything but the faces, from the ground floor up, and take it down in reverse.
+
+    Yields what the faces need of it.
+
+    Args:
+        ground: What it stands on.
+        folders: The projects to watch, checked; none for those of the settings.
+        attended: Whether a person is there whom the system may ask for its keychain's password.
+    """
+    from app.agents.settings_in_force import SettingsInForce
+    from app.agents.testing.afterwards.lastgreen import drop_stale
+    from app.agents.testing.agent import TestWatcher
+    from app.agents.testing.projects import Projects
+    from app.control.server import ControlServer
+    from app.domain.commands import ReadLogs, ReadStatus
+    from app.engine.bridge import SafeAsyncBridge
+    from app.engine.eventlog import log_event
+    from app.engine.files import sweep_temporaries
+    from app.engine.heartbeat import HeartbeatFile
+    from app.engine.looplag import LoopLag
+    from app.engine.notices import Notices
+    from app.engine.processes import ProcessRunner
+    from app.engine.supervisor import Supervisor
+    from app.engine.tasks import spawn
+    from app.house.analysis import analysis
+    from app.house.history import kept_history, remembered
+    from app.house.keys import key_rotation, vault
+    from app.system.power import on_battery
+
+    places, clock, bus, limits = ground.places, ground.clock, ground.bus, ground.limits
+    in_force = await asyncio.to_thread(SettingsInForce, places)
+    settings = in_force.at_start
+    async with AsyncExitStack() as stack:
+        stack.enter_context(ground.shutdown)
+        notices = Notices(bus.publish, clock)
+        notices.show("log", ground.log.trouble)
+        following = spawn(_follow_settings(ground, in_force, notices), name="settings")
+        stack.callback(following.cancel)
+        for folder in places.all():
+            await asyncio.to_thread(sweep_temporaries, folder)
+        await asyncio.to_thread(drop_stale, places.cache / "green", now=clock.wall())
+        bridge = await stack.enter_async_context(
+            SafeAsyncBridge(asyncio.get_running_loop(), drain_s=limits.bridge_drain_s, cancel_s=limits.bridge_cancel_s)
+        )
+        await stack.enter_async_context(LoopLag(clock, lambda lag, where: _tell_lag(bridge, bus, clock, lag, where)))
+        history = await stack.enter_async_context(kept_history(ground, settings, notices))
+        stack.callback(bus.subscribe(log_event))
+        stack.callback(bus.handle(ReadStatus, lambda _asked: bus.snapshot))
+        stack.callback(bus.handle(ReadLogs, lambda asked: ground.ring.after(asked.after, asked.limit)))
+        heartbeats = HeartbeatFile(places.runtime / "heartbeats.json", deadline_s=limits.heartbeat_s)
+        supervisor = await stack.enter_async_context(Supervisor(bus, clock, heartbeats=heartbeats, limits=limits))
+        runner = ProcessRunner(clock=clock)
+
+        keys = vault(ground, in_force, notices, attended=attended)
+        stack.push_async_callback(keys.aclose)
+        stack.enter_context(key_rotation(ground, in_force, keys, supervisor))
+        await stack.enter_async_context(
+            analysis(ground, in_force, history=history, keys=keys, runner=runner, supervisor=supervisor)
+        )
+
+        def make(root: Path, title: str) -> TestWatcher:
+            return TestWatcher(
+                root,
+                title=title,
+                settings=lambda: in_force.of_project(root),
+                remember=lambda project: remembered(history, project),
+                publish=bus.publish,
+                bridge=bridge,
+                clock=clock,
+                runner=runner,
+                environ=os.environ,
+                new_id=lambda: uuid4().hex,
+                cache=places.cache,
+                on_battery=on_battery,
+            )
+
+        projects = stack.enter_context(Projects(bus, supervisor, make))
+        for folder in folders or await asyncio.to_thread(_configured, settings, bridge, notices):
+            projects.watch(folder)
+        await stack.enter_async_context(ControlServer(places, bus.send))
+        yield House(settings, keys)
+
+
+async def _follow_settings(ground: Ground, in_force: SettingsInForce, notices: Notices) -> None:
+    """Look at the settings file now and then, so that its mistakes come and go, and the log level changes, unasked."""
+    while True:
+        settings, trouble = await asyncio.to_thread(in_force.general)
+        ground.log.set_level(settings.log.level)
+        notices.show("settings", *trouble)
+        await ground.clock.sleep(SETTINGS_EVERY_S)
+
+
+def _configured(settings: Settings, bridge: SafeAsyncBridge, notices: Notices) -> tuple[Path, ...]:
+    """Return the folders that the settings name and that can be watched; the others are told of. Called in a thread."""
+    from app.agents.testing.projects import check_folder
+
+    folders = []
+    for path in settings.projects:
+        try:
+            folders.append(check_folder(path))
+        except ProjectError as error:
+            bridge.submit(notices.show, f"project:{path}", error.message, error.hint)
+    return tuple(folders)
+
+
+def _tell_lag(bridge: SafeAsyncBridge, bus: Bus, clock: Clock, lag_s: float, where: str) -> None:
+    """Tell of a stall, from the watchdog's thread: the loop hears of it when it runs again."""
+    with suppress(BridgeError):
+        bridge.submit(bus.publish, LoopLagged(at=clock.wall(), lag_s=lag_s, where=where))
