@@ -85,8 +85,9 @@ async def service(name: str, folder: Path) -> float:
             lag, took = await measured(made)
             gc.collect()
             grown = (process.memory_info().rss - before) / 2**20
+            p50, p95 = took[len(took) // 2], took[int(len(took) * 0.95)]
             print(
-                f"{name:15} {len(took)} explained: p50 {took[len(took) // 2]:5.2f} s  p95 {took[int(len(took) * 0.95)]:5.2f} s"
+                f"{name:15} {len(took)} explained: p50 {p50:5.2f} s  p95 {p95:5.2f} s"
                 f"   lag p99 {lag.at(0.99):5.1f} ms (calm {idle.at(0.99):4.1f}), worst {lag.at(1):5.1f} ms"
                 f"   memory {grown:+5.1f} MiB   {len(server.asked)} requests",
                 flush=True,

@@ -27,6 +27,11 @@ MINUTE_S = 60.0
 FAIR_SHARE = 0.5
 """An attempt that the deadline cuts off counts against the service if it had this share of the whole time: with less,
 it was our own queue that used the time up."""
+LEAST_S = 0.05
+"""With less than this left no attempt is begun: where many deadlines end together, each call that is cut off would
+hand its place to the next one for the blink of an eye, and the service would be asked in vain."""
+LEAST_SHARE = 0.01
+"""Likewise for a deadline so short that this share of it is less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,21 @@ class _Call(Generic[T]):
         self.attempts = 0
         self.last: Exception | None = None
 
+    @property
+    def left_s(self) -> float:
+        """Seconds until the deadline."""
+        due = self._deadline.when()
+        return due - asyncio.get_running_loop().time() if due is not None else 0.0
+
+    @property
+    def is_as_good_as_over(self) -> bool:
+        """Whether there is no time left for another attempt."""
+        return self.left_s < min(LEAST_S, LEAST_SHARE * self._allowed_s)
+
+    def expired(self, service: str) -> DeadlineExpired:
+        """Return what is raised when its time is up."""
+        return DeadlineExpired(service, self._allowed_s, self.attempts, self.last)
+
     async def make(self, permit: Permit, attempt_s: float) -> T:
         """Make one attempt, and mark its permit."""
         self.attempts += 1
@@ -159,9 +179,7 @@ class _Call(Generic[T]):
             return False
         if judgement.after_s is None:
             return True
-        due = self._deadline.when()
-        left = due - asyncio.get_running_loop().time() if due is not None else 0.0
-        return float(judgement.after_s) if judgement.after_s < left else False
+        return float(judgement.after_s) if judgement.after_s < self.left_s else False
 
 
 class Calls:
@@ -222,7 +240,7 @@ class Calls:
         except TimeoutError:
             if not deadline.expired():
                 raise
-            raise DeadlineExpired(self.name, allowed, call.attempts, call.last) from call.last
+            raise call.expired(self.name) from call.last
 
     async def _queue(self, call: _Call[T]) -> T:
         self._breaker.check()
@@ -230,6 +248,8 @@ class Calls:
         attempts = call.attempts
         try:
             async with self._bulkhead:
+                if call.is_as_good_as_over:
+                    raise call.expired(self.name)
                 with self._breaker.admit() as permit:
                     return await call.make(permit, self._limits.attempt_s)
         finally:
