@@ -70,13 +70,13 @@ def test_everything_is_told() -> None:
     """Title, subject, dates, who answered, each question and answer, and what it cost."""
     first = Exchange(1, 0.0, "Why?", "Because.", "deepseek", "deepseek-chat", Usage(1000, 200, 0.0012, 2.5))
     second = Exchange(2, 60.0, "And?", trouble="Nobody answers.", usage=Usage(10, is_estimate=True))
-    subject = Subject(SubjectKind.FAILURE, "/work/my project", "t/test_a.py::test_x")
+    subject = Subject(SubjectKind.FAILURE, "/src/my project", "t/test_a.py::test_x")
 
     text = to_markdown(conversation(first, second, title="Why is *it* <red>?", subject=subject))
 
     assert text == (
         "# Why is \\*it\\* \\<red\\>?\n\n"
-        "- About: failure `t/test_a.py::test_x` in `/work/my project`\n"
+        "- About: failure `t/test_a.py::test_x` in `/src/my project`\n"
         "- Begun: 1970-01-01 00:00 UTC\n"
         "- Last question: 1970-01-01 00:01 UTC\n"
         "- Exchanges: 2\n"

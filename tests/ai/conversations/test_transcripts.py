@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 ID = "20260101-0123456789ab"
-SUBJECT = Subject(SubjectKind.FAILURE, "/work/project", "tests/test_a.py::test_x[ü]")
+SUBJECT = Subject(SubjectKind.FAILURE, "/src/project", "tests/test_a.py::test_x[ü]")
 
 
 def exchange(seq: int, **more: Any) -> Exchange:
