@@ -2,49 +2,13 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-_SECRET_FILES = (
-    ".env",
-    ".env.*",
-    "*.env",
-    ".envrc",
-    "*.pem",
-    "*.key",
-    "*.p12",
-    "*.pfx",
-    "*.jks",
-    "*.keystore",
-    "*.kdbx",
-    "*.ppk",
-    "id_*",
-    ".netrc",
-    "_netrc",
-    ".npmrc",
-    ".pypirc",
-    ".pgpass",
-    ".htpasswd",
-    ".git-credentials",
-    "credentials",
-    "credentials.*",
-    "*credentials.json",
-    "secrets.*",
-)
-_SOURCE = (".py", ".pyi", ".js", ".ts", ".tsx", ".jsx", ".go", ".rs", ".java", ".kt", ".rb", ".c", ".h", ".cpp", ".cs")
-_SECRET_FOLDERS = frozenset({".ssh", ".aws", ".gnupg", ".kube", ".docker", ".azure"})
+from app.domain.secretfiles import is_secret_file
 
 
 class NoPlace(Exception):
     """A path leads nowhere that may be looked at; its text says why, as the end of a sentence with its subject `it`."""
-
-
-def is_secret(path: str) -> bool:
-    """True for a path whose file may hold keys or passwords, by its names alone, whatever their case."""
-    *folders, name = PurePosixPath(path.casefold()).parts or ("",)
-    if not _SECRET_FOLDERS.isdisjoint(folders):
-        return True
-    return not name.endswith(_SOURCE) and any(fnmatchcase(name, pattern) for pattern in _SECRET_FILES)
 
 
 def is_of_git(path: str) -> bool:
@@ -83,7 +47,7 @@ def resolve(root: Path, named: str, *, absolute: bool, must_exist: bool = True) 
 def _refuse_names(path: str) -> None:
     if is_of_git(path):
         raise NoPlace("it touches the repository's own files")
-    if is_secret(path):
+    if is_secret_file(path):
         raise NoPlace("it touches a file that may hold secrets")
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.domain.failures import is_foreign
+from app.domain.secretfiles import is_secret_file
 from app.engine.regular import read_regular
 
 if TYPE_CHECKING:
@@ -18,12 +18,6 @@ LARGEST = 512 * 1024
 """Bytes of a file that are read."""
 AROUND = 12
 """Lines before and behind a place that stand for its function where functions cannot be told."""
-
-_SECRET = re.compile(
-    r"(?i)^(?:\.env.*|\.?envrc|.*\.(?:pem|key|p12|pfx|jks|keystore|kdbx|asc|gpg|ppk|der|crt|cer|tfstate|tfvars)"
-    r"|id_[a-z0-9]+(?:\.pub)?|[._]netrc|\.npmrc|\.pypirc|\.pgpass|\.htpasswd|\.git-credentials|\.dockercfg|.*credentials?"
-    r"|.*credentials?\.[a-z]+|.*secrets?\.(?:json|ya?ml|toml|ini|txt|env)|\.ssh|\.aws|\.gnupg|\.kube|\.docker|\.git)$"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +176,8 @@ class Sources:
                 return None
         except (OSError, ValueError, RuntimeError):
             return None
-        parts = (*relative.parts, *path.replace("\\", "/").rsplit("/", 1)[-1:])
-        if is_foreign(relative.as_posix()) or any(_SECRET.match(part) for part in parts):
-            return None
-        return relative.as_posix()
+        inside, named = relative.as_posix(), path.replace("\\", "/").rpartition("/")[2]
+        return None if is_foreign(inside) or is_secret_file(inside) or is_secret_file(named) else inside
 
     def _read(self, name: str) -> tuple[str, ...]:
         try:

@@ -21,6 +21,7 @@ from app.agents.testing.afterwards import sourcediff, sourcetree
 from app.domain import words as wording
 from app.domain.analysis import SourceDiff
 from app.domain.errors import CannotError, ProjectError
+from app.domain.secretfiles import SECRET_NAMES
 from app.engine.filewatch.ignore import BUILTIN_FOLDERS
 from app.engine.filewatch.repository import Repository
 
@@ -156,7 +157,7 @@ class LastGreen:
     async def diff(self) -> SourceDiff:
         """Tell how the project's source differs from the last green one, or where there is none, from the last commit.
 
-        Files that hold secrets by their name (`.env`, `*.pem`, `credentials*` and the like: `sourcediff.SECRET_NAMES`)
+        Files that hold secrets by their name (`.env`, `*.pem`, `credentials*` and the like: app.domain.secretfiles)
         are left out, since a diff may be sent to a model. What the tests themselves wrote since may show.
 
         Returns:
@@ -165,7 +166,7 @@ class LastGreen:
         if not await asyncio.to_thread(lambda: Repository(str(self._root)).found):
             return SourceDiff()
         kept = await asyncio.to_thread(self._kept)
-        words = {"root": str(self._root), "kept": kept, "excluded": _NO_SOURCE}
+        words = {"root": str(self._root), "kept": kept, "excluded": _NO_SOURCE, "secret": SECRET_NAMES}
         try:
             async with asyncio.timeout(DIFF_S):
                 answer = await self._ask("diff", words)

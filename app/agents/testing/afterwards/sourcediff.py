@@ -7,7 +7,7 @@ names of files and where its parts lie; the comparing is done in a repository of
 theirs holds. So no filter, no text conversion, no difference program and no monitor of theirs is run, nothing of theirs
 is written, and no object that is missing is fetched. New objects go into a folder that is removed at the end.
 
-A diff may be shown to a language model, so files that hold secrets by their name are left out: see SECRET_NAMES.
+A diff may be shown to a language model, so files that hold secrets by their name are left out: WORDS tell which.
 
 One line of JSON goes where `sourcetree` writes its own: the answer, or `{"why": ...}`.
 """
@@ -24,7 +24,7 @@ from pathlib import Path
 
 TYPE_CHECKING = False  # typing costs a third of the start
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from typing import Any
 
 if TYPE_CHECKING or __package__:
@@ -39,40 +39,6 @@ FILE_CAP = 192 << 10
 """Bytes of one file's part, so that one generated file does not push out all others."""
 READ_CAP = 16 << 20
 """Bytes of git's answer that are looked at."""
-SECRET_NAMES = (
-    ".env*",
-    "*.env",
-    "*.pem",
-    "*.key",
-    "*.p12",
-    "*.pfx",
-    "*.jks",
-    "*.keystore",
-    "*.kdbx",
-    "*.ppk",
-    "*.tfvars",
-    "*.tfstate*",
-    "id_rsa*",
-    "id_dsa*",
-    "id_ecdsa*",
-    "id_ed25519*",
-    ".netrc",
-    "_netrc",
-    ".npmrc",
-    ".pypirc",
-    ".pgpass",
-    ".htpasswd",
-    ".dockercfg",
-    ".git-credentials",
-    "credentials*",
-    "secret.*",
-    "secrets.*",
-    "*secrets.json",
-    "*service?account*.json",
-    "kubeconfig*",
-)
-"""Files, and folders with all that is in them, that are left out of a diff, whatever the case of their names."""
-
 _OPTIONS = (
     "diff",
     "--no-color",
@@ -93,7 +59,9 @@ _HUNKS = re.compile(rb"^(?=@@ )", re.MULTILINE)
 _ABANDONED_S = 3600.0
 
 
-def diff(root: Path, folder: Path, *, kept: dict[str, Any], excluded: Iterable[str]) -> dict[str, Any]:
+def diff(
+    root: Path, folder: Path, *, kept: dict[str, Any], excluded: Iterable[str], secret: Collection[str]
+) -> dict[str, Any]:
     """Compare the project at `root` as it is now with what it was.
 
     Args:
@@ -101,6 +69,7 @@ def diff(root: Path, folder: Path, *, kept: dict[str, Any], excluded: Iterable[s
         folder: The folder that `sourcetree.keep` was given; made when it is missing.
         kept: What `sourcetree.kept_in` returned; empty to compare with the last commit.
         excluded: As for `sourcetree.keep`.
+        secret: Names of files and folders that are left out, in small letters, with `*` and `?` as in a shell.
 
     Returns:
         base, `green` or `commit`; at, when that was; text, a unified diff with paths relative to the root; is_cut.
@@ -112,30 +81,41 @@ def diff(root: Path, folder: Path, *, kept: dict[str, Any], excluded: Iterable[s
     with _scratch(folder) as scratch:
         if kept:
             with suppress(sourcetree.CannotKeep):
-                return _since_green(root, folder, scratch / "green", kept, excluded)
-        return _since_commit(root, folder, scratch / "commit", excluded)
+                return _since_green(root, folder, scratch / "green", kept=kept, excluded=excluded, secret=secret)
+        return _since_commit(root, folder, scratch / "commit", excluded, secret)
 
 
 def _since_green(
-    root: Path, folder: Path, scratch: Path, kept: dict[str, Any], excluded: Iterable[str]
+    root: Path,
+    folder: Path,
+    scratch: Path,
+    *,
+    kept: dict[str, Any],
+    excluded: Iterable[str],
+    secret: Collection[str],
 ) -> dict[str, Any]:
     found = sourcetree.find(root, excluded)
     if (str(found.top), found.prefix) != (kept["top"], kept["prefix"]):
         raise sourcetree.CannotKeep("the repository is another one now")
-    names = tuple(name for name in sourcetree.sources(found, folder) if not _is_secret(name))
+    hidden = _pattern(secret)
+    names = tuple(name for name in sourcetree.sources(found, folder) if not hidden.search(name.lower()))
     objects = scratch / "objects"
     _borrow(objects, folder / "store" / "objects")
     store = sourcetree.Store(folder, found.top, objects)
     try:
         store.prepare()
         tree = store.write(names)
-        said = store.read(READ_CAP, *_PLAIN_NAMES, *_LARGEST, *_OPTIONS, kept["tree"], tree, *_below(found.prefix))
+        said = store.read(
+            READ_CAP, *_PLAIN_NAMES, *_LARGEST, *_OPTIONS, kept["tree"], tree, *_below(found.prefix, secret)
+        )
     finally:
         store.close()
     return {"base": "green", "at": kept["at"], **_cut(*said)}
 
 
-def _since_commit(root: Path, folder: Path, scratch: Path, excluded: Iterable[str]) -> dict[str, Any]:
+def _since_commit(
+    root: Path, folder: Path, scratch: Path, excluded: Iterable[str], secret: Collection[str]
+) -> dict[str, Any]:
     found = sourcetree.find_untracked(root, excluded)
     commit = sourcetree.ask_git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode("ascii").strip()
     where = os.fsdecode(sourcetree.ask_git(root, "rev-parse", "--git-path", "index", "--git-path", "objects"))
@@ -149,30 +129,25 @@ def _since_commit(root: Path, folder: Path, scratch: Path, excluded: Iterable[st
     _borrow(scratch / "store" / "objects", objects)
     for shared in index.parent.glob("sharedindex.*"):
         shutil.copy2(shared, scratch / "store")
-    store.add(name for name in sourcetree.sources(found, folder) if not _is_secret(name))
+    hidden = _pattern(secret)
+    store.add(name for name in sourcetree.sources(found, folder) if not hidden.search(name.lower()))
     committed = _COMMITTED.search(store.git("cat-file", "commit", commit))
     options = (*_OPTIONS, "--ignore-cr-at-eol")  # what is committed may have had its line ends converted
-    said = store.read(READ_CAP, *_PLAIN_NAMES, *_LARGEST, *options, commit, *_below(found.prefix))
+    said = store.read(READ_CAP, *_PLAIN_NAMES, *_LARGEST, *options, commit, *_below(found.prefix, secret))
     return {"base": "commit", "at": float(committed[1]) if committed else None, **_cut(*said)}
 
 
-def _below(prefix: str) -> tuple[str, ...]:
+def _below(prefix: str, secret: Collection[str]) -> tuple[str, ...]:
     """Return git's words for: only what lies here, and no secret."""
-    names = (pattern for name in SECRET_NAMES for pattern in (f"**/{name}", f"**/{name}/**"))
+    names = (pattern for name in secret for pattern in (f"**/{name}", f"**/{name}/**"))
     within = (f"--relative={prefix}",) if prefix else ()
     return (*within, "--", f":(top,literal){prefix}", *(f":(top,exclude,glob,icase){pattern}" for pattern in names))
 
 
-def _is_secret(name: str) -> bool:
-    return any(_SECRET.match(part) for part in name.lower().split("/"))
-
-
-_SECRET = re.compile(
-    "|".join(
-        f"(?:{re.escape(name).replace(re.escape('*'), '.*').replace(re.escape('?'), '.')})\\Z" for name in SECRET_NAMES
-    ),
-    re.DOTALL,
-)
+def _pattern(names: Collection[str]) -> re.Pattern[str]:
+    """Return what finds a secret file's name, or that of a folder above it, in a path in small letters."""
+    globs = (re.escape(name).replace(re.escape("*"), "[^/]*").replace(re.escape("?"), "[^/]") for name in names)
+    return re.compile(rf"(?:^|/)(?:{'|'.join(globs)})(?:/|\Z)")
 
 
 def _borrow(objects: Path, others: Path) -> None:
@@ -230,7 +205,8 @@ def main(words: dict[str, Any]) -> None:
     """Compare, and tell what it came to."""
     sourcetree.yield_to_others()
     try:
-        answer = diff(Path(words["root"]), Path(words["folder"]), kept=words["kept"], excluded=words["excluded"])
+        root, folder = Path(words["root"]), Path(words["folder"])
+        answer = diff(root, folder, kept=words["kept"], excluded=words["excluded"], secret=words["secret"])
     except (sourcetree.CannotKeep, OSError, ValueError) as error:
         answer = {"why": str(error)}
     sourcetree.tell(answer)

@@ -17,6 +17,7 @@ from watchdog.observers import Observer
 from app.agents.testing.afterwards import lastgreen, sourcediff, sourcetree
 from app.agents.testing.afterwards.lastgreen import LastGreen
 from app.domain.analysis import SourceDiff
+from app.domain.secretfiles import SECRET_NAMES, is_secret_file
 from app.engine.clock import SystemClock
 from app.engine.processes import ProcessRunner
 
@@ -452,8 +453,11 @@ async def test_another_repository_at_the_same_place(repository: Path, keeper: Ma
 
 def test_names_and_patterns_agree() -> None:
     """The list holds for names that are looked at here as it does for git's patterns."""
-    assert all(sourcediff._is_secret(name) for name in SECRETS)
-    assert not any(map(sourcediff._is_secret, ("environment.py", "monkey.py", "a.pem.py", "keys.py", "envs/a.py")))
+    hidden = sourcediff._pattern(SECRET_NAMES)
+    harmless = ("environment.py", "monkey.py", "a.pem.py", "keys.py", "envs/a.py")
+
+    assert all(hidden.search(name.lower()) and is_secret_file(name) for name in SECRETS)
+    assert not any(hidden.search(name) or is_secret_file(name) for name in harmless)
 
 
 def test_the_base_is_what_was_kept(repository: Path, folder: Path) -> None:
@@ -461,8 +465,8 @@ def test_the_base_is_what_was_kept(repository: Path, folder: Path) -> None:
     kept = sourcetree.keep(repository, folder, began=LATER, wrote=(), excluded=())
     (repository / "tracked.py").write_text("tracked = 2\n")
 
-    first = sourcediff.diff(repository, folder, kept=kept, excluded=())
-    second = sourcediff.diff(repository, folder, kept=sourcetree.kept_in(folder), excluded=())
+    first = sourcediff.diff(repository, folder, kept=kept, excluded=(), secret=())
+    second = sourcediff.diff(repository, folder, kept=sourcetree.kept_in(folder), excluded=(), secret=())
 
     assert first == second
     assert (first["base"], first["at"]) == ("green", LATER)
