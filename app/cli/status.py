@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.ai.documents import of_document
 from app.cli.terminal import plain
-from app.domain import words
+from app.domain import modelwords, words
 from app.domain.agents import AgentState
 from app.domain.analysis import AnalysisView, When
 from app.domain.coverage import ChangedLines
@@ -133,11 +133,11 @@ def _models(snapshot: Mapping[str, Any]) -> str:
     view = of_document(AnalysisView, snapshot.get("analysis", {}))
     if view.when is When.NEVER:
         return ""
-    out = [words.one_line(each.name) for each in view.providers if words.is_left_alone(each)]
-    trouble = words.analysis(view) or (f"Models: left alone for a while: {', '.join(out)}" if out else "")
+    out = [words.one_line(each.name) for each in view.providers if modelwords.is_left_alone(each)]
+    trouble = modelwords.analysis(view) or (f"Models: left alone for a while: {', '.join(out)}" if out else "")
     if not view.tokens_today and not view.cost_today:
         return trouble
-    return f"{trouble}, {words.spent_today(view)}" if trouble else f"Models: {words.spent_today(view)}"
+    return f"{trouble}, {modelwords.spent_today(view)}" if trouble else f"Models: {modelwords.spent_today(view)}"
 
 
 def _last_run(last: Mapping[str, Any], terminal: Terminal, now: float) -> str:

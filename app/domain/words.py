@@ -9,14 +9,12 @@ import time
 from typing import TYPE_CHECKING
 
 from app.domain.agents import AgentState
-from app.domain.analysis import BreakerState, ExplainStage
 from app.domain.keys import VaultState
 from app.domain.verdicts import Blame, CauseKind, Outcome, Stage, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.domain.analysis import AnalysisView, Confidence, ProviderView, Usage
     from app.domain.coverage import ChangedLines
     from app.domain.history import Why
     from app.domain.keys import VaultView
@@ -362,73 +360,6 @@ def places(uncovered: Sequence[tuple[str, Sequence[int]]], limit: int | None = N
     shown = "; ".join(f"{path}:{line_ranges(numbers)}" for path, numbers in uncovered[:limit])
     more = len(uncovered) - limit if limit is not None else 0
     return f"{shown} and {plural(more, 'more file')}" if more > 0 else shown
-
-
-def explain_stage(stage: ExplainStage, model: str = "") -> str:
-    """Return how far an explanation has come, as a sentence: `Asking deepseek-chat\u2026`; empty when it has ended."""
-    return {
-        ExplainStage.WAITING: f"Waiting to ask {model or 'a model'}{ELLIPSIS}",
-        ExplainStage.ASKING: f"Asking {model or 'a model'}{ELLIPSIS}",
-    }.get(stage, "")
-
-
-def confidence(confidence: Confidence | None) -> str:
-    """Return how sure a model is of its explanation: `high confidence`; None when it did not say."""
-    return "confidence not given" if confidence is None else f"{confidence.value} confidence"
-
-
-def cost(dollars: float | None) -> str:
-    """Return what an answer cost: `0.4 cents`, `$1.20`, `no cost`; None is a price that is not known."""
-    if dollars is None:
-        return "price not known"
-    if dollars <= 0:
-        return "no cost"
-    cents = dollars * 100
-    if cents < 0.095:  # noqa: PLR2004 - one decimal would round it to none
-        return "under 0.1 cents"
-    return f"{cents:.1f} cents" if cents < 9.95 else dollars_of(dollars)  # noqa: PLR2004 - from ten cents on, as money
-
-
-def dollars_of(dollars: float) -> str:
-    """Return a sum as money: `$0.02`, `$1,200.00`; less than a cent that is not nothing is `under $0.01`."""
-    return "under $0.01" if 0 < dollars < 0.005 else f"${max(dollars, 0.0):,.2f}"  # noqa: PLR2004 - it rounds to none
-
-
-def usage(usage: Usage) -> str:
-    """Return what an answer took: `1,240 tokens, 0.4 cents, 3.20 s`; tokens that are reckoned are `about` so many."""
-    about = "about " if usage.is_estimate else ""
-    return f"{about}{plural(usage.tokens, 'token')}, {cost(usage.cost)}, {duration(usage.latency_s)}"
-
-
-def spent_today(analysis: AnalysisView) -> str:
-    """Return what of the day's budget is used: `today 12,400 of 200,000 tokens, $0.02 of $1.00`."""
-    tokens = f"{analysis.tokens_today:,}" + (f" of {analysis.tokens_limit:,}" if analysis.tokens_limit else "")
-    money = dollars_of(analysis.cost_today)
-    money += f" of {dollars_of(analysis.cost_limit)}" if analysis.cost_limit else ""
-    return f"today {tokens} tokens, {money}"
-
-
-def analysis(view: AnalysisView) -> str:
-    """Return in a few words why no model can be asked now; empty while all is well, or none is set up.
-
-    It is a trouble of its own only that the day's budget is spent, or that services are left alone: one of several
-    that is out hides nothing from a person while another answers.
-    """
-    if not view.providers:
-        return ""
-    if (view.tokens_limit and view.tokens_today >= view.tokens_limit) or (
-        view.cost_limit and view.cost_today >= view.cost_limit
-    ):
-        return "Models: today's budget is spent"
-    out = [each for each in view.providers if is_left_alone(each)]
-    if len(out) < len(view.providers):
-        return ""
-    return f"Models: {one_line(out[0].name)} is left alone for a while" if len(out) == 1 else "Models: none answers"
-
-
-def is_left_alone(provider: ProviderView) -> bool:
-    """Return whether a provider is not asked, because it failed too often or a person said so."""
-    return provider.breaker in (BreakerState.OPEN, BreakerState.FORCED_OPEN)
 
 
 def node_parts(nodeid: str) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QAbstractListModel, QObject, Qt
 
+from app.ui.tooltips import plain_tooltip
+
 if TYPE_CHECKING:
     from app.ui.conversation_view import ConversationRow
     from app.ui.items import AnyIndex
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 CONVERSATION_ROLE = int(Qt.ItemDataRole.UserRole) + 1
 """Gives the app.ui.conversation_view.ConversationRow itself."""
 _SPOKEN = frozenset({int(Qt.ItemDataRole.DisplayRole), int(Qt.ItemDataRole.AccessibleTextRole)})
-"""No tooltip: Qt would take the words of a question for markup."""
 
 
 class ConversationModel(QAbstractListModel):
@@ -55,4 +56,6 @@ class ConversationModel(QAbstractListModel):
         row = self._rows[index.row()]
         if role == CONVERSATION_ROLE:
             return row
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tooltip(f"{row.title}\n{row.below}")
         return f"{row.title}, {row.below}" if role in _SPOKEN else None

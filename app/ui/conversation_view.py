@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.domain import words
+from app.domain import modelwords, words
 from app.domain.analysis import SubjectKind, When
 from app.ui.explain_view import visible_line
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from app.domain.analysis import AnalysisView, ConversationRecord, Exchange, Reply, Subject, Usage
 
 EMPTY = "Ask about a red test from its page, or anything about your code."
+CONSENT = "Secrets and personal details are taken out first."
 NOTHING_FOUND = "No conversation has these words."
 NO_CONVERSATIONS = "No conversations yet."
 SET_UP = "Set a key with: watchkeeper keys set DEEPSEEK_API_KEY"
@@ -42,7 +43,7 @@ class ConversationRow:
 def conversation_row(record: ConversationRecord, now: float) -> ConversationRow:
     """Return what the list says of a conversation at the wall-clock time `now`."""
     about = subject(record.subject)
-    spent = words.cost(record.cost) if record.cost > 0 else ""
+    spent = modelwords.cost(record.cost) if record.cost > 0 else ""
     figures = " \u00b7 ".join(filter(None, (about, words.ago(now - record.last_at), spent)))
     return ConversationRow(record.id, visible_line(record.title) or "(no words)", visible_line(record.found) or figures)
 
@@ -83,7 +84,7 @@ def took(provider: str, model: str, usage: Usage) -> str:
         usage: What it took; where nothing is known of that, it is left out.
     """
     by = visible_line(model or provider)
-    figures = words.usage(usage) if usage.tokens or usage.latency_s else ""
+    figures = modelwords.usage(usage) if usage.tokens or usage.latency_s else ""
     return ", ".join(filter(None, (by, figures)))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QAbstractListModel, QObject, Qt
 
 from app.ui.delegates import ROW_ROLE
+from app.ui.tooltips import plain_tooltip
 
 if TYPE_CHECKING:
     from app.ui.coverage_view import FileRow
@@ -42,7 +43,7 @@ class CoverageModel(QAbstractListModel):
             case Qt.ItemDataRole.DisplayRole:
                 return row.path
             case Qt.ItemDataRole.ToolTipRole:
-                return f"{row.path}\n{row.missing}"
+                return plain_tooltip(f"{row.path}\n{row.missing}")
             case Qt.ItemDataRole.AccessibleTextRole:
                 return f"{row.path}: {row.percent}, {row.missing}"
             case _:

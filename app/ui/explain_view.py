@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.domain import words
+from app.domain import modelwords, words
 from app.domain.analysis import ExplainStage, When
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def explain_view(explanation: Explanation, analysis: AnalysisView, now: float) -
     consent = consent_text(explanation.needs_consent)
     return ExplainView(
         local,
-        words.explain_stage(explanation.stage, model),
+        modelwords.explain_stage(explanation.stage, model),
         answer,
         visible(explanation.trouble) if not busy else "",
         visible(explanation.hint) if not busy else "",
@@ -223,11 +223,11 @@ def _answer(answer: Answer, now: float, *, is_repeat: bool) -> AnswerView:
     model = visible_line(answer.model)
     provider = visible_line(answer.provider)
     by = model if model.startswith(provider) else f"{provider} {model}".strip()
-    took = "from the journal at no cost" if is_repeat else words.usage(answer.usage)
+    took = "from the journal at no cost" if is_repeat else modelwords.usage(answer.usage)
     return AnswerView(
         visible((answer.cause or answer.text).strip()),
         answer.confidence,
-        words.confidence(answer.confidence) if is_in_form else "",
+        modelwords.confidence(answer.confidence) if is_in_form else "",
         tuple(place(each) for each in answer.evidence),
         visible(answer.next_step.strip()),
         visible(answer.patch),

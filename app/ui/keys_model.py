@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QFont
 from app.domain import words
 from app.ui.items import SPOKEN_ROLES
 from app.ui.keys_view import Urgency
+from app.ui.tooltips import plain_tooltip
 
 if TYPE_CHECKING:
     from app.ui.icons import Icons
@@ -96,7 +97,7 @@ class KeysModel(QAbstractTableModel):
                 text = _text(row, column)
                 return words.elide_middle(text, _LONGEST_SHOWN) if column in (NAME, GROUP) else text
             case Qt.ItemDataRole.ToolTipRole:
-                return _tooltip(row) if column == NAME else _text(row, column) or None
+                return plain_tooltip(_tooltip(row) if column == NAME else _text(row, column)) or None
             case Qt.ItemDataRole.AccessibleTextRole:
                 return f"{COLUMNS[column]}: {_text(row, column) or 'none'}"
             case _:

@@ -9,6 +9,7 @@ from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from app.ui.theme import SPACE
+from app.ui.tooltips import plain_tooltip
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
@@ -56,7 +57,7 @@ class Card(QFrame):
 
 
 class ElidedLabel(QLabel):
-    """A label that leaves out its middle when there is no room; the whole text is its tooltip."""
+    """A label that leaves out a part when there is no room, its middle by default; the whole text is its tooltip."""
 
     def __init__(self, mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -72,7 +73,7 @@ class ElidedLabel(QLabel):
         """Show a text, and tell all of it in the tooltip."""
         if text != self.text():
             super().setText(text)
-            self.setToolTip(text)
+            self.setToolTip(plain_tooltip(text))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw as much of the text as fits."""

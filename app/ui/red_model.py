@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QAbstractListModel, QObject, Qt
 
 from app.ui.delegates import ROW_ROLE
+from app.ui.tooltips import plain_tooltip
 
 if TYPE_CHECKING:
     from app.ui.items import AnyIndex
@@ -51,7 +52,7 @@ class RedModel(QAbstractListModel):
             case Qt.ItemDataRole.DisplayRole:
                 return row.name
             case Qt.ItemDataRole.ToolTipRole:
-                return row.nodeid
+                return plain_tooltip(row.nodeid)
             case Qt.ItemDataRole.AccessibleTextRole:
                 said = (f"{row.name} in {row.where}", f"red for {row.since}", row.cause, row.check)
                 return ", ".join(part for part in said if part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from app.domain.errors import WatchkeeperError
+from app.domain.errors import ConsentMissing, WatchkeeperError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -59,6 +59,8 @@ class PageContext:
         command: Command,
         answered: Callable[[object], None] | None = None,
         failed: Callable[[str, str], None] | None = None,
+        *,
+        not_agreed: Callable[[str, str], None] | None = None,
     ) -> None:
         """Have a command carried out in a task of its own.
 
@@ -66,12 +68,16 @@ class PageContext:
             command: What is asked for.
             answered: Called with the answer.
             failed: Called with what happened and what to do; without it the window shows that.
+            not_agreed: Called likewise, in place of `failed`, when what is missing is the person's consent.
         """
         tell = failed or self.complain
 
         async def carry_out() -> None:
             try:
                 answer = await self.ask(command)
+            except ConsentMissing as error:
+                (not_agreed or tell)(error.message, error.hint)
+                return
             except WatchkeeperError as error:
                 tell(error.message, error.hint)
                 return

@@ -16,6 +16,7 @@ from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt
 from app.domain import words
 from app.ui.items import SPOKEN_ROLES
 from app.ui.tests_tree import Level, Node, differences, path_of
+from app.ui.tooltips import plain_tooltip
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -165,7 +166,7 @@ class TestsModel(QAbstractItemModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return node.title if index.column() == 0 else words.duration(node.duration_s)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return node.key
+            return plain_tooltip(node.key)
         if node.level is Level.TEST:
             second = words.check(node.state.check) if node.state is not None else ""
             said = (words.outcome(node.outcome), words.duration(node.duration_s), second)

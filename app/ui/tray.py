@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QMessageBox, QSystemTrayIcon
 from app.domain.commands import RaiseWindow, Stop
 from app.domain.snapshot import Mood
 from app.ui.theme import current_theme
+from app.ui.tooltips import without_markup
 from app.ui.tray_host import TrayHosts
 from app.ui.tray_menu import TrayMenu
 from app.ui.tray_view import TrayView, is_busy, tray_view
@@ -104,7 +105,7 @@ class Tray(QObject):
         """Show a message at the icon, for systems with no notification service. False when there is no tray."""
         if self._icon is None:
             return False
-        self._icon.showMessage(title, text, self._icon.icon(), BALLOON_MS)
+        self._icon.showMessage(without_markup(title), without_markup(text), self._icon.icon(), BALLOON_MS)
         return True
 
     def close(self) -> None:
@@ -181,7 +182,9 @@ class Tray(QObject):
         if self._icon is None:
             return
         mood, count, tooltip = (
-            (self._view.mood, self._view.count, self._view.tooltip) if self._view else (Mood.UNKNOWN, 0, "Watchkeeper")
+            (self._view.mood, self._view.count, without_markup(self._view.tooltip))
+            if self._view
+            else (Mood.UNKNOWN, 0, "Watchkeeper")
         )
         panel = self._panel or current_theme().panel
         shown = (mood, count, panel)

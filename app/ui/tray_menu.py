@@ -8,6 +8,8 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
+from app.ui.tooltips import plain_tooltip
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -123,7 +125,7 @@ class TrayMenu(QObject):
             self._actions[entry.key] = action
         if action.text() != self._label(entry):
             action.setText(self._label(entry))
-        action.setToolTip(entry.tooltip)
+        action.setToolTip(plain_tooltip(entry.tooltip))
         action.setEnabled(entry.command is not None)
         return action
 

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.domain import words
+from app.domain import modelwords, words
 from app.domain.analysis import AnalysisView
 from app.domain.commands import RunTests
 from app.ui.beats import Beats
@@ -268,7 +268,7 @@ class Window(QMainWindow):
 
     def _status_text(self, snapshot: Snapshot) -> str:
         now = self._context.clock.wall()
-        lines = [words.sentence(words.vault_word(snapshot.vault.state)), words.analysis(snapshot.analysis)]
+        lines = [words.sentence(words.vault_word(snapshot.vault.state)), modelwords.analysis(snapshot.analysis)]
         if snapshot.snoozed_until > now:
             lines.append(f"Notifications are silent for {words.time_left(snapshot.snoozed_until - now)}")
         return "\n".join(filter(None, lines))

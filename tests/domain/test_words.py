@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from app.domain import words
 from app.domain.agents import AgentState
-from app.domain.analysis import AnalysisView, BreakerState, Confidence, ExplainStage, ProviderView, Usage
 from app.domain.coverage import ChangedLines
 from app.domain.history import Why
 from app.domain.keys import VaultState, VaultView
@@ -306,92 +305,3 @@ def test_before_any_run_has_chosen_its_tests_there_is_no_reason() -> None:
 
     assert words.place_in_run(why) == "No run has chosen its tests yet."
     assert words.depends(why) == "What it depends on is not known yet"
-
-
-@pytest.mark.parametrize(
-    ("dollars", "said"),
-    [
-        (None, "price not known"),
-        (0.0, "no cost"),
-        (-1.0, "no cost"),
-        (0.0004, "under 0.1 cents"),
-        (0.004, "0.4 cents"),
-        (0.0994, "9.9 cents"),
-        (0.0996, "$0.10"),
-        (1234.5, "$1,234.50"),
-    ],
-)
-def test_a_cost_is_told_in_what_people_count_in(dollars: float | None, said: str) -> None:
-    """Cents below ten of them, dollars above, and never nothing for what cost something."""
-    assert words.cost(dollars) == said
-
-
-@given(st.floats(min_value=1e-9, max_value=1e6))
-def test_what_cost_something_never_reads_as_nothing(dollars: float) -> None:
-    """However little it was, no figure is rounded to none."""
-    for said in (words.cost(dollars), words.dollars_of(dollars)):
-        figure = said.removeprefix("under ").strip("$ cents").replace(",", "")
-        assert float(figure) > 0
-
-
-def test_usage_tells_tokens_cost_and_latency() -> None:
-    """Tokens that were reckoned say so."""
-    assert words.usage(Usage(1000, 240, 0.004, 3.2)) == "1,240 tokens, 0.4 cents, 3.20 s"
-    assert words.usage(Usage(1, 0, None, 0.2, is_estimate=True)) == "about 1 token, price not known, 0.20 s"
-
-
-@pytest.mark.parametrize(
-    ("view", "said"),
-    [
-        (
-            AnalysisView(tokens_today=12_400, tokens_limit=200_000, cost_today=0.02, cost_limit=1.0),
-            "today 12,400 of 200,000 tokens, $0.02 of $1.00",
-        ),
-        (AnalysisView(tokens_today=5, cost_today=0.001), "today 5 tokens, under $0.01"),
-    ],
-)
-def test_the_days_budget_is_told_with_its_limits(view: AnalysisView, said: str) -> None:
-    """A limit that there is none of is left out."""
-    assert words.spent_today(view) == said
-
-
-OPEN, FORCED, HALF = (
-    ProviderView(name, "h", "m", state)
-    for name, state in (
-        ("deepseek", BreakerState.OPEN),
-        ("home", BreakerState.FORCED_OPEN),
-        ("other", BreakerState.HALF_OPEN),
-    )
-)
-
-
-@pytest.mark.parametrize(
-    ("view", "said"),
-    [
-        (AnalysisView(), ""),
-        (AnalysisView(providers=(HALF,), tokens_today=9), ""),
-        (AnalysisView(providers=(OPEN,)), "Models: deepseek is left alone for a while"),
-        (AnalysisView(providers=(OPEN, HALF)), ""),
-        (AnalysisView(providers=(OPEN, FORCED)), "Models: none answers"),
-        (AnalysisView(providers=(HALF,), tokens_today=10, tokens_limit=10), "Models: today's budget is spent"),
-        (AnalysisView(providers=(HALF,), cost_today=1.0, cost_limit=1.0), "Models: today's budget is spent"),
-        (AnalysisView(providers=(HALF,), tokens_today=9, tokens_limit=10, cost_today=0.9, cost_limit=1.0), ""),
-        (AnalysisView(tokens_today=10, tokens_limit=10), ""),
-    ],
-)
-def test_the_models_trouble_is_one_short_line(view: AnalysisView, said: str) -> None:
-    """It is said only when no model can be asked, and nothing where none is set up."""
-    assert words.analysis(view) == said
-
-
-def test_stage_and_confidence_have_words() -> None:
-    """While a model is asked it is named, where it is known; a confidence that was not given says so."""
-    assert words.explain_stage(ExplainStage.ASKING, "deepseek-chat") == "Asking deepseek-chat\u2026"
-    assert words.explain_stage(ExplainStage.WAITING) == "Waiting to ask a model\u2026"
-    assert [words.explain_stage(stage) for stage in (ExplainStage.LOCAL, ExplainStage.EXPLAINED)] == ["", ""]
-    assert [words.confidence(each) for each in (*Confidence, None)] == [
-        "low confidence",
-        "medium confidence",
-        "high confidence",
-        "confidence not given",
-    ]

@@ -14,12 +14,14 @@ from PySide6.QtWidgets import QAbstractButton, QFileDialog, QLabel, QLineEdit, Q
 
 from app.domain import commands, events
 from app.domain.analysis import AnalysisView, Reply, Usage
-from app.domain.errors import BudgetSpent, CannotError
+from app.domain.errors import BudgetSpent, CannotError, ConsentMissing
+from app.domain.modelwords import STOPPED
 from app.domain.snapshot import reduce
 from app.engine.bus import Bus
 from app.engine.tasks import spawn
 from app.ui.pages.conversation import ConversationPage
 from app.ui.pages.conversation_transcript import Transcript
+from app.ui.parts import Strip
 from app.ui.theme import DARK, LIGHT
 from app.ui.window import Window
 from tests.conftest import settle
@@ -142,6 +144,11 @@ def _buttons(widget: QWidget) -> set[str]:
     return {each.text() for each in widget.findChildren(QPushButton) if each.isVisible()}
 
 
+def _strips(page: ConversationPage) -> list[str]:
+    """Return the kinds of the strips that are seen."""
+    return [each.objectName() for each in page.findChildren(Strip) if each.isVisible()]
+
+
 def _type(page: ConversationPage, text: str) -> None:
     page.field.setPlainText(text)
 
@@ -224,6 +231,105 @@ def test_a_refused_question_comes_back(window: Window, desk: Desk) -> None:
     assert _button(page, "Ask").isEnabled()
 
 
+MISSING = ConsentMissing("Parts of /p would be sent to api.deepseek.com, and you have not agreed to that.", "Agree.")
+
+
+@pytest.mark.parametrize("typed", ["Why?", "Why is it red?"], ids=["as it was", "changed meanwhile"])
+def test_consent_can_be_given_where_it_is_missing(window: Window, desk: Desk, typed: str) -> None:
+    """The strip names the host; agreeing sets the consent for that project, and asks what stands in the field."""
+    page = _page(window)
+    window.show_conversation("", "/p", "t.py::test_a")
+    _type(page, "Why?")
+    desk.refuse = MISSING
+    _button(page, "Ask").click()
+    strips, said = _strips(page), _seen(page)
+    _type(page, typed)
+    desk.refuse = None
+
+    _button(page, "Allow for this project").click()
+
+    about = {"project": "/p", "nodeid": "t.py::test_a"}
+    asked = [each for each in desk.asked if isinstance(each, commands.SetConsent | commands.Ask)]
+    assert asked == [
+        commands.Ask(text="Why?", **about),
+        commands.SetConsent(project="/p"),
+        commands.Ask(text=typed, **about),
+    ]
+    assert strips == ["notice"]
+    assert "would be sent to api.deepseek.com" in said
+    assert "Secrets and personal details are taken out first." in said
+    assert _strips(page) == []
+    assert page.field.toPlainText() == ""
+
+
+def test_consent_is_asked_for_in_an_older_conversation_too(window: Window, desk: Desk) -> None:
+    """It is that of the project that the conversation is about."""
+    page = _page(window)
+    page.list.view.setCurrentIndex(page.list.model.index(0))
+    _type(page, "And now?")
+    desk.refuse = MISSING
+    _button(page, "Ask").click()
+    desk.refuse = None
+
+    _button(page, "Allow for this project").click()
+
+    assert desk.of(commands.SetConsent) == [commands.SetConsent(project=RECORDS[0].subject.project)]
+    assert desk.of(commands.Ask)[-1] == commands.Ask(text="And now?", conversation="one")
+
+
+def test_consent_that_cannot_be_kept_is_told(window: Window, desk: Desk) -> None:
+    """Nothing is asked then, the question stays in the field, and it can be tried again."""
+    page = _page(window)
+    window.show_conversation("", "/p", "t.py::test_a")
+    _type(page, "Why?")
+    desk.refuse = MISSING
+    _button(page, "Ask").click()
+    desk.refuse = CannotError("The word could not be kept.", "Free some room on the disk.")
+
+    _button(page, "Allow for this project").click()
+
+    assert len(desk.of(commands.Ask)) == 1
+    assert "The word could not be kept." in _seen(page)
+    assert _strips(page) == ["error"]
+    assert page.field.toPlainText() == "Why?"
+    assert _button(page, "Ask").isEnabled()
+
+
+def test_consent_from_another_conversation_asks_nothing(window: Window, desk: Desk) -> None:
+    """Whoever opens another conversation meanwhile is not asked about, nor is anything of theirs sent."""
+    page = _page(window)
+    window.show_conversation("", "/p", "t.py::test_a")
+    _type(page, "Why?")
+    desk.refuse = MISSING
+    _button(page, "Ask").click()
+    desk.refuse = None
+
+    def leave() -> None:
+        if isinstance(desk.asked[-1], commands.SetConsent):
+            window.show_conversation("one")
+
+    desk.on_asked = leave
+    _button(page, "Allow for this project").click()
+
+    assert len(desk.of(commands.Ask)) == 1
+    assert page.field.toPlainText() == "Why?"
+
+
+def test_an_answer_that_was_stopped_before_is_no_alarm(window: Window, desk: Desk) -> None:
+    """Coming back to it later tells so calmly, in the same ink as what an answer took, and offers to ask again."""
+    desk.records = (replace(RECORDS[0], exchanges=2),)
+    page = _page(window)
+    stopped = Reply("one", 3, "The rou", 7, is_done=True, trouble=STOPPED, model="deepseek-chat")
+    desk.replies["one"] = stopped
+
+    page.list.view.setCurrentIndex(page.list.model.index(0))
+
+    found = page.transcript.document().find(STOPPED)
+    assert _strips(page) == []
+    assert STOPPED in _seen(page)
+    assert found.charFormat().foreground().color().name() == LIGHT.muted
+
+
 async def test_an_answer_is_followed_as_it_comes(live: Window, service: Service, fake_clock: FakeClock) -> None:
     """Each look appends what came since, until nothing more will; the footer then tells what it took."""
     page = _page(live)
@@ -250,7 +356,7 @@ async def test_an_answer_is_followed_as_it_comes(live: Window, service: Service,
 
 
 async def test_an_answer_can_be_stopped(live: Window, service: Service, fake_clock: FakeClock) -> None:
-    """Stop ends it; what came stays, with the reason, and the question can be asked again."""
+    """Stop ends it; what came stays, the reason is told without alarm, and the question can be asked again."""
     page = _page(live)
     _type(page, "Why?")
     _button(page, "Ask").click()
@@ -258,13 +364,17 @@ async def test_an_answer_can_be_stopped(live: Window, service: Service, fake_clo
     await fake_clock.pass_time(PAUSE_S)
 
     _button(page, "Stop").click()
-    service.end("It was stopped.", "Ask again.")
+    service.end(STOPPED)
     await fake_clock.pass_time(PAUSE_S)
+    alarms = _strips(page)
+    said = _seen(page)
     service.ended = None
     _button(page, "Ask again").click()
     await settle()
 
-    assert "The rou\nIt was stopped." in page.transcript.toPlainText()
+    assert f"The rou\n{STOPPED}" in page.transcript.toPlainText()
+    assert alarms == []
+    assert STOPPED in said
     assert service.asked == [
         commands.Ask(text="Why?"),
         commands.StopReply(conversation="one"),
@@ -399,7 +509,7 @@ def test_a_hostile_answer_is_only_text(window: Window, desk: Desk) -> None:
     assert "<b>bold</b> <img src='file:///etc/hostname'>" in page.transcript.toPlainText()
     assert "\u202e" not in page.transcript.toPlainText()
     assert [each for each in page.findChildren(QWidget) if "<b>" in each.toolTip()] == []
-    assert page.list.model.data(page.list.model.index(0), int(Qt.ItemDataRole.ToolTipRole)) is None
+    assert "<b>" not in str(page.list.model.data(page.list.model.index(0), Qt.ItemDataRole.ToolTipRole))
 
 
 def test_a_search_asks_for_what_it_finds(qtbot: QtBot, window: Window, desk: Desk) -> None:
@@ -548,6 +658,24 @@ def test_code_is_code_however_it_is_cut(qtbot: QtBot) -> None:
     assert made[0][0] == answer
     assert len(set(made[0][1][12:17])) == 1
     assert made[0][1][12] != made[0][1][0] == made[0][1][30]
+    assert set(made[0][1][5:8]) == {made[0][1][12]}
+
+
+def test_code_in_a_question_is_code_too(qtbot: QtBot) -> None:
+    """A question is set like an answer, and wearing another theme changes nothing of that."""
+    transcript = Transcript(LIGHT)
+    qtbot.addWidget(transcript)
+
+    transcript.question("Why?\n```\nx = 1", "now")
+    transcript.answerer("a model")
+    transcript.answer("So.")
+    before = _fonts(transcript)
+    transcript.wear(DARK)
+
+    places = [transcript.toPlainText().index(text) for text in ("x = 1", "Why?", "So.")]
+    code, question, answer = (before[place] for place in places)
+    assert code != question == answer
+    assert _fonts(transcript) == before
 
 
 def _fonts(transcript: Transcript) -> list[tuple[str, ...]]:
@@ -555,8 +683,7 @@ def _fonts(transcript: Transcript) -> list[tuple[str, ...]]:
     fonts = []
     while cursor.movePosition(QTextCursor.MoveOperation.NextCharacter):
         fonts.append(tuple(cursor.charFormat().fontFamilies() or ()))
-    # A fence is known as one only at its third sign, so its first two may be set as text.
-    return [font for place, font in enumerate(fonts) if not 4 <= place <= 6]
+    return fonts
 
 
 @pytest.mark.parametrize("break_every", [60, 0], ids=["lines", "one-line"])

@@ -226,7 +226,7 @@ def test_a_place_and_a_patch_can_be_copied(window: Window, desk: Desk, story: St
 
 
 def test_a_hostile_answer_is_only_text(window: Window, desk: Desk, story: Story, red: Snapshot) -> None:
-    """Markup of a model or a test is shown to the letter: no label takes it, no tooltip holds it, no link opens."""
+    """Markup of a model or a test is shown to the letter: no label takes it, no tooltip has its tags, no link opens."""
     bad = replace(LOCAL.suspects[0], path=HOSTILE, why=HOSTILE, source=HOSTILE)
     answer = replace(
         ANSWER, cause=HOSTILE, evidence=(bad,), next_step=HOSTILE, patch=HOSTILE, patch_note=HOSTILE, model=HOSTILE

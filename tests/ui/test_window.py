@@ -104,6 +104,25 @@ def _tests_page(window: Window) -> TestsPage:
     return page
 
 
+def test_a_narrow_window_leaves_its_room_to_the_names_of_tests(window: Window, desk: Desk, story: Story) -> None:
+    """Beside the details a name has room for all of it, at the cost of the times; a wide window has those again."""
+    _look_at(window, desk, story, "explained")
+    tree, model = _tests_page(window).tree, _tests_page(window).model
+    index = model.index_of_test(story.flask, story.red.projects[story.flask].red[0].nodeid)
+
+    window.resize(720, 480)
+    narrow = tree.visualRect(index).width(), tree.isColumnHidden(1)
+    window.resize(1040, 680)
+    wide = tree.visualRect(index).width(), tree.isColumnHidden(1)
+
+    marks = 40  # a symbol, and the room around it
+    needed = tree.fontMetrics().horizontalAdvance("test_session_12") + marks
+    assert narrow[0] >= needed
+    assert narrow[1]
+    assert wide[0] >= needed
+    assert not wide[1]
+
+
 @pytest.mark.parametrize(
     "name", ["empty", "waiting", "green", "red", "running", "confirming", "checked", "paused", "trouble", "failed"]
 )

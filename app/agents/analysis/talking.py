@@ -17,6 +17,7 @@ from app.ai.failures.sources import Sources
 from app.domain.analysis import Exchange, Reply, Subject, SubjectKind, Usage, When
 from app.domain.errors import CommandRefused, ConsentMissing, UsageError, WatchkeeperError
 from app.domain.events import ConversationDeleted, ExchangeEnded
+from app.domain.modelwords import STOPPED
 from app.domain.words import clip, one_line
 from app.engine.tasks import spawn
 
@@ -44,6 +45,8 @@ REMEMBERED = 50
 """Answers that ended and may still be read piece by piece."""
 LAST = 10
 """Exchanges before the question that are sent along."""
+
+_ENDED = "Watchkeeper was stopped."
 
 SWITCHED_OFF = ("Models are switched off by the setting analysis.when.", "watchkeeper config set analysis.when ask")
 
@@ -189,11 +192,11 @@ class Talking:
             usage=answering.usage,
         )
 
-    def stop(self, conversation: str) -> None:
-        """End the answer that is on its way; what came of it is kept."""
+    def stop(self, conversation: str, why: str = STOPPED) -> None:
+        """End the answer that is on its way; what came of it is kept, with a sentence that says why it ends."""
         answering = self._answering.get(conversation)
         if answering is not None and answering.task is not None and not answering.is_done:
-            answering.trouble = "You stopped it."
+            answering.trouble = why
             answering.task.cancel()
 
     async def whole(self, conversation: str) -> Conversation:
@@ -229,7 +232,7 @@ class Talking:
     async def close(self) -> None:
         """End what is on its way; what came of it is kept, as far as that takes no longer than a moment."""
         for conversation in list(self._answering):
-            self.stop(conversation)
+            self.stop(conversation, _ENDED)
         tasks = [each.task for each in self._answering.values() if each.task is not None and not each.task.done()]
         if tasks:
             await asyncio.wait(tasks, timeout=1.0)
@@ -268,7 +271,7 @@ class Talking:
             raise ConsentMissing(
                 f"Parts of {subject.project} would be sent to {', '.join(self._asking.hosts)}, and you have not agreed "
                 "to that.",
-                f"Agree on the Tests page, or with: watchkeeper explain --allow --project {subject.project}",
+                f"Agree in the window, or with: watchkeeper explain --allow --project {subject.project}",
             )
         return agreed
 
@@ -283,7 +286,7 @@ class Talking:
             answering.provider, answering.model = completion.provider, completion.model
             answering.usage, answering.trouble = completion.usage, completion.trouble
         except asyncio.CancelledError:
-            answering.trouble = answering.trouble or "Watchkeeper was stopped."
+            answering.trouble = answering.trouble or _ENDED
         except WatchkeeperError as error:
             answering.trouble, answering.hint = error.message, error.hint
         except Exception:  # noqa: BLE001 - whatever it is, the reader must not wait for ever

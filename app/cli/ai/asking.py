@@ -14,7 +14,7 @@ from app.cli.ai.screen import AnswerStream, Progress, line
 from app.cli.ai.words import who
 from app.cli.exits import EXIT_CANNOT
 from app.cli.nodeids import check_watched, find_test, project_said
-from app.domain import commands, words
+from app.domain import commands, modelwords, words
 from app.domain.analysis import Reply
 from app.domain.errors import InstanceUnreachable, NoInstance, UsageError, WatchkeeperError
 
@@ -177,5 +177,5 @@ def _footer(context: Context, heard: _Heard) -> None:
         if heard.hint:
             note(line(heard.hint))
     if reply.provider:
-        note(f"{line(who(reply.provider, reply.model))}: {words.usage(reply.usage)}")
+        note(f"{line(who(reply.provider, reply.model))}: {modelwords.usage(reply.usage)}")
     note(f'Go on with: watchkeeper ask --in {line(reply.conversation)} "..."')

@@ -11,7 +11,7 @@ from app.cli.ai.finding import find_conversation
 from app.cli.ai.screen import indented, line, shown
 from app.cli.ai.words import who
 from app.cli.nodeids import project_said
-from app.domain import commands, words
+from app.domain import commands, modelwords, words
 from app.domain.analysis import Conversation, ConversationRecord
 from app.domain.errors import CannotError, UsageError
 
@@ -132,7 +132,7 @@ def _row(context: Context, record: ConversationRecord, now: float) -> str:
     paint = context.terminal.paint
     behind = [words.plural(record.exchanges, "question")]
     if record.cost:
-        behind.append(words.cost(record.cost))
+        behind.append(modelwords.cost(record.cost))
     if about := _about(record.subject):
         behind.append(about)
     title = paint(line(record.title, _TITLE_SHOWN), "bold")
@@ -153,5 +153,5 @@ def _exchange(context: Context, exchange: Exchange, now: float) -> list[str]:
     if exchange.trouble:
         lines.append(f"  {paint(line(exchange.trouble), 'yellow')}")
     if exchange.provider:
-        lines.append(f"  {paint(words.usage(exchange.usage), 'dim')}")
+        lines.append(f"  {paint(modelwords.usage(exchange.usage), 'dim')}")
     return lines

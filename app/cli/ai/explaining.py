@@ -12,7 +12,7 @@ from app.cli.ai.screen import Progress, line
 from app.cli.ai.writing import write_answer, write_local
 from app.cli.exits import EXIT_CANNOT
 from app.cli.nodeids import check_watched, find_test, newest_red, project_said
-from app.domain import commands, words
+from app.domain import commands, modelwords
 from app.domain.analysis import AnalysisView, ExplainStage, Explanation, When
 from app.domain.errors import UsageError
 
@@ -85,7 +85,7 @@ def _wait(context: Context, client: ControlClient, told: Any, asked: str) -> Any
             waited = time.monotonic() - begun
             if waited >= PATIENCE_S:
                 break
-            progress.show(words.explain_stage(explanation.stage, asked), waited)
+            progress.show(modelwords.explain_stage(explanation.stage, asked), waited)
             time.sleep(min(POLL_S, PATIENCE_S - waited))
             told = client.send(commands.ReadExplanation(project=explanation.project, nodeid=explanation.nodeid))
     finally:
@@ -150,6 +150,6 @@ def _only_project(watched: Mapping[str, Any], project: str | None) -> str:
 def _asked(analysis: AnalysisView) -> str:
     """Return who will most likely be asked: the first provider that can be; empty for nobody."""
     for each in analysis.providers:
-        if not each.reason and not words.is_left_alone(each):
+        if not each.reason and not modelwords.is_left_alone(each):
             return line(each.model or each.name, 60)
     return ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.cli.ai.screen import indented, line, shown
 from app.cli.ai.words import who
-from app.domain import words
+from app.domain import modelwords, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def write_answer(answer: Answer, terminal: Terminal, *, is_repeat: bool) -> None
     """Write what a model said, and what that took."""
     terminal.say()
     if answer.cause:
-        _block(terminal, f"cause, {words.confidence(answer.confidence)}", answer.cause)
+        _block(terminal, f"cause, {modelwords.confidence(answer.confidence)}", answer.cause)
     if answer.text:
         _block(terminal, "answer, not in the form that was asked for", answer.text)
     if answer.evidence:
@@ -67,7 +67,7 @@ def write_answer(answer: Answer, terminal: Terminal, *, is_repeat: bool) -> None
             terminal.say(terminal.paint(text, colour))
     if answer.patch_note:
         terminal.say(f"  {terminal.paint(line(answer.patch_note), 'yellow')}")
-    whence = "from the journal, at no cost" if is_repeat else words.usage(answer.usage)
+    whence = "from the journal, at no cost" if is_repeat else modelwords.usage(answer.usage)
     terminal.say(terminal.paint(f"{line(who(answer.provider, answer.model))}: {whence}", "dim"))
 
 

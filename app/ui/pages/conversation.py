@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QMessageBox, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from app.domain import words
+from app.domain import modelwords, words
 from app.domain.analysis import Conversation, Reply, Subject, SubjectKind
-from app.domain.commands import Ask, DeleteConversation, ReadConversation, ReadReply, StopReply
-from app.ui.conversation_view import answering, empty_text, newest, set_up, subject, took
+from app.domain.commands import Ask, ReadConversation, ReadReply, StopReply
+from app.domain.modelwords import STOPPED
+from app.ui.conversation_view import CONSENT, answering, empty_text, newest, set_up, subject, took
 from app.ui.pages.conversation_asking import AskBar
-from app.ui.pages.conversation_delete import ask_to_delete, wants_to_delete
+from app.ui.pages.conversation_delete import Deletion
 from app.ui.pages.conversation_export import ask_where
 from app.ui.pages.conversation_follow import ReplyFollower
 from app.ui.pages.conversation_list import ConversationList
 from app.ui.pages.conversation_transcript import Transcript
-from app.ui.pages.explain_parts import PlainElided
-from app.ui.parts import Page, Strip, button, label, row, set_text
+from app.ui.parts import ElidedLabel, Page, Strip, button, label, row, set_text
 from app.ui.theme import SPACE
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ConversationPage(Page):
         self._said_who = False
         self._took = ""
         self._note = ""
-        self._question: QMessageBox | None = None
+        self._deletion = Deletion(context, self._deleted)
         self._follower = ReplyFollower(context, self._hear, self._lose)
         self.destroyed.connect(self._follower.leave)
         self._make_parts(theme)
@@ -123,8 +123,8 @@ class ConversationPage(Page):
         self._list.chosen.connect(self._open)
         self._list.was_read.connect(self._compare)
         self._list.new_wanted.connect(self._begin_new)
-        self._list.delete_wanted.connect(self._ask_to_delete)
-        self._title = PlainElided()
+        self._list.delete_wanted.connect(lambda which, title: self._deletion.ask(which, title, self.window()))
+        self._title = ElidedLabel(Qt.TextElideMode.ElideRight)
         self._title.setObjectName("heading")
         self._export = button("Export\u2026", tooltip="Write this conversation to a Markdown file")
         self._export.setAccessibleName("Export the conversation")
@@ -178,7 +178,7 @@ class ConversationPage(Page):
         is_free = not self._is_asking and not self._is_answering
         self._bar.show_state(is_free=is_free, is_answering=self._is_answering)
         has_models = self._analysis is not None and bool(self._analysis.providers)
-        today = words.spent_today(self._analysis) if self._analysis is not None and has_models else ""
+        today = modelwords.spent_today(self._analysis) if self._analysis is not None and has_models else ""
         set_text(self._foot, " \u00b7 ".join(filter(None, (self._note or self._took, today))))
 
     def _heading(self) -> str:
@@ -277,8 +277,8 @@ class ConversationPage(Page):
             self._transcript.end_answer(self._took, each.trouble)
             self._last_seq = each.seq
         self._transcript.go_to_end()
-        if exchanges and exchanges[-1].trouble:
-            self._show_trouble(exchanges[-1].trouble, "", can_repeat=True)
+        if exchanges:
+            self._show_end(exchanges[-1].trouble, "")
         self._show()
 
     def _show_question(self, question: str, at: float) -> None:
@@ -314,9 +314,14 @@ class ConversationPage(Page):
                 self._bar.take_back(text)
                 self._show_trouble(problem, hint, can_repeat=False)
 
+        def not_agreed(problem: str, hint: str) -> None:
+            failed(problem, hint)
+            if turn == self._turn and self._about.project:
+                self._bar.show_consent(problem, CONSENT, self._about.project)
+
         about = Subject() if self._conversation else self._about
         command = Ask(text=text, conversation=self._conversation, project=about.project, nodeid=about.name)
-        self._context.request(command, answered, failed)
+        self._context.request(command, answered, failed, not_agreed=not_agreed)
 
     def _begin_answer(self, conversation: str, text: str) -> None:
         if not self._conversation:
@@ -346,8 +351,7 @@ class ConversationPage(Page):
         self._transcript.end_answer(self._took, reply.trouble)
         self._is_answering, self._note, self._last_seq = False, "", reply.seq
         self._asked.pop(self._conversation, None)
-        if reply.trouble:
-            self._show_trouble(reply.trouble, reply.hint, can_repeat=True)
+        self._show_end(reply.trouble, reply.hint)
         self._show()
         if self.isVisible():
             self._list.read()
@@ -373,6 +377,12 @@ class ConversationPage(Page):
         if self._conversation:
             self._context.request(StopReply(conversation=self._conversation))
 
+    def _show_end(self, trouble: str, hint: str) -> None:
+        if trouble == STOPPED:
+            self._bar.show_stopped(trouble)
+        elif trouble:
+            self._show_trouble(trouble, hint, can_repeat=True)
+
     def _show_trouble(self, text: str, hint: str, *, can_repeat: bool) -> None:
         self._bar.show_trouble(text, hint, can_repeat=can_repeat and bool(self._last_question))
         self._show()
@@ -386,17 +396,6 @@ class ConversationPage(Page):
         if not self._is_answering:
             self._note = f"Exported to {path}"
             self._show()
-
-    @Slot(str, str)
-    def _ask_to_delete(self, conversation: str, title: str) -> None:
-        if self._question is None:
-            self._question = ask_to_delete(title, self.window())
-            self._question.finished.connect(lambda _: self._decide(conversation))
-
-    def _decide(self, conversation: str) -> None:
-        question, self._question = self._question, None
-        if question is not None and wants_to_delete(question):
-            self._context.request(DeleteConversation(conversation=conversation), lambda _: self._deleted(conversation))
 
     def _deleted(self, conversation: str) -> None:
         self._asked.pop(conversation, None)

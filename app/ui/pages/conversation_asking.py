@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.domain.commands import SetConsent
 from app.ui.pages.conversation_input import QuestionField
-from app.ui.parts import Strip, button, row
+from app.ui.parts import Strip, button, label, row, set_text
 from app.ui.theme import SPACE
 
 if TYPE_CHECKING:
@@ -28,7 +29,13 @@ class AskBar(QWidget):
         super().__init__(parent)
         self._context = context
         self._is_free = True
+        self._project = ""
+        self._turn = 0
         self._trouble = Strip("error")
+        self._calm = label("", "muted", wraps=True)
+        self._consent = Strip("notice")
+        self._allow = button("Allow for this project", tooltip="Agree, and ask what is in the field")
+        self._allow.clicked.connect(self._agree)
         self._again = button("Ask again", tooltip="Ask the last question once more")
         self._again.clicked.connect(self.again_wanted)
         self._field = QuestionField()
@@ -43,10 +50,14 @@ class AskBar(QWidget):
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(SPACE)
-        above, below = row(self._trouble, self._again), row(self._field, self._ask, self._stop)
+        above, below = row(self._trouble, self._calm, self._again), row(self._field, self._ask, self._stop)
+        above.setStretch(1, 1)
         for line in (above, below):
             line.setStretch(0, 1)
-            box.addLayout(line)
+        box.addLayout(above)
+        box.addWidget(self._consent)
+        box.addLayout(row(self._allow, 1))
+        box.addLayout(below)
         for each in (self._ask, self._stop):
             below.setAlignment(each, Qt.AlignmentFlag.AlignBottom)
         self.forget_trouble()
@@ -76,14 +87,32 @@ class AskBar(QWidget):
 
     def show_trouble(self, text: str, hint: str, *, can_repeat: bool) -> None:
         """Say what went wrong, and offer to ask again where that makes sense."""
+        self.forget_trouble()
         self._trouble.say(text, hint)
         self._trouble.show()
         self._again.setVisible(can_repeat)
 
+    def show_stopped(self, text: str) -> None:
+        """Say that an answer was ended as the person wanted, and offer to ask again."""
+        self.forget_trouble()
+        set_text(self._calm, text)
+        self._calm.show()
+        self._again.show()
+
+    def show_consent(self, text: str, hint: str, project: str) -> None:
+        """Say what of a project would be sent where, and offer to agree: then what is in the field is asked."""
+        self.forget_trouble()
+        self._project = project
+        self._consent.say(text, hint)
+        self._consent.show()
+        self._allow.show()
+
     def forget_trouble(self) -> None:
-        """Say nothing of before."""
-        self._trouble.hide()
-        self._again.hide()
+        """Say nothing of before; a consent that is on its way then sends no question."""
+        self._turn += 1
+        self._allow.setEnabled(True)
+        for each in (self._trouble, self._calm, self._again, self._consent, self._allow):
+            each.hide()
 
     def wear(self, theme: Theme) -> None:
         """Take on the colours of a theme."""
@@ -92,6 +121,23 @@ class AskBar(QWidget):
     @Slot()
     def _enable(self) -> None:
         self._ask.setEnabled(self._is_free and bool(self._field.toPlainText().strip()))
+
+    @Slot()
+    def _agree(self) -> None:
+        turn = self._turn
+        self._allow.setEnabled(False)
+
+        def agreed(_hosts: object) -> None:
+            if turn == self._turn:
+                self.forget_trouble()
+                self._field.setFocus(Qt.FocusReason.OtherFocusReason)
+                self._send()
+
+        def failed(text: str, hint: str) -> None:
+            if turn == self._turn:
+                self.show_trouble(text, hint, can_repeat=False)
+
+        self._context.request(SetConsent(project=self._project), agreed, failed)
 
     @Slot()
     def _send(self) -> None:

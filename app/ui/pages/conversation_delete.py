@@ -1,13 +1,52 @@
-"""The question whether a conversation is to be deleted."""
+"""Deleting a conversation, and the question before that."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from app.domain import words
+from app.domain.commands import DeleteConversation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.ui.requests import PageContext
 
 _TITLE_LENGTH = 80
+
+
+class Deletion:
+    """Deletes a conversation once a person has said yes. One question is open at a time.
+
+    Args:
+        context: Whom to ask.
+        deleted: Called with the conversation that is gone.
+    """
+
+    def __init__(self, context: PageContext, deleted: Callable[[str], None]) -> None:
+        self._context = context
+        self._deleted = deleted
+        self._question: QMessageBox | None = None
+
+    def ask(self, conversation: str, title: str, over: QWidget) -> None:
+        """Ask about a conversation.
+
+        Args:
+            conversation: Which.
+            title: How it began.
+            over: The window that the question lies over.
+        """
+        if self._question is None:
+            self._question = ask_to_delete(title, over)
+            self._question.finished.connect(lambda _: self._decide(conversation))
+
+    def _decide(self, conversation: str) -> None:
+        question, self._question = self._question, None
+        if question is not None and wants_to_delete(question):
+            self._context.request(DeleteConversation(conversation=conversation), lambda _: self._deleted(conversation))
 
 
 def ask_to_delete(title: str, over: QWidget) -> QMessageBox:

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QTextCharFormat, QTextCursor, QTextOption
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
+from app.domain.modelwords import STOPPED
 from app.ui.explain_view import visible
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Transcript(QPlainTextEdit):
             when: The time of it, in words.
         """
         self._say(Ink.QUESTIONER, f"{BETWEEN if self._pieces else ''}You, {when}\n")
-        self._say(Ink.TEXT, f"{visible(text)}\n")
+        self._add_text(f"{visible(text)}\n")
         self._end_line()
         self.go_to_end()
 
@@ -99,8 +100,7 @@ class Transcript(QPlainTextEdit):
         shown = visible(text.replace("\r", ""))
         if shown:
             stays = not self.is_at_end
-            self._pieces.append((Ink.TEXT, shown))
-            self._write_answer(shown)
+            self._add_text(shown)
             if not stays:
                 self.go_to_end()
 
@@ -108,7 +108,7 @@ class Transcript(QPlainTextEdit):
         """Add what an answer took, and why it is not whole."""
         was_at_end = self.is_at_end
         self._end_line()
-        for ink, text in ((Ink.TROUBLE, trouble), (Ink.NOTE, note)):
+        for ink, text in ((Ink.NOTE if trouble == STOPPED else Ink.TROUBLE, trouble), (Ink.NOTE, note)):
             if text:
                 self._say(ink, f"\n{visible(text)}")
         if was_at_end:
@@ -128,7 +128,7 @@ class Transcript(QPlainTextEdit):
         self._begin()
         for ink, text in pieces:
             if ink is Ink.TEXT:
-                self._write_answer(text)
+                self._write_text(text)
             else:
                 self._end_line()
                 self._write(ink, text)
@@ -154,12 +154,22 @@ class Transcript(QPlainTextEdit):
         self._pieces.append((ink, text))
         self._write(ink, text)
 
-    def _write_answer(self, text: str) -> None:
-        """Write a part of an answer, whose lines may come in pieces: a fence counts when its line has ended."""
+    def _add_text(self, text: str) -> None:
+        self._pieces.append((Ink.TEXT, text))
+        self._write_text(text)
+
+    def _write_text(self, text: str) -> None:
+        """Write text whose lines may come in pieces: a fence is known at its third sign, and counts from the next line.
+
+        What stands of a fence's line already is then set anew.
+        """
         runs: list[tuple[Ink, str]] = []
         for piece in text.splitlines(keepends=True):
+            before = self._line
             self._line += piece
-            is_fence = self._line.lstrip().startswith(FENCE)
+            is_fence = _is_fence(self._line)
+            if is_fence and before and not _is_fence(before):
+                self._set_anew(len(before), Ink.FENCE)
             ink = Ink.FENCE if is_fence else Ink.CODE if self._in_code else Ink.TEXT
             if runs and runs[-1][0] is ink:
                 runs[-1] = (ink, runs[-1][1] + piece)
@@ -173,6 +183,12 @@ class Transcript(QPlainTextEdit):
         for ink, run in runs:
             cursor.insertText(run, self._format(ink))
         cursor.endEditBlock()
+
+    def _set_anew(self, length: int, ink: Ink) -> None:
+        """Set the last signs in another ink."""
+        cursor = self._cursor()
+        cursor.movePosition(QTextCursor.MoveOperation.Left, QTextCursor.MoveMode.KeepAnchor, length)
+        cursor.setCharFormat(self._format(ink))
 
     def _write(self, ink: Ink, text: str) -> None:
         self._cursor().insertText(text, self._format(ink))
@@ -198,3 +214,7 @@ class Transcript(QPlainTextEdit):
         elif ink in (Ink.QUESTIONER, Ink.ANSWERER):
             made.setFontWeight(QFont.Weight.DemiBold)
         return made
+
+
+def _is_fence(line: str) -> bool:
+    return line.lstrip().startswith(FENCE)

@@ -10,7 +10,6 @@ from PySide6.QtGui import QFontDatabase, QTextOption
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
-    QLabel,
     QPlainTextEdit,
     QPushButton,
     QScrollArea,
@@ -94,18 +93,6 @@ class FlowText(QPlainTextEdit):
             frame = 14 + bar
         height = min(lines, self._most_lines) * self.fontMetrics().lineSpacing()
         self.setFixedHeight(math.ceil(height + 2 * self.document().documentMargin() + frame))
-
-
-class PlainElided(ElidedLabel):
-    """A line that is cut at its end. It has no tooltip: Qt would take the text of one for markup."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(Qt.TextElideMode.ElideRight, parent)
-
-    def setText(self, text: str) -> None:
-        """Show a text."""
-        if text != self.text():
-            QLabel.setText(self, text)
 
 
 class Sides(QWidget):
@@ -221,7 +208,7 @@ class PlaceList(QWidget):
     def _lines_of(self, place: Place) -> list[QWidget]:
         made: list[QWidget] = [self._button_of(place)]
         if place.source:
-            source = PlainElided()
+            source = ElidedLabel(Qt.TextElideMode.ElideRight)
             source.setObjectName("muted")
             source.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
             source.setText(place.source)

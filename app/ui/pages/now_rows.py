@@ -11,6 +11,7 @@ from app.domain.commands import Resume
 from app.ui.painted import HeartbeatTrace, RunBar
 from app.ui.parts import ElidedLabel, button, label, row, set_text
 from app.ui.theme import SPACE
+from app.ui.tooltips import plain_tooltip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -123,7 +124,7 @@ class ProjectLine(_Row):
         self._root = project.root
         self._icon.setPixmap(self._context.icons.mood_pixmap(project.mood, 18, ratio, theme.panel))
         self._name.setText(project.name)
-        self._name.setToolTip(project.root)
+        self._name.setToolTip(plain_tooltip(project.root))
         set_text(self._state, project.state)
         self._state.setStyleSheet(f"color: {theme.mood(project.mood)}; font-weight: 600;")
         self._detail.setText(project.detail)

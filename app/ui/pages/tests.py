@@ -28,6 +28,8 @@ from app.ui.tests_tree import Level, Node
 from app.ui.theme import SPACE
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QResizeEvent
+
     from app.domain.snapshot import Snapshot
     from app.ui.requests import PageContext
     from app.ui.theme import Theme
@@ -35,6 +37,20 @@ if TYPE_CHECKING:
 OPEN_ALL_BELOW = 400
 """A filter that leaves no more tests than this opens every branch, so that what was searched for is seen."""
 _TIME_WIDTH = 92
+_NARROW = 300
+"""Below this width the tree has no column of times, which would leave a name with a letter or two."""
+_INDENT, _NARROW_INDENT = 18, 12
+
+
+class _Tree(QTreeView):
+    """The view of the tests: where there is little room, all of it is for their names."""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Hide what is told elsewhere too, or show it again."""
+        is_narrow = self.width() < _NARROW
+        self.setColumnHidden(1, is_narrow)
+        self.setIndentation(_NARROW_INDENT if is_narrow else _INDENT)
+        super().resizeEvent(event)
 
 
 class TestsPage(Page):
@@ -159,13 +175,12 @@ class TestsPage(Page):
         return box
 
     def _make_tree(self) -> QTreeView:
-        tree = QTreeView()
+        tree = _Tree()
         tree.setObjectName("framed")
         tree.setAccessibleName("Tests")
         tree.setModel(self._model)
         tree.setItemDelegate(self._delegate)
         tree.setUniformRowHeights(True)
-        tree.setIndentation(18)
         tree.setMouseTracking(True)
         tree.setAllColumnsShowFocus(True)
         tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.ui.detail_view import why_in_full, why_lines, why_title
 from app.ui.parts import label, set_text
+from app.ui.tooltips import plain_tooltip
 
 if TYPE_CHECKING:
     from app.domain.history import Why
@@ -35,5 +36,5 @@ class WhyPart(QWidget):
         text = "\n".join(why_lines(why))
         set_text(self._title, why_title(why))
         set_text(self._text, text)
-        self._text.setToolTip(why_in_full(why))
+        self._text.setToolTip(plain_tooltip(why_in_full(why)))
         self.setAccessibleName(f"{why_title(why)}: {text}")

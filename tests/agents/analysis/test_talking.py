@@ -12,6 +12,7 @@ from app.domain import commands
 from app.domain.analysis import Reply, SubjectKind
 from app.domain.errors import CommandRefused, ConsentMissing, UsageError
 from app.domain.events import ConversationDeleted, ExchangeEnded
+from app.domain.modelwords import STOPPED
 from tests.agents.analysis.conftest import Desk, desk_at, green, red
 from tests.ai.modelserver import ModelServer, cut, failing, slow, stalls, stream
 
@@ -122,9 +123,9 @@ async def test_stopping_keeps_what_came(desk: Desk) -> None:
     await whole(desk, talk)
 
     kept = await desk.send(commands.ReadConversation(conversation=talk))
-    assert stopped.trouble == "You stopped it."
+    assert stopped.trouble == STOPPED
     assert [(each.answer, each.trouble) for each in kept.exchanges] == [
-        ("The sum is", "You stopped it."),
+        ("The sum is", STOPPED),
         ("All is well.", ""),
     ]
 
