@@ -64,6 +64,7 @@ class Model(Protocol):
         answer_tokens: int,
         hosts: Collection[str] | None,
         on_text: Callable[[str], None] | None = None,
+        as_json: bool = False,
     ) -> Completion:
         """Have a chat completed.
 
@@ -73,9 +74,11 @@ class Model(Protocol):
             hosts: The only hosts that it may be sent to; None for any.
             on_text: Called on the loop with each piece of the answer as it comes. Once it was called, a failure no
                 longer leads to another attempt: what came is returned, with the trouble.
+            as_json: Whether the answer is to be a JSON object, where a provider can promise that.
 
         Raises:
             ModelError: Nobody has answered; says why.
+            CannotError: The program is ending, and nobody is asked any more.
         """
 
 

@@ -30,8 +30,6 @@ class ExplainStage(StrEnum):
 
     LOCAL = "local"
     """What can be said without a model is there; no model is asked."""
-    WAITING = "waiting"
-    """A model will be asked: soon, or when its turn comes."""
     ASKING = "asking"
     EXPLAINED = "explained"
     UNANSWERED = "unanswered"

@@ -256,10 +256,17 @@ class ReadPrompt(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetConsent(Command):
-    """Agree, or no longer, that a project's source is sent in parts to the providers of now. Answer: their hosts."""
+    """Agree, or no longer, that a project's source is sent in parts to the providers of now. Answer: their hosts.
+
+    Refused with CommandRefused when they are others than the person was shown, or CannotError when it cannot be kept.
+
+    Attributes:
+        hosts: What `needs_consent` has shown, with commas between; empty for whatever they are.
+    """
 
     project: str
     given: bool = True
+    hosts: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,6 @@ STOPPED = "You stopped it."
 def explain_stage(stage: ExplainStage, model: str = "") -> str:
     """Return how far an explanation has come, as a sentence: `Asking deepseek-chat\u2026`; empty when it has ended."""
     return {
-        ExplainStage.WAITING: f"Waiting to ask {model or 'a model'}{words.ELLIPSIS}",
         ExplainStage.ASKING: f"Asking {model or 'a model'}{words.ELLIPSIS}",
     }.get(stage, "")
 

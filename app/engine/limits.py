@@ -23,6 +23,7 @@ class Limits:
         cancel_s: How long it may take to end when cancelled, before it is abandoned.
         alerts_close_s: How long the notifications on the screen may take to be taken back.
         control_close_s: How long the answers to the last commands may take.
+        analysis_close_s: How long the answers of models that are on their way may take to be kept.
         heartbeat_s: How long the heartbeat file may take, to be written and to be removed.
         history_close_s: How long the history may take to write what waits and to close.
         bridge_drain_s: How long the calls that the bridge has accepted may go on at the end...
@@ -41,10 +42,11 @@ class Limits:
     check_every_s: float = 15.0
     stale_after_s: float = 90.0
     stale_checks: int = 2
-    drain_s: float = 4.0
+    drain_s: float = 3.75
     cancel_s: float = 1.5
     alerts_close_s: float = 0.5
     control_close_s: float = 1.0
+    analysis_close_s: float = 0.5
     heartbeat_s: float = 0.25
     history_close_s: float = 1.5
     bridge_drain_s: float = 0.25

@@ -43,7 +43,12 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\bAIza[A-Za-z0-9_\-]{30,}", REDACTED),
         (r"\beyJ[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-]{5,}(?:\.[A-Za-z0-9_\-]*)?", REDACTED),
         # NAME = "value with spaces": the same quote, escaped as often, ends it.
-        (rf"(?i)({_NAMES}\\*[\"']?\s{{0,3}}(?:[=:]|=>)\s{{0,3}}[bru]{{0,2}}(\\*[\"']))[^\n]*?(?=\2)", rf"\1{REDACTED}"),
+        # So does a name that a debugger pads, that a type stands behind, or that is compared.
+        (
+            rf"(?i)({_NAMES}\\*[\"']?\]?[^\S\n]{{0,40}}(?::[^\S\n]?[a-z_][\w\[\]., |]{{0,40}}(?==))?(?:[!=:]?=|:|=>)"
+            rf"[^\S\n]{{0,40}}(?:\w{{1,20}}\()?[bruf]{{0,2}}(\\*[\"']))[^\n]*?(?=\2)",
+            rf"\1{REDACTED}",
+        ),
         # NAME=value: up to what ends a word.
         (rf"(?i)({_NAMES}\\*[\"']?\s{{0,3}}[=:]\s{{0,3}})(?!\\*[\"'])[^\s\"'&,;)}}\]\\]+", rf"\1{REDACTED}"),
     )

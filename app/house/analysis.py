@@ -7,23 +7,34 @@ import getpass
 import hashlib
 import os
 import platform
+import secrets
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from app.agents.analysis.explaining import Explaining
     from app.agents.analysis.reports import ReportFiles
+    from app.agents.analysis.talking import Talking
     from app.agents.settings_in_force import SettingsInForce
     from app.ai.conversations.conversations import Conversations
     from app.ai.failures.privacy import Privacy
+    from app.ai.providers.service import Models
     from app.engine.processes import ProcessRunner
     from app.engine.supervisor import Supervisor
     from app.house.ground import Ground
     from app.keys.manager import KeyManager
     from app.store.history import History
 
+
+_log = structlog.get_logger(__name__)
+
+STATE_S = 3.0
+"""Small files of our own are read and written by then, or not at all."""
 
 TRANSCRIPT_THREADS = 4
 """A folder that hangs holds no more than these."""
@@ -59,19 +70,20 @@ async def analysis(
     )
     models = Models((), keys=keys, clock=clock, budget=budget)
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(models.aclose)
+        work, states = Work(), Work(piece_s=STATE_S)
+        stack.callback(states.close)
+        stack.callback(work.close)
         asking = Asking(
             models,
             budget,
-            Consent(StateFile(data / "consent.json", schema=CONSENT_SCHEMA)),
+            Consent(StateFile(data / "consent.json", schema=CONSENT_SCHEMA), states),
             settings=lambda: in_force.at_start.analysis,
             privacy=lambda root: _privacy(ground, root),
             environ=os.environ,
+            new_nonce=lambda: secrets.token_hex(8),
         )
         reds = RedTests()
         gathering = Gathering(snapshot=lambda: bus.snapshot, reds=reds, journal=history, send=bus.send, clock=clock)
-        work = Work()
-        stack.callback(work.close)
         explaining = Explaining(
             gathering, asking, work, publish=bus.publish, clock=clock, runner=runner, environ=os.environ
         )
@@ -91,7 +103,18 @@ async def analysis(
         supervisor.add(agent)
         reports = await stack.enter_async_context(_reports(ground, in_force))
         stack.callback(bus.subscribe(reports.see))
+        stack.push_async_callback(_end, explaining, talking, models, within_s=ground.limits.analysis_close_s)
         yield
+
+
+async def _end(explaining: Explaining, talking: Talking, models: Models, *, within_s: float) -> None:
+    """End all questions while what keeps their answers still stands."""
+    try:
+        async with asyncio.timeout(within_s):
+            await asyncio.gather(explaining.close(), talking.close())
+            await models.aclose()
+    except TimeoutError:
+        _log.warning("questions to models were left without keeping what came of them")
 
 
 def _reports(ground: Ground, in_force: SettingsInForce) -> ReportFiles:
@@ -121,14 +144,30 @@ def _reports(ground: Ground, in_force: SettingsInForce) -> ReportFiles:
     )
 
 
+def _home() -> Path:
+    """Return the person's home; the root, which no path is shortened by, where the system knows none."""
+    try:
+        return Path.home()
+    except (RuntimeError, KeyError):
+        return Path("/")
+
+
+def _user() -> str:
+    """Return the person's login name; empty where there is none, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
+
+
 def _privacy(ground: Ground, root: Path | None) -> Privacy:
     """Return what takes secrets and personal details out of what leaves. Blocks: called in a thread."""
     from app.ai.failures.privacy import Privacy
 
     return Privacy(
         ground.log.redactor,
-        home=Path.home(),
-        user=getpass.getuser(),
+        home=_home(),
+        user=_user(),
         host=platform.node(),
         environ=os.environ,
         root=root,

@@ -121,7 +121,7 @@ def explain_view(explanation: Explanation, analysis: AnalysisView, now: float) -
     if analysis.when is When.NEVER:
         return ExplainView(local, answer=answer)
     model = next((visible_line(each.model) for each in analysis.providers if not each.reason), "")
-    busy = explanation.stage in (ExplainStage.WAITING, ExplainStage.ASKING)
+    busy = explanation.stage is ExplainStage.ASKING
     again = answer is not None or explanation.stage is ExplainStage.UNANSWERED
     consent = consent_text(explanation.needs_consent)
     return ExplainView(

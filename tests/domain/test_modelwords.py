@@ -91,7 +91,6 @@ def test_the_models_trouble_is_one_short_line(view: AnalysisView, said: str) -> 
 def test_stage_and_confidence_have_words() -> None:
     """While a model is asked it is named, where it is known; a confidence that was not given says so."""
     assert modelwords.explain_stage(ExplainStage.ASKING, "deepseek-chat") == "Asking deepseek-chat\u2026"
-    assert modelwords.explain_stage(ExplainStage.WAITING) == "Waiting to ask a model\u2026"
     assert [modelwords.explain_stage(stage) for stage in (ExplainStage.LOCAL, ExplainStage.EXPLAINED)] == ["", ""]
     assert [modelwords.confidence(each) for each in (*Confidence, None)] == [
         "low confidence",

@@ -70,7 +70,14 @@ FAULTS: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize(("reply", "told"), FAULTS.values(), ids=FAULTS)
+SHORT = {"silent", "500 storm", "401", "malformed", "cut off", "50 MB of text", "hostile"}
+"""Those that are always tried; each of the others has its like among them, and its own test beside the client."""
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [pytest.param(*words, id=name, marks=() if name in SHORT else pytest.mark.slow) for name, words in FAULTS.items()],
+)
 async def test_whatever_the_service_does_the_rest_goes_on(tmp_path: Path, reply: Any, told: str) -> None:
     """Within the deadline an explanation says what happened; tests run meanwhile, and no other agent notices."""
     with ModelServer() as server:
@@ -102,18 +109,20 @@ async def test_a_silent_service_is_left_alone_and_tried_by_one_probe(tmp_path: P
     """Row 37: the breaker opens, the agent is degraded, questions cost nothing; then one probe finds it well."""
     with ModelServer() as server:
         server.always(silent())
-        async with shop(tmp_path, server.url, tests=12) as made:
+        async with shop(tmp_path, server.url) as made:
+            (made.root / "test_shop.py").write_text(different(6))
+            await made.watched.ran(2)
             await made.goes_red()
-            ids = sorted(made.watched.red - {NODE})
+            await made.watched.quiet()
+            ids = sorted(made.watched.red)
 
-            await asyncio.gather(*(made.explained(nodeid, again=True) for nodeid in ids[:3]))
-            for _ in range(4):
-                await made.explained(again=True)
+            for _ in range(3):
+                await asyncio.gather(*(made.explained(nodeid, again=True) for nodeid in ids[:4]))
                 if _breaker(made) is BreakerState.OPEN:
                     break
             asked = len(server.asked)
             began = time.monotonic()
-            explanation = await made.explained(again=True)
+            explanation = await made.explained(ids[0], again=True)
             took = time.monotonic() - began
 
             assert _breaker(made) is BreakerState.OPEN
@@ -124,7 +133,7 @@ async def test_a_silent_service_is_left_alone_and_tried_by_one_probe(tmp_path: P
 
             server.always(answers({"cause": "The minus.", "confidence": "low"}))
             async with asyncio.timeout(40):
-                while (await made.explained(again=True)).stage is not ExplainStage.EXPLAINED:  # noqa: ASYNC110 - the breaker's own time is waited for
+                while (await made.explained(ids[0], again=True)).stage is not ExplainStage.EXPLAINED:  # noqa: ASYNC110 - the breaker's own time is waited for
                     await asyncio.sleep(0.5)
             await made.watched.until(lambda: _state(made) is AgentState.RUNNING)
             assert made.others() == WELL
@@ -188,8 +197,11 @@ async def test_a_certificate_that_nobody_trusts_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "reply",
-    [silent(), slow("It is the minus in shop.py.", 0.05), failing(500)],
-    ids=["silent", "slow", "500 storm"],
+    [
+        pytest.param(silent(), id="silent"),
+        pytest.param(slow("It is the minus in shop.py.", 0.05), id="slow", marks=pytest.mark.slow),
+        pytest.param(failing(500), id="500 storm", marks=pytest.mark.slow),
+    ],
 )
 async def test_fifty_at_once(tmp_path: Path, reply: Callable[[Any], None]) -> None:
     """Fifty different failures asked for at once are all over by the deadline, and nothing of them stays behind."""

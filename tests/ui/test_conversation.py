@@ -252,7 +252,7 @@ def test_consent_can_be_given_where_it_is_missing(window: Window, desk: Desk, ty
     asked = [each for each in desk.asked if isinstance(each, commands.SetConsent | commands.Ask)]
     assert asked == [
         commands.Ask(text="Why?", **about),
-        commands.SetConsent(project="/p"),
+        commands.SetConsent(project="/p", hosts="api.deepseek.com"),
         commands.Ask(text=typed, **about),
     ]
     assert strips == ["notice"]
@@ -273,7 +273,9 @@ def test_consent_is_asked_for_in_an_older_conversation_too(window: Window, desk:
 
     _button(page, "Allow for this project").click()
 
-    assert desk.of(commands.SetConsent) == [commands.SetConsent(project=RECORDS[0].subject.project)]
+    assert desk.of(commands.SetConsent) == [
+        commands.SetConsent(project=RECORDS[0].subject.project, hosts="api.deepseek.com")
+    ]
     assert desk.of(commands.Ask)[-1] == commands.Ask(text="And now?", conversation="one")
 
 

@@ -177,7 +177,7 @@ def test_consent_comes_before_anything_is_sent(window: Window, desk: Desk, story
 
     asked = [each for each in desk.asked if isinstance(each, commands.SetConsent | commands.Explain)]
     assert asked == [
-        commands.SetConsent(project=story.flask),
+        commands.SetConsent(project=story.flask, hosts="api.deepseek.com"),
         commands.Explain(project=story.flask, nodeid=_nodeid(story)),
     ]
 

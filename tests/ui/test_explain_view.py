@@ -33,7 +33,6 @@ def test_what_is_known_here_is_said_at_once() -> None:
     ("explanation", "progress", "explain", "trouble"),
     [
         (_explanation(), "", "Explain", ""),
-        (_explanation(ExplainStage.WAITING), "Waiting to ask deepseek-chat\u2026", "", ""),
         (_explanation(ExplainStage.ASKING, trouble="Of before."), "Asking deepseek-chat\u2026", "", ""),
         (_explanation(ExplainStage.EXPLAINED, answer=ANSWER), "", "Explain again", ""),
         (_explanation(ExplainStage.UNANSWERED, trouble="No answer.", hint="Wait."), "", "Explain again", "No answer."),

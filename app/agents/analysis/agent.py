@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.agents.analysis.automatic import AT_ONCE, RETRY_S, SETTLE_S, Rate, candidates
+from app.agents.analysis.automatic import AT_ONCE, SETTLE_S, Owed, Rate, candidates
 from app.domain.analysis import AnalysisView, BreakerState, ExplainStage, When
-from app.domain.errors import WatchkeeperError
-from app.domain.events import AnalysisChanged, ExchangeEnded, ExplanationChanged, VaultChanged, VerdictChanged
+from app.domain.events import (
+    AgentResumed,
+    AnalysisChanged,
+    ExchangeEnded,
+    ExplanationChanged,
+    VaultChanged,
+    VerdictChanged,
+)
 from app.domain.keys import VaultState
 from app.engine.notices import Notices
 from app.engine.tasks import spawn
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from app.agents.analysis.explaining import Explaining
     from app.agents.analysis.talking import Talking
     from app.domain.events import Event
+    from app.domain.keys import VaultView
     from app.domain.snapshot import Snapshot
     from app.engine.clock import Clock
     from app.engine.heartbeat import Pulse
@@ -34,6 +41,8 @@ LOOK_EVERY_S = 10.0
 
 class Analysis:
     """It; one for the program, whatever is watched. What it holds outlasts one life of it.
+
+    What people ask for themselves is answered whether it is at work or not: it is about what nobody asked for.
 
     Args:
         asking: Whom to ask.
@@ -60,7 +69,8 @@ class Analysis:
         self._notices = Notices(publish, clock)
         self._rate = Rate(clock.monotonic, lambda: asking.settings.automatic_per_hour)
         self._settling: set[asyncio.Task[None]] = set()
-        self._owed: dict[tuple[str, str], None] = {}
+        self._owed = Owed(clock.monotonic)
+        self._secrets: tuple[object, ...] = ()
         self._moved = asyncio.Event()
         self._view: AnalysisView | None = None
         self._pulse: Pulse | None = None
@@ -70,23 +80,43 @@ class Analysis:
         """Return the agent's name."""
         return "analysis"
 
-    def see(self, event: Event, snapshot: Snapshot) -> None:
+    def see(self, event: Event, _snapshot: Snapshot) -> None:
         """Take in an event of the bus, whether the agent lives at this moment or not."""
+        self._explaining.see(event)
         if isinstance(event, VaultChanged):
-            if event.vault.state is VaultState.OPEN:
-                self._asking.models.keys_changed()
-        elif isinstance(event, ExplanationChanged | ExchangeEnded):
+            self._see_vault(event.vault)
+        elif isinstance(event, ExplanationChanged):
             self._moved.set()
+            self._see_explained(event)
+        elif isinstance(event, ExchangeEnded):
+            self._moved.set()
+        elif isinstance(event, AgentResumed) and event.agent == self.name:
+            self._asking.models.try_again()
         elif isinstance(event, VerdictChanged) and event.broke and self._asking.when is When.ALWAYS:
-            del snapshot
             settling = spawn(self._after_a_moment(event), name="a failure settles")
             self._settling.add(settling)
             settling.add_done_callback(self._settling.discard)
 
+    def _see_vault(self, vault: VaultView) -> None:
+        """Have all keys taken again when there are others; that one was read changes nothing."""
+        secrets = tuple((each.name, each.group, each.renewed) for each in vault.secrets)
+        if vault.state is VaultState.OPEN and secrets != self._secrets:
+            self._asking.models.keys_changed()
+        self._secrets = secrets if vault.state is VaultState.OPEN else ()
+
+    def _see_explained(self, event: ExplanationChanged) -> None:
+        """Owe a failure no more that was answered, or that asking again would not help."""
+        explained, project = event.explained, event.project
+        if explained.stage is ExplainStage.EXPLAINED:
+            self._owed.drop(project, explained.nodeid)
+        elif explained.stage is ExplainStage.UNANSWERED:
+            known = self._explaining.known(project, explained.nodeid)
+            if known is None or not known.may_pass:
+                self._owed.drop(project, explained.nodeid)
+
     async def run(self, pulse: Pulse) -> None:
         """Work until told to stop."""
         self._pulse = pulse
-        retried_at = self._clock.monotonic()
         await self._asking.budget.load()
         try:
             while not pulse.stopping.is_set():
@@ -95,16 +125,13 @@ class Analysis:
                 self._notices.show("analysis-budget", self._asking.budget.trouble)
                 self._tell()
                 pulse.degraded(self._out_of_reach())
-                if self._clock.monotonic() - retried_at >= RETRY_S:
-                    retried_at = self._clock.monotonic()
-                    await self._catch_up()
+                await self._catch_up(pulse)
                 await self._wait(pulse)
         finally:
             self._pulse = None
             for settling in self._settling:
                 settling.cancel()
-            await self._explaining.close()
-            await self._talking.close()
+            self._tell()
 
     async def _wait(self, pulse: Pulse) -> None:
         """Wait until there is something to tell, or for a while."""
@@ -134,33 +161,33 @@ class Analysis:
         """Explain one failure if it is still there, and return its fingerprint; empty when there is nothing to do."""
         try:
             case = await self._explaining.look(project, nodeid)
-            explanation = case.explanation
+            print_ = case.explanation.fingerprint
             if not self._explaining.is_red(project, nodeid):
+                self._owed.drop(project, nodeid)
                 return ""
-            if explanation.answer is not None or explanation.stage is ExplainStage.ASKING:
-                return explanation.fingerprint
+            if self._explaining.shown(case).stage in (ExplainStage.ASKING, ExplainStage.EXPLAINED):
+                return print_
             if not self._rate.allows():
                 _log.info("a failure is not explained by itself: enough for this hour", project=project)
                 return ""
             explanation = await self._explaining.explain(project, nodeid)
-        except WatchkeeperError as error:
-            _log.info("a failure is not explained", project=project, reason=error.message)
+        except Exception as error:  # noqa: BLE001 - one failure that cannot be explained must not end the agent
+            _log.warning("a failure is not explained", project=project, reason=repr(error))
+            self._owed.drop(project, nodeid)
             return ""
-        if explanation.stage is not ExplainStage.ASKING:
+        if explanation.stage is ExplainStage.ASKING:
+            self._owed.add(project, nodeid)
+        else:
             self._rate.give_back()
-        self._owed[project, nodeid] = None
-        return explanation.fingerprint
+        return print_
 
-    async def _catch_up(self) -> None:
-        """Ask again what could not be asked, one question at a time, while its test is red."""
-        for project, nodeid in list(self._owed):
-            known = self._explaining.known(project, nodeid)
-            if known is None or not self._explaining.is_red(project, nodeid) or known.answer is not None:
-                del self._owed[project, nodeid]
-            elif known.stage is ExplainStage.UNANSWERED and self._asking.when is When.ALWAYS and self._pulse:
-                if not self._pulse.paused and not self._out_of_reach():
-                    await self._explain(project, nodeid)
-                return
+    async def _catch_up(self, pulse: Pulse) -> None:
+        """Ask again what could not be asked, one question at a time."""
+        if pulse.paused or self._asking.when is not When.ALWAYS or self._out_of_reach():
+            return
+        due = self._owed.due()
+        if due is not None:
+            await self._explain(*due)
 
     def _out_of_reach(self) -> str:
         """Return why no provider can be asked now though one was; empty when one can, as far as that is known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,17 @@ def answer(bus: Bus, asking: Asking, explaining: Explaining, talking: Talking) -
     """Answer the commands until what is returned is closed; the list of conversations is the history's to answer."""
 
     async def read_explanation(asked: commands.ReadExplanation) -> Explanation:
-        return (await explaining.look(asked.project, asked.nodeid)).explanation
+        return explaining.shown(await explaining.look(asked.project, asked.nodeid))
 
     async def set_consent(asked: commands.SetConsent) -> tuple[str, ...]:
-        hosts = await asking.set_consent(asked.project, given=asked.given)
-        explaining.agreed(asked.project)
-        return hosts
+        if asked.given:
+            hosts = await asking.set_consent(asked.project, asked.hosts, given=True)
+            explaining.agreed(asked.project)
+            return hosts
+        try:
+            return await asking.set_consent(asked.project, asked.hosts, given=False)
+        finally:  # nothing more is sent, whether the word can be kept or not
+            await asyncio.gather(explaining.taken_back(asked.project), talking.taken_back(asked.project))
 
     stack = ExitStack()
     stack.callback(

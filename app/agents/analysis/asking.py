@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from app.agents.analysis.language import language_of
@@ -10,11 +9,11 @@ from app.ai.providers.budget import BudgetLimits
 from app.ai.providers.presets import PRESETS
 from app.ai.providers.provider import Price
 from app.domain.analysis import When
-from app.domain.errors import UsageError
+from app.domain.errors import CommandRefused, ModelNotSetUp, UsageError
 from app.engine.resilience.calls import CallLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from app.agents.analysis.consent import Consent
@@ -39,6 +38,7 @@ class Asking:
         privacy: Gives what takes secrets out of what is sent about a project (None: about no project); called in a
             thread.
         environ: The environment, which may tell the person's language.
+        new_nonce: Gives random letters and digits, new each time.
     """
 
     def __init__(
@@ -50,10 +50,12 @@ class Asking:
         settings: Callable[[], AnalysisSettings],
         privacy: Callable[[Path | None], Privacy],
         environ: Mapping[str, str],
+        new_nonce: Callable[[], str],
     ) -> None:
         self._models = models
         self.budget = budget
         self.privacy = privacy
+        self.new_nonce = new_nonce
         self._consent = consent
         self._settings = settings
         self._environ = environ
@@ -92,26 +94,38 @@ class Asking:
         """Where the providers are, in the order in which they are asked."""
         return tuple(dict.fromkeys(provider.host for provider in self.models.providers))
 
-    @property
-    def first(self) -> Provider | None:
-        """The provider that is asked first; None when none is set up."""
-        return next(iter(self.models.providers), None)
+    def first(self, agreed: Collection[str]) -> Provider | None:
+        """Return who is asked first of those at these hosts, or of all where there is none; None when nobody is."""
+        providers = self.models.providers
+        return next((each for each in providers if each.host in agreed), next(iter(providers), None))
 
     async def agreed(self, project: str) -> frozenset[str]:
         """Return the hosts of now that parts of a project's source may be sent to."""
-        return (await asyncio.to_thread(self._consent.hosts, project)).intersection(self.hosts)
+        return (await self._consent.hosts(project)).intersection(self.hosts)
 
-    async def set_consent(self, project: str, *, given: bool) -> tuple[str, ...]:
+    async def set_consent(self, project: str, shown: str, *, given: bool) -> tuple[str, ...]:
         """Keep the person's word for the hosts of now, and return them.
 
+        Args:
+            project: The project's root.
+            shown: The hosts that the person was shown, with commas between; empty for those of now.
+            given: Whether they agree.
+
         Raises:
+            CommandRefused: Other hosts are set up now than the person was shown.
             CannotError: It cannot be kept.
         """
         hosts = self.hosts
-        if given:
-            await asyncio.to_thread(self._consent.give, project, hosts)
+        if not given:
+            await self._consent.take_back(project)
+        elif shown and set(shown.split(",")) != set(hosts):
+            now = ", ".join(hosts) or "nobody"
+            raise CommandRefused(
+                f"You were shown {shown.replace(',', ', ')}, and now it would be sent to {now}.",
+                "The settings have changed meanwhile: look at what is sent, and agree again.",
+            )
         else:
-            await asyncio.to_thread(self._consent.take_back, project)
+            await self._consent.give(project, hosts)
         return hosts
 
     def _refresh(self) -> None:
@@ -146,3 +160,10 @@ def providers_of(settings: AnalysisSettings) -> tuple[tuple[Provider, ...], str,
         else:
             found.append(provider)
     return tuple(found), text, hint
+
+
+def not_set_up() -> ModelNotSetUp:
+    """Return the error for settings that name nobody who could be asked."""
+    return ModelNotSetUp(
+        "No model is set up that could be asked.", "Name one: watchkeeper config set analysis.providers deepseek"
+    )

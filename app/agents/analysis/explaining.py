@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
+from app.agents.analysis.asking import not_set_up
 from app.ai.answers.checking import checked, to_answer
 from app.ai.answers.reading import read_answer
 from app.ai.failures.local import explain_locally
 from app.ai.failures.prompt import build_prompt
 from app.ai.failures.sources import Sources
 from app.domain.analysis import Explained, ExplainStage, Explanation, PromptPreview, When
-from app.domain.errors import ModelError, ModelNotSetUp
-from app.domain.events import ExplanationChanged, FailureAnswered
+from app.domain.errors import CannotError, ModelBusy, ModelOutOfReach, WatchkeeperError
+from app.domain.events import ExplanationChanged, FailureAnswered, TestsRan
 from app.domain.failures import fingerprint, read_failure
 from app.engine.tasks import spawn
 
@@ -40,8 +41,12 @@ _log = structlog.get_logger(__name__)
 
 MOST_CASES = 500
 """Failures that are kept in memory, and answers; the journal has the rest."""
+MOST_FACTS = 30
+"""Failures whose facts are kept, each with a diff of up to a megabyte; those of others are gathered again."""
 
 _INSIDE = ("That went wrong inside Watchkeeper.", "The log says more.")
+
+_Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +55,30 @@ class Case:
 
     Attributes:
         stamp: What, when it changes, makes it another failure: the run, and the second look.
-        facts: What is known of it.
-        explanation: How far its explanation has come.
+        explanation: How far its explanation has come; whether a model is being asked is not in it.
+        facts: What is known of it; None when it would have to be gathered again.
+        may_pass: Whether what kept a model from answering may pass by itself.
     """
 
     stamp: tuple[object, ...]
-    facts: FailureFacts
     explanation: Explanation
+    facts: FailureFacts | None = field(repr=False)
+    may_pass: bool = False
+
+    @property
+    def key(self) -> _Key:
+        """Project and test."""
+        return self.explanation.project, self.explanation.nodeid
+
+    @property
+    def print(self) -> _Key:
+        """Project and fingerprint: what is asked about once."""
+        return self.explanation.project, self.explanation.fingerprint
+
+    @property
+    def settled(self) -> ExplainStage:
+        """How far it has come when nobody is being asked."""
+        return ExplainStage.LOCAL if self.explanation.answer is None else ExplainStage.EXPLAINED
 
 
 class Explaining:
@@ -90,62 +112,76 @@ class Explaining:
         self._clock = clock
         self._runner = runner
         self._environ = environ
-        self._cases: OrderedDict[tuple[str, str], Case] = OrderedDict()
-        self._looks: dict[tuple[str, str], asyncio.Task[Case]] = {}
-        self._answers: OrderedDict[tuple[str, str], Answer] = OrderedDict()
-        self._questions: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._cases: OrderedDict[_Key, Case] = OrderedDict()
+        self._looks: dict[tuple[object, ...], asyncio.Task[Case | WatchkeeperError]] = {}
+        self._answers: OrderedDict[_Key, Answer] = OrderedDict()
+        self._questions: dict[_Key, asyncio.Task[None]] = {}
+        self._talks: dict[_Key, str] = {}
+        self._is_closed = False
 
     @property
     def questions(self) -> int:
         """How many failures a model is being asked about."""
         return len(self._questions)
 
-    def known(self, project: str, nodeid: str) -> Explanation | None:
-        """Return the explanation of a failure that somebody has looked at; else None."""
-        case = self._cases.get((project, nodeid))
-        return case.explanation if case is not None else None
+    def see(self, event: Event) -> None:
+        """Take in an event of the bus: what is green again is forgotten."""
+        if isinstance(event, TestsRan):
+            for result in event.results:
+                if not result.outcome.is_red:
+                    self._cases.pop((event.project, result.nodeid), None)
+
+    def known(self, project: str, nodeid: str) -> Case | None:
+        """Return a failure that somebody has looked at; else None."""
+        return self._cases.get((project, nodeid))
 
     def is_red(self, project: str, nodeid: str) -> bool:
         """Return whether a test is red now."""
         return self._gathering.is_red(project, nodeid)
+
+    def shown(self, case: Case) -> Explanation:
+        """Return an explanation as it is told: with a model being asked, where that is so."""
+        explanation = replace(case.explanation, conversation=self._talks.get(case.key, case.explanation.conversation))
+        return replace(explanation, stage=ExplainStage.ASKING) if case.print in self._questions else explanation
 
     async def look(self, project: str, nodeid: str) -> Case:
         """Return a failure with what can be said of it without asking a model.
 
         Raises:
             UsageError: The project is not watched, or no failure of the test is known.
+            CannotError: The project's disk does not answer, or the program ends.
         """
-        key = (project, nodeid)
-        look = self._looks.get(key)
-        if look is None:
-            look = self._looks[key] = spawn(self._look(project, nodeid), name="a failure is looked at")
-            look.add_done_callback(lambda _done: self._looks.pop(key, None))
-        return await asyncio.shield(look)
+        while True:
+            stamp = self._gathering.stamp(project, nodeid)
+            known = self._cases.get((project, nodeid))
+            if known is not None and known.stamp == stamp:
+                return known
+            case = await self._shared_look(project, nodeid, stamp)
+            if case.stamp == self._gathering.stamp(project, nodeid):
+                return case
 
     async def explain(self, project: str, nodeid: str, *, again: bool = False) -> Explanation:
         """Return an explanation as it stands now, and have a model asked if that is wanted, agreed to, and needed.
 
         Raises:
             UsageError: As `look`.
+            CannotError: As `look`.
         """
+        agreed = await self._asking.agreed(project)
         case = await self.look(project, nodeid)
-        explanation = case.explanation
-        if self._asking.when is When.NEVER or explanation.stage is ExplainStage.ASKING:
-            return explanation
-        if explanation.answer is not None and not again:
-            return explanation
+        # From here on nothing is awaited: what is decided holds when it is told.
+        if self._asking.when is When.NEVER or case.print in self._questions:
+            return self.shown(case)
+        if case.explanation.answer is not None and not again:
+            return self.shown(case)
         if not self._asking.hosts:
             nobody = not_set_up()
             return self._tell(case, stage=ExplainStage.UNANSWERED, trouble=nobody.message, hint=nobody.hint)
-        agreed = await self._asking.agreed(project)
         if not agreed:
-            stage = ExplainStage.LOCAL if explanation.answer is None else ExplainStage.EXPLAINED
-            return self._tell(case, stage=stage, needs_consent=self._asking.hosts, trouble="", hint="")
-        key = (project, explanation.fingerprint)
-        case = self._keep(case, stage=ExplainStage.ASKING, trouble="", hint="", needs_consent=())
-        if key not in self._questions:
-            question = self._questions[key] = spawn(self._ask(case, agreed), name="a model is asked")
-            question.add_done_callback(lambda _done: self._questions.pop(key, None))
+            return self._tell(case, stage=case.settled, needs_consent=self._asking.hosts, trouble="", hint="")
+        case = self._keep(case, stage=case.settled, trouble="", hint="", needs_consent=())
+        question = self._questions[case.print] = spawn(self._ask(case, agreed), name="a model is asked")
+        question.add_done_callback(lambda done: self._ended(case, done))
         return self._tell(case)
 
     async def preview(self, project: str, nodeid: str) -> PromptPreview:
@@ -153,105 +189,142 @@ class Explaining:
 
         Raises:
             UsageError: As `look`.
-            ModelNotSetUp: Nobody is set up to be asked.
+            CannotError: As `look`; ModelNotSetUp when nobody is set up to be asked.
         """
         case = await self.look(project, nodeid)
-        first = self._asking.first
-        if first is None:
-            raise not_set_up()
         prompt = await self._prompt(case)
         agreed = await self._asking.agreed(project)
+        asked = self._asking.first(agreed)
+        if asked is None:
+            raise not_set_up()
         return PromptPreview(
-            provider=first.name,
-            host=first.host,
-            model=first.model,
+            provider=asked.name,
+            host=asked.host,
+            model=asked.model,
             messages=tuple((message.role.value, message.content) for message in prompt.messages),
             tokens=prompt.tokens,
             budget=self._asking.settings.prompt_tokens,
             sections=prompt.sections,
             redacted=prompt.redacted,
-            needs_consent=() if agreed else tuple(self._asking.hosts),
+            needs_consent=() if agreed else self._asking.hosts,
         )
+
+    async def facts(self, case: Case) -> FailureFacts:
+        """Return what is known of a failure.
+
+        Raises:
+            UsageError: As `look`.
+        """
+        return case.facts or await self._gathering.facts(*case.key)
 
     def about(self, project: str, nodeid: str, conversation: str) -> None:
         """Note which conversation is about a failure."""
-        case = self._cases.get((project, nodeid))
-        if case is not None:
-            self._keep(case, conversation=conversation)
+        self._talks[project, nodeid] = conversation
+
+    def forget_talk(self, conversation: str) -> None:
+        """Note that a conversation is no more."""
+        for key in [key for key, known in self._talks.items() if known == conversation]:
+            self._talks[key] = ""
 
     def agreed(self, project: str) -> None:
         """Note that the person has agreed: no explanation of the project waits for that any more."""
-        for key, case in list(self._cases.items()):
-            if key[0] == project and case.explanation.needs_consent:
+        for case in list(self._cases.values()):
+            if case.explanation.project == project and case.explanation.needs_consent:
                 self._tell(case, needs_consent=())
 
-    async def close(self) -> None:
-        """End what is on its way."""
-        tasks: list[asyncio.Task[None] | asyncio.Task[Case]] = [*self._questions.values(), *self._looks.values()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=1.0)
+    async def taken_back(self, project: str) -> None:
+        """End all questions about a project: the person no longer agrees to them."""
+        tasks = [task for key, task in self._questions.items() if key[0] == project]
+        await _end(tasks)
 
-    async def _look(self, project: str, nodeid: str) -> Case:
-        key, stamp = (project, nodeid), self._gathering.stamp(project, nodeid)
-        before = self._cases.get(key)
-        if before is not None and before.stamp == stamp:
-            return before
-        facts = await self._gathering.facts(project, nodeid)
-        local, print_ = await self._work.do(partial(_without_model, facts))
-        asked_for = (project, print_)
-        answer = self._answers.get(asked_for) or await self._gathering.answered(project, print_)
+    async def close(self) -> None:
+        """End what is on its way, and begin nothing more."""
+        self._is_closed = True
+        await _end([*self._questions.values(), *self._looks.values()])
+        await self._gathering.close()
+
+    async def _shared_look(self, project: str, nodeid: str, stamp: tuple[object, ...]) -> Case:
+        """Look, together with whoever looks at the same failure at this time."""
+        if self._is_closed:
+            raise CannotError("Watchkeeper is stopping.")
+        key = (project, nodeid, *stamp)
+        look = self._looks.get(key)
+        if look is None:
+            look = self._looks[key] = spawn(self._look(project, nodeid, stamp), name="a failure is looked at")
+            look.add_done_callback(lambda _done: self._looks.pop(key, None))
+        await asyncio.wait({look})
+        if look.cancelled():
+            raise CannotError("Watchkeeper is stopping.")
+        found = look.result()
+        if isinstance(found, WatchkeeperError):
+            raise found.with_traceback(None)
+        return found
+
+    async def _look(self, project: str, nodeid: str, stamp: tuple[object, ...]) -> Case | WatchkeeperError:
+        """Return the case, or why there is none: to ask about a green test is nobody's failure."""
+        try:
+            facts = await self._gathering.facts(project, nodeid)
+            local, print_ = await self._work.do(partial(_without_model, facts))
+        except WatchkeeperError as error:
+            return error
+        answer = self._answers.get((project, print_)) or await self._gathering.answered(project, print_)
+        if (project, nodeid) not in self._talks:
+            self._talks[project, nodeid] = await self._gathering.conversation_about(project, nodeid)
+        before = self._cases.get((project, nodeid))  # only now: it may have come further meanwhile
         if before is not None and before.explanation.fingerprint == print_:
             explanation = replace(before.explanation, local=local)
         else:
-            talk = before.explanation.conversation if before is not None else ""
-            explanation = Explanation(project, nodeid, print_, ExplainStage.LOCAL, local, conversation=talk)
-        if asked_for in self._questions:
-            explanation = replace(explanation, stage=ExplainStage.ASKING)
-        elif answer is not None and explanation.answer is None:
+            explanation = Explanation(project, nodeid, print_, ExplainStage.LOCAL, local)
+        if answer is not None and explanation.answer is None:
             explanation = replace(explanation, stage=ExplainStage.EXPLAINED, answer=answer, is_repeat=True)
-        case = self._cases[key] = Case(stamp, facts, explanation)
-        self._cases.move_to_end(key)
-        while len(self._cases) > MOST_CASES:
-            self._cases.popitem(last=False)
-        if explanation.stage is not ExplainStage.LOCAL:
+        may_pass = before.may_pass if before is not None else False
+        case = self._cases[project, nodeid] = Case(stamp, explanation, facts, may_pass)
+        self._forget_old(case)
+        if before is not None or explanation.stage is not ExplainStage.LOCAL:
             self._tell(case)
         return case
 
+    def _forget_old(self, case: Case) -> None:
+        self._cases.move_to_end(case.key)
+        for old in list(self._cases.values())[:-MOST_FACTS]:
+            if old.facts is not None:
+                self._cases[old.key] = replace(old, facts=None)
+        spare = len(self._cases) - MOST_CASES
+        for old in [each for each in self._cases.values() if each.print not in self._questions][: max(0, spare)]:
+            if old.key != case.key:
+                del self._cases[old.key]
+
     async def _ask(self, case: Case, hosts: Collection[str]) -> None:
         """Ask a model about one failure, and tell all that have the same one."""
-        project, print_ = case.explanation.project, case.explanation.fingerprint
         try:
             prompt = await self._prompt(case)
             completion = await self._asking.models.complete(
                 prompt.messages, answer_tokens=self._asking.settings.answer_tokens, hosts=hosts, as_json=True
             )
             answer = await self._read(case, completion)
-        except ModelError as error:
-            self._conclude(project, print_, stage=ExplainStage.UNANSWERED, trouble=error.message, hint=error.hint)
-        except asyncio.CancelledError:
-            self._conclude(project, print_, stage=ExplainStage.LOCAL)
-            raise
-        except Exception:
-            self._conclude(project, print_, stage=ExplainStage.UNANSWERED, trouble=_INSIDE[0], hint=_INSIDE[1])
-            raise
+        except WatchkeeperError as error:
+            passes = isinstance(error, ModelOutOfReach | ModelBusy)
+            self._conclude(case, may_pass=passes, stage=ExplainStage.UNANSWERED, trouble=error.message, hint=error.hint)
+            return
+        self._keep_answer(case, answer, is_whole=not completion.trouble)
+        self._conclude(
+            case, stage=ExplainStage.EXPLAINED, answer=answer, is_repeat=False, trouble=completion.trouble, hint=""
+        )
+
+    def _ended(self, case: Case, question: asyncio.Task[None]) -> None:
+        """See to it that a question that came to nothing is not shown as being asked for ever."""
+        if self._questions.get(case.print) is not question:
+            return
+        if question.cancelled():
+            self._conclude(case, stage=case.settled)
         else:
-            self._keep_answer(case, answer, is_whole=not completion.trouble)
-            self._conclude(
-                project,
-                print_,
-                stage=ExplainStage.EXPLAINED,
-                answer=answer,
-                is_repeat=False,
-                trouble=completion.trouble,
-            )
+            self._conclude(case, stage=ExplainStage.UNANSWERED, trouble=_INSIDE[0], hint=_INSIDE[1])
 
     async def _prompt(self, case: Case) -> Prompt:
-        settings, language = self._asking.settings, self._asking.language
+        settings, language, nonce = self._asking.settings, self._asking.language, self._asking.new_nonce()
+        facts = await self.facts(case)
 
         def built() -> Prompt:
-            facts = case.facts
             return build_prompt(
                 facts,
                 case.explanation.local,
@@ -259,49 +332,41 @@ class Explaining:
                 privacy=self._asking.privacy(facts.root),
                 budget_tokens=settings.prompt_tokens,
                 language=language,
-                nonce=secrets.token_hex(8),
+                nonce=nonce,
             )
 
         return await self._work.do(built)
 
     async def _read(self, case: Case, completion: Completion) -> Answer:
         read = await self._work.do(partial(read_answer, completion.text))
-        proved = await checked(read, root=case.facts.root, runner=self._runner, environ=self._environ)
+        proved = await checked(read, root=Path(case.explanation.project), runner=self._runner, environ=self._environ)
         return to_answer(read, proved, completion, at=self._clock.wall())
 
     def _keep_answer(self, case: Case, answer: Answer, *, is_whole: bool) -> None:
         """Keep an answer for the next failure of the same fingerprint; half of one is not worth that."""
         if not answer.cause and not is_whole:
             return
-        explanation = case.explanation
-        self._answers[explanation.project, explanation.fingerprint] = answer
+        self._answers[case.print] = answer
         while len(self._answers) > MOST_CASES:
             self._answers.popitem(last=False)
-        self._publish(
-            FailureAnswered(
-                at=answer.at,
-                project=explanation.project,
-                nodeid=explanation.nodeid,
-                fingerprint=explanation.fingerprint,
-                answer=answer,
-            )
-        )
+        project, nodeid = case.key
+        print_ = case.explanation.fingerprint
+        self._publish(FailureAnswered(at=answer.at, project=project, nodeid=nodeid, fingerprint=print_, answer=answer))
 
-    def _conclude(self, project: str, print_: str, **changes: object) -> None:
-        for case in list(self._cases.values()):
-            if case.explanation.project == project and case.explanation.fingerprint == print_:
-                self._tell(case, **changes)
+    def _conclude(self, asked: Case, *, may_pass: bool = False, **changes: object) -> None:
+        """End a question, and tell all that have the same failure what came of it."""
+        del self._questions[asked.print]
+        for case in [each for each in self._cases.values() if each.print == asked.print]:
+            self._tell(replace(case, may_pass=may_pass), **changes)
 
     def _keep(self, case: Case, **changes: object) -> Case:
-        explanation = replace(case.explanation, **changes)  # type: ignore[arg-type] # names are fixed by the callers here
-        kept = replace(case, explanation=explanation)
-        key = (explanation.project, explanation.nodeid)
-        if key in self._cases:
-            self._cases[key] = kept
+        kept = replace(case, explanation=replace(case.explanation, **changes))  # type: ignore[arg-type] # names are fixed by the callers here
+        if case.key in self._cases:
+            self._cases[case.key] = kept
         return kept
 
     def _tell(self, case: Case, **changes: object) -> Explanation:
-        explanation = self._keep(case, **changes).explanation
+        explanation = self.shown(self._keep(case, **changes))
         answer = explanation.answer if explanation.stage is ExplainStage.EXPLAINED else None
         headline = answer.headline if answer is not None else explanation.trouble
         now = self._clock.wall()
@@ -310,11 +375,11 @@ class Explaining:
         return explanation
 
 
-def not_set_up() -> ModelNotSetUp:
-    """Return the error for settings that name nobody who could be asked."""
-    return ModelNotSetUp(
-        "No model is set up that could be asked.", "Name one: watchkeeper config set analysis.providers deepseek"
-    )
+async def _end(tasks: Collection[asyncio.Task[None] | asyncio.Task[Case | WatchkeeperError]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
 
 
 def _without_model(facts: FailureFacts) -> tuple[LocalExplanation, str]:

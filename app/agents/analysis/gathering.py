@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from app.ai.failures.facts import FailureFacts
-from app.domain.analysis import SourceDiff
+from app.domain.analysis import SourceDiff, Subject, SubjectKind
 from app.domain.commands import ReadDiff
 from app.domain.errors import UsageError, WatchkeeperError
 from app.domain.history import TestDetail
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from app.agents.analysis.redtests import RedTests
-    from app.domain.analysis import Answer
+    from app.domain.analysis import Answer, ConversationRecord
     from app.domain.commands import Command
     from app.domain.snapshot import Snapshot
     from app.engine.clock import Clock
@@ -31,6 +31,8 @@ HISTORY_S = 3.0
 """A history that does not answer by then is done without."""
 DIFF_S = 12.0
 """Likewise for what changed: git at low priority, on a large repository."""
+CONVERSATIONS = 200
+"""Of a project, the newest, among which the one about a test is looked for."""
 OTHERS = 30
 """Tests that went red in the same run and are named beside the one that is explained."""
 
@@ -43,6 +45,9 @@ class Journal(Protocol):
 
     async def answered(self, project: str, fingerprint: str) -> Answer | None:
         """Return what a model said of this failure before; None when none did."""
+
+    async def conversations(self, query: str, project: str, limit: int) -> tuple[ConversationRecord, ...]:
+        """Return conversations, the newest first."""
 
 
 class Gathering:
@@ -70,7 +75,7 @@ class Gathering:
         self._journal = journal
         self._send = send
         self._clock = clock
-        self._diffs: dict[str, asyncio.Task[SourceDiff]] = {}
+        self._diffs: dict[str, tuple[str, asyncio.Task[SourceDiff]]] = {}
 
     def stamp(self, project: str, nodeid: str) -> tuple[object, ...]:
         """Return what, when it changes, makes what was known of a failure out of date."""
@@ -127,6 +132,25 @@ class Gathering:
             _log.info("the journal of explanations is out of reach", reason=str(error))
             return None
 
+    async def conversation_about(self, project: str, nodeid: str) -> str:
+        """Return the id of the newest conversation about a test; empty when there is none, or nobody knows."""
+        try:
+            async with asyncio.timeout(HISTORY_S):
+                found = await self._journal.conversations("", project, CONVERSATIONS)
+        except (WatchkeeperError, TimeoutError) as error:
+            _log.info("the list of conversations is out of reach", reason=str(error))
+            return ""
+        about = (each.id for each in found if each.subject == Subject(SubjectKind.FAILURE, project, nodeid))
+        return next(about, "")
+
+    async def close(self) -> None:
+        """End what is on its way."""
+        tasks = [task for _run, task in self._diffs.values() if not task.done()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
     async def _detail(self, project: str, nodeid: str) -> TestDetail:
         try:
             async with asyncio.timeout(HISTORY_S):
@@ -136,12 +160,13 @@ class Gathering:
             return TestDetail(project, nodeid, "", ())
 
     async def _diff(self, project: str) -> SourceDiff:
-        """Return what changed; questions that come together share one answer, since each costs a few processes."""
-        asked = self._diffs.get(project)
-        if asked is None:
-            asked = self._diffs[project] = spawn(self._asked_diff(project), name="what changed is asked for")
-            asked.add_done_callback(lambda _done: self._diffs.pop(project, None))
-        return await asyncio.shield(asked)
+        """Return what changed as of the newest run: asked for once for all its failures, since it takes processes."""
+        run = self._newest_run(project)
+        kept = self._diffs.get(project)
+        if kept is None or kept[0] != run:
+            kept = self._diffs[project] = run, spawn(self._asked_diff(project), name="what changed is asked for")
+        await asyncio.wait({kept[1]})
+        return SourceDiff() if kept[1].cancelled() else kept[1].result()
 
     async def _asked_diff(self, project: str) -> SourceDiff:
         try:
@@ -151,3 +176,8 @@ class Gathering:
             _log.info("a failure is explained without what changed", reason=str(error))
             return SourceDiff()
         return found if isinstance(found, SourceDiff) else SourceDiff()
+
+    def _newest_run(self, project: str) -> str:
+        view = self._snapshot().projects.get(project)
+        run = (view.current or view.last) if view is not None else None
+        return run.run_id if run is not None else ""

@@ -24,7 +24,7 @@ The file is one JSON object in UTF-8. Every name is always there:
     changed_lines     null until known, else {total, covered, uncovered: [{path, lines: numbers}]}
     coverage          null until known, else {measured_at, percent, files: [{path, percent, statements, missing:
                       numbers}]}; an earlier run may have measured it
-    analysis          for each red test whose explanation has begun: [{nodeid, stage: "local", "waiting", "asking",
+    analysis          for each red test whose explanation has begun: [{nodeid, stage: "local", "asking",
                       "explained" or "unanswered", headline, provider, model, cause, confidence: null, "low", "medium"
                       or "high", evidence: [{path, line, why, source}], next_step}]; texts are "" until a model answered
     usage             {tokens, cost: US dollars or null, latency_s} of those answers together

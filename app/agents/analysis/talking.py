@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +46,7 @@ LAST = 10
 """Exchanges before the question that are sent along."""
 
 _ENDED = "Watchkeeper was stopped."
+_TAKEN_BACK = "You no longer agree that parts of this project are sent."
 
 SWITCHED_OFF = ("Models are switched off by the setting analysis.when.", "watchkeeper config set analysis.when ask")
 
@@ -69,7 +69,8 @@ class _Answering:
     model: str = ""
     usage: Usage = field(default_factory=Usage)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
+    asking: asyncio.Task[None] | None = None
+    keeping: asyncio.Task[None] | None = None
 
     @property
     def text(self) -> str:
@@ -84,6 +85,10 @@ class _Answering:
     def put(self, text: str) -> None:
         self.pieces[:] = [text]
         self.length = len(text)
+
+    def end(self) -> None:
+        self.is_done = True
+        self.wake()
 
     def wake(self) -> None:
         self.moved.set()
@@ -119,6 +124,7 @@ class Talking:
         self._publish = publish
         self._clock = clock
         self._answering: OrderedDict[str, _Answering] = OrderedDict()
+        self._deleting: set[str] = set()
 
     @property
     def questions(self) -> int:
@@ -157,9 +163,9 @@ class Talking:
                 raise _still_answered()
         self._answering[conversation] = begun
         self._answering.move_to_end(conversation)
-        begun.task = spawn(self._answer(conversation, begun, hosts), name="a question is answered")
+        begun.asking = spawn(self._answer(conversation, begun, hosts), name="a question is answered")
+        begun.asking.add_done_callback(lambda _done: self._asked(conversation, begun))
         self._forget_old()
-        await asyncio.sleep(0)  # a task that is cancelled before it began would never tell its end
         return conversation
 
     async def read(self, asked: ReadReply) -> Reply:
@@ -195,9 +201,22 @@ class Talking:
     def stop(self, conversation: str, why: str = STOPPED) -> None:
         """End the answer that is on its way; what came of it is kept, with a sentence that says why it ends."""
         answering = self._answering.get(conversation)
-        if answering is not None and answering.task is not None and not answering.is_done:
+        if answering is not None and answering.asking is not None and not answering.asking.done():
             answering.trouble = why
-            answering.task.cancel()
+            answering.asking.cancel()
+
+    async def taken_back(self, project: str) -> None:
+        """End all answers about failures of a project: the person no longer agrees that its source is sent."""
+        about = [
+            (conversation, each)
+            for conversation, each in self._answering.items()
+            if each.subject.project == project and each.subject.kind is not SubjectKind.FREE
+        ]
+        for conversation, _answering in about:
+            self.stop(conversation, _TAKEN_BACK)
+        tasks = [each.asking for _, each in about if each.asking is not None]
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def whole(self, conversation: str) -> Conversation:
         """Return a conversation.
@@ -215,31 +234,49 @@ class Talking:
         """Delete a conversation for good.
 
         Raises:
-            UsageError: There is none of this id.
+            UsageError: There is none of this id, or it is being deleted.
             CannotError: It cannot be deleted.
         """
-        answering = self._answering.pop(conversation, None)
-        if answering is not None and answering.task is not None and not answering.is_done:
-            answering.task.cancel()
-            await asyncio.wait({answering.task})
-        if await self._conversations.whole(conversation) is None:
-            # Its file is gone already; what the history lists must go as well.
-            self._publish(ConversationDeleted(at=self._clock.wall(), conversation=conversation))
+        if conversation in self._deleting:
             raise _unknown(conversation)
-        await self._conversations.delete(conversation)
+        self._deleting.add(conversation)
+        try:
+            await self._end_now(conversation)
+            existed = await self._conversations.delete(conversation)
+        finally:
+            self._deleting.discard(conversation)
+        # Also when its file was gone already: what the history lists must go as well.
+        self._explaining.forget_talk(conversation)
         self._publish(ConversationDeleted(at=self._clock.wall(), conversation=conversation))
+        if not existed:
+            raise _unknown(conversation)
+
+    async def _end_now(self, conversation: str) -> None:
+        """End an answer that is on its way, without keeping it."""
+        answering = self._answering.pop(conversation, None)
+        if answering is None:
+            return
+        tasks = [task for task in (answering.asking, answering.keeping) if task is not None and not task.done()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        answering.end()
 
     async def close(self) -> None:
-        """End what is on its way; what came of it is kept, as far as that takes no longer than a moment."""
+        """End what is on its way; what came of it is kept."""
         for conversation in list(self._answering):
             self.stop(conversation, _ENDED)
-        tasks = [each.task for each in self._answering.values() if each.task is not None and not each.task.done()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=1.0)
+        asking = [each.asking for each in self._answering.values() if each.asking is not None]
+        if asking:
+            await asyncio.wait(asking)
+        keeping = [each.keeping for each in self._answering.values() if each.keeping is not None]
+        if keeping:
+            await asyncio.wait(keeping)
 
     def _is_free(self, conversation: str) -> bool:
         answering = self._answering.get(conversation)
-        return answering is None or answering.is_done
+        return conversation not in self._deleting and (answering is None or answering.is_done)
 
     async def _goes_on(self, conversation: str, question: str) -> _Answering:
         """Return the next exchange of a conversation.
@@ -250,6 +287,10 @@ class Talking:
         if not self._is_free(conversation):
             raise _still_answered()
         found = await self.whole(conversation)
+        if getattr(found.record, "is_damaged", False):
+            raise UsageError(
+                "The file of this conversation is damaged: it can be read, and not gone on with.", "Begin a new one."
+            )
         answered = self._answering.get(conversation)  # its transcript may be out of reach
         seq = max((each.seq for each in found.exchanges), default=answered.seq if answered is not None else 0) + 1
         return _Answering(found.record.subject, found.record.title, seq, self._clock.wall(), question)
@@ -281,20 +322,25 @@ class Talking:
             completion = await self._asking.models.complete(
                 messages, answer_tokens=self._asking.settings.answer_tokens, hosts=hosts, on_text=answering.add
             )
-            if completion.text != answering.text:  # it came whole
-                answering.put(completion.text)
-            answering.provider, answering.model = completion.provider, completion.model
-            answering.usage, answering.trouble = completion.usage, completion.trouble
-        except asyncio.CancelledError:
-            answering.trouble = answering.trouble or _ENDED
         except WatchkeeperError as error:
             answering.trouble, answering.hint = error.message, error.hint
         except Exception:  # noqa: BLE001 - whatever it is, the reader must not wait for ever
             answering.trouble, answering.hint = "That went wrong inside Watchkeeper.", "The log says more."
             _log.exception("a question was not answered")
-        await self._end(conversation, answering)
+        else:
+            if completion.text != answering.text:  # it came whole
+                answering.put(completion.text)
+            answering.provider, answering.model = completion.provider, completion.model
+            answering.usage, answering.trouble = completion.usage, completion.trouble
 
-    async def _end(self, conversation: str, answering: _Answering) -> None:
+    def _asked(self, conversation: str, answering: _Answering) -> None:
+        """Keep what came, however the asking has ended, and let nobody interrupt that."""
+        if self._answering.get(conversation) is not answering:  # it was deleted meanwhile
+            answering.end()
+            return
+        answering.keeping = spawn(self._keep(conversation, answering), name="an answer is kept")
+
+    async def _keep(self, conversation: str, answering: _Answering) -> None:
         exchange = Exchange(
             answering.seq,
             answering.at,
@@ -305,16 +351,13 @@ class Talking:
             answering.usage,
             answering.trouble,
         )
-        if self._answering.get(conversation) is not answering:  # it was deleted meanwhile
-            return
         try:
             await self._conversations.add(conversation, exchange)
         except WatchkeeperError as error:
             answering.trouble = f"{answering.trouble} This answer could not be kept: {error.message}".strip()
             answering.hint = answering.hint or error.hint
         finally:
-            answering.is_done = True
-            answering.wake()
+            answering.end()
         self._publish(
             ExchangeEnded(
                 at=self._clock.wall(),
@@ -335,19 +378,20 @@ class Talking:
             except WatchkeeperError as error:  # the test is gone, or was never red since: the words remain
                 _log.info("a conversation goes on without its failure", reason=error.message)
         before = await self._conversations.last(conversation, LAST) if answering.seq > 1 else ()
-        language = self._asking.language
+        language, nonce = self._asking.language, self._asking.new_nonce()
+        facts = await self._explaining.facts(case) if case is not None else None
 
         def built() -> tuple[Message, ...]:
             privacy = self._asking.privacy(Path(subject.project) if subject.project else None)
             context = ""
-            if case is not None:
+            if case is not None and facts is not None:
                 context = failure_context(
-                    case.facts,
+                    facts,
                     case.explanation.local,
-                    sources=Sources(case.facts.root),
+                    sources=Sources(facts.root),
                     privacy=privacy,
                     budget_tokens=settings.prompt_tokens // 2,
-                    nonce=secrets.token_hex(8),
+                    nonce=nonce,
                 )
             return chat_messages(
                 privacy.clean(answering.question),

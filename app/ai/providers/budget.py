@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,12 @@ _log = structlog.get_logger(__name__)
 
 SCHEMA = 1
 """Of the state file."""
+
+PATIENCE_S = 3.0
+"""For so long a question waits until it is known what was spent today; then it goes on without."""
+
+CLOSE_S = 0.3
+"""For so long the end of the program waits for what was spent to be written."""
 
 _MOST_TOKENS = 10**12
 _MOST_DOLLARS = 10.0**9
@@ -60,29 +67,37 @@ class Reservation:
 
 
 class Budget:
-    """A day's budget of tokens and money. Used on the loop's thread; its file is read and written in another.
+    """A day's budget of tokens and money. Used on the loop's thread; its file is read and written in others.
+
+    A folder that hangs holds up one thread that reads and one that writes, and no question for longer than the
+    patience: the day begins in memory then, and what the file holds is added when it comes. Nothing is written before
+    it was read.
 
     Args:
         limits: What may be spent.
         file: Where it is kept: a state file of schema `SCHEMA`. Its loss is harmless: the day begins anew.
         clock: Its wall time tells the day. A clock that is put back does not renew the budget: the day that began last
             goes on.
+        patience_s: How long the file is waited for.
 
     Attributes:
         limits: May be set at any time.
         trouble: What is wrong with the file, a sentence; empty when nothing is.
     """
 
-    def __init__(self, limits: BudgetLimits, file: StateFile, *, clock: Clock) -> None:
+    def __init__(self, limits: BudgetLimits, file: StateFile, *, clock: Clock, patience_s: float = PATIENCE_S) -> None:
         self.limits = limits
         self.trouble = ""
         self._file = file
         self._clock = clock
+        self._patience_s = patience_s
         self._day = ""
         self._spent = Spent()
         self._held = Spent()
         self._loading: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._is_read = False
         self._is_written = True
 
     @property
@@ -92,10 +107,10 @@ class Budget:
         return self._spent
 
     async def load(self) -> None:
-        """Read what was spent. The first reservation does it otherwise."""
+        """Read what was spent, or give up waiting for it. The first reservation does it otherwise."""
         if self._loading is None:
-            self._loading = spawn(self._load(), name="the budget is read")
-        await asyncio.shield(self._loading)
+            self._loading = spawn(self._load(), name="the budget is waited for")
+        await asyncio.wait({self._loading})
 
     async def reserve(self, prompt_tokens: int, answer_tokens: int, price: Price | None) -> Reservation:
         """Hold back what a question may take.
@@ -118,9 +133,19 @@ class Budget:
         return wanted
 
     async def aclose(self) -> None:
-        """Wait until what was spent is written."""
-        while self._writing is not None:
-            await asyncio.shield(self._writing)
+        """Wait until what was spent is written, at most `CLOSE_S`; a folder that hangs is left behind."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                while tasks := self._under_way():
+                    await asyncio.wait(tasks)
+        if tasks := self._under_way():
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    def _under_way(self) -> set[asyncio.Task[None]]:
+        tasks = (self._loading, self._reading, self._writing)
+        return {task for task in tasks if task is not None and not task.done()}
 
     def _check(self, wanted: Reservation) -> None:
         limits, spent, held = self.limits, self._spent, self._held
@@ -148,7 +173,10 @@ class Budget:
             return
         self._spent = Spent(self._spent.tokens + usage.tokens, self._spent.cost + (usage.cost or 0.0))
         self._is_written = False
-        if self._writing is None:
+        self._begin_to_write()
+
+    def _begin_to_write(self) -> None:
+        if self._is_read and not self._is_written and self._writing is None:
             self._writing = spawn(self._write(), name="the budget is written")
 
     def _turn_day(self) -> None:
@@ -164,13 +192,27 @@ class Budget:
             self._day = today.isoformat()
 
     async def _load(self) -> None:
+        self._reading = spawn(self._read(), name="the budget is read")
+        await asyncio.wait({self._reading}, timeout=self._patience_s)
+        if not self._reading.done():
+            self.trouble = (
+                f"{self._file.path} could not be read within {self._patience_s:g} s, so today's budget begins anew, in "
+                "memory."
+            )
+            _log.warning("the budget cannot be read", file=str(self._file.path), reason="it takes too long")
+
+    async def _read(self) -> None:
+        """Add what the file holds to what was spent meanwhile."""
         found, self.trouble = await asyncio.to_thread(self._file.read)
-        kept = _read(found)
+        self._is_read = True
+        kept = _kept(found)
         if kept is None:
             self.trouble = f"{self._file.path} does not hold a budget, so today's begins anew."
-        elif kept[0]:
-            self._day, self._spent = kept
+        elif kept[0] and kept[0] >= self._day:
+            self._day = kept[0]
+            self._spent = Spent(self._spent.tokens + kept[1].tokens, self._spent.cost + kept[1].cost)
         self._turn_day()
+        self._begin_to_write()
 
     async def _write(self) -> None:
         """Write until what is written is what is known: many settled at once are few writes."""
@@ -191,7 +233,7 @@ class Budget:
             self._writing = None
 
 
-def _read(found: dict[str, Any]) -> tuple[str, Spent] | None:
+def _kept(found: dict[str, Any]) -> tuple[str, Spent] | None:
     """Return the day and what was spent as the file says; an empty day for an empty file, None for nonsense."""
     match found:
         case {"day": str(day), "tokens": int(tokens), "cost": int(cost) | float(cost)}:

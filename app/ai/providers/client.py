@@ -12,9 +12,10 @@ from app import __version__
 from app.ai.providers import faults
 from app.ai.providers.draft import ErrorInside, NotUnderstood
 from app.ai.providers.reading import read_answer, unpacked
+from app.domain.errors import CannotError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection
 
     import httpx
 
@@ -35,7 +36,12 @@ _ADJUSTABLE = {
 }
 """What is left out, or named otherwise, when a service refuses a question in these words."""
 
-_LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+_WITHOUT_PROXY = ("http://", "all://127.0.0.1", "all://localhost", "all://[::1]")
+"""Plain http goes to this machine and to the private network alone, and a proxy elsewhere could read it."""
+
+_GAVE_UP = frozenset({504, 524})
+"""Statuses by which a gateway says that it has waited in vain: what stands behind it may have answered all the same.
+With any other status that is no success, the service says itself that it has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,8 @@ class ClientLimits:
 class ChatClient:
     """The HTTP client of all services. Made once; it opens its connections on the loop that first asks.
 
-    Redirects are not followed, cookies are not kept, and what is on this machine is asked without a proxy.
+    Redirects are not followed, cookies are not kept, and what is on this machine or asked by plain http is asked
+    without a proxy.
 
     Args:
         clock: Tells the wall time, for the dates that services give.
@@ -77,6 +84,7 @@ class ChatClient:
         self._limits = limits or ClientLimits()
         self._transport = transport
         self._http: httpx.AsyncClient | None = None
+        self._is_closed = False
         self._making = asyncio.Lock()
         self._left_out: dict[tuple[str, str], frozenset[str]] = {}
 
@@ -96,9 +104,10 @@ class ChatClient:
             ModelRefused: It refuses the question or the key, or points elsewhere.
             ModelBusy: It asks to wait.
             ModelNonsense: What it answered is cut off, too long, or no answer.
+            CannotError: This client is closed.
         """
-        http = await self._client(provider)
         for _ in range(len(_ADJUSTABLE) + 1):
+            http = await self._client(provider)
             body = self._body(provider, question)
             refusal = await self._ask_once(http, provider, key, body, draft)
             if refusal is None:
@@ -108,7 +117,8 @@ class ChatClient:
         raise faults.answered(provider, key, _BAD_REQUEST, headers={}, body=refusal or b"", now=self._clock.wall())
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections, for good: no other is opened."""
+        self._is_closed = True
         http, self._http = self._http, None
         if http is not None:
             await http.aclose()
@@ -116,11 +126,16 @@ class ChatClient:
     async def _client(self, provider: Provider) -> httpx.AsyncClient:
         """Return the library's client. Making it reads certificates and imports much: in a thread."""
         async with self._making:
-            if self._http is None:
+            if self._http is None and not self._is_closed:
                 try:
                     self._http = await asyncio.to_thread(self._made)
                 except (ImportError, ValueError, OSError):  # a SOCKS proxy without its package, a bad certificate file
                     self._http = None
+            if self._is_closed:
+                await self.aclose()  # what was made meanwhile
+                raise CannotError(
+                    "No model is asked any more: Watchkeeper is ending.", "Ask again when it has started."
+                )
             if self._http is None:
                 raise faults.unmade(provider)
             return self._http
@@ -132,12 +147,15 @@ class ChatClient:
 
         limits = self._limits
         own = self._transport() if self._transport is not None else None
-        direct = None if own is not None else httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=16))
+        pool = httpx.Limits(max_connections=16, max_keepalive_connections=4)
+        trust = httpx.create_ssl_context()  # made once: it takes long
+        direct = httpx.AsyncHTTPTransport(verify=trust, limits=pool) if own is None else None
         return httpx.AsyncClient(
+            verify=trust,
             transport=own,
-            mounts={} if own is not None else dict.fromkeys(_LOOPBACK, direct),
+            mounts=dict.fromkeys(_WITHOUT_PROXY, direct) if own is None else {},
             timeout=httpx.Timeout(limits.between_s, connect=limits.connect_s, pool=limits.connect_s),
-            limits=httpx.Limits(max_connections=16, max_keepalive_connections=4),
+            limits=pool,
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             # What is packed may grow a thousandfold before it could be counted: so nothing packed is asked for.
@@ -154,10 +172,13 @@ class ChatClient:
         if key.value:
             headers["Authorization"] = f"Bearer {key.value}"
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        headers["Content-Length"] = str(len(content))
+        sent = _noted(content, draft)
         failed: ModelError
         try:
-            async with http.stream("POST", provider.endpoint, content=content, headers=headers) as response:
+            async with http.stream("POST", provider.endpoint, content=sent, headers=headers) as response:
                 if response.status_code != _OK:
+                    draft.is_sent = response.status_code in _GAVE_UP
                     said = await self._beginning(response)
                     if response.status_code == _BAD_REQUEST:
                         return said
@@ -219,3 +240,9 @@ class ChatClient:
         except (httpx.HTTPError, NotUnderstood):
             pass
         return bytes(said)
+
+
+async def _noted(content: bytes, draft: Draft) -> AsyncIterator[bytes]:
+    """Yield what is sent, and note in the draft that it was: the library asks for more when it has written this."""
+    yield content
+    draft.is_sent = True

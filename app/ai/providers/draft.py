@@ -22,6 +22,9 @@ DONE = "[DONE]"
 PER_MESSAGE = 4
 """Tokens that each message costs beside its text."""
 
+LEAST_SHARE = 0.25
+"""A figure that a service gives is believed when it is at least this share of what the texts come to."""
+
 _LONGEST_MODEL = 100
 _MOST_TOKENS = 10_000_000
 
@@ -76,6 +79,7 @@ class Draft:
 
     Attributes:
         on_text: Called with each piece.
+        is_sent: Whether the question was sent whole and was not refused, so that it may be charged for.
         is_begun: Whether the service has accepted the question, so that it may charge for it.
         is_done: Whether nothing more will come.
         finish: Why it ended, by the service's own word; empty until it did.
@@ -86,6 +90,7 @@ class Draft:
     """
 
     on_text: Callable[[str], None] | None = None
+    is_sent: bool = False
     is_begun: bool = False
     is_done: bool = False
     finish: str = ""
@@ -143,20 +148,18 @@ class Draft:
             self._choose(choices[0])
 
     def usage(self, question: Question, price: Price | None, latency_s: float) -> Usage:
-        """Return what the answer took; reckoned from the texts where the service does not say.
+        """Return what the answer took, as far as it came.
 
-        Nothing was taken when the service has not accepted the question.
+        Nothing was taken when the question was not sent, or refused. Where the service gives no figure, or one that is
+        too low to be true, the tokens are reckoned from the texts, and the usage is marked as an estimate.
         """
-        if not self.is_begun:
+        if not (self.is_sent or self.is_begun):
             return Usage(latency_s=latency_s)
-        is_estimate = self.prompt_tokens is None or self.answer_tokens is None
-        if is_estimate:
-            # what was thought counts as said: it is charged like that
-            prompt, answer = question.prompt_tokens, tokens_of(self.text) + self._thought
-        else:
-            prompt, answer = self.prompt_tokens or 0, self.answer_tokens or 0
+        prompt, is_prompt_reckoned = _counted(self.prompt_tokens, question.prompt_tokens)
+        # what was thought counts as said: it is charged like that
+        answer, is_answer_reckoned = _counted(self.answer_tokens, tokens_of(self.text) + self._thought)
         cost = price.cost(prompt, answer) if price is not None else None
-        return Usage(prompt, answer, cost, latency_s, is_estimate)
+        return Usage(prompt, answer, cost, latency_s, is_prompt_reckoned or is_answer_reckoned)
 
     def _count(self, usage: object) -> None:
         if not isinstance(usage, dict):
@@ -188,6 +191,13 @@ class Draft:
         self._length += len(text)
         if self.on_text is not None:
             self.on_text(text)
+
+
+def _counted(told: int | None, reckoned: int) -> tuple[int, bool]:
+    """Return how many tokens are counted of one side, and whether that is our own reckoning."""
+    if told is None or told < LEAST_SHARE * reckoned:
+        return reckoned, True
+    return told, False
 
 
 def _is_count(value: object) -> bool:

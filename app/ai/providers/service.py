@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from app.ai.providers import faults
 from app.ai.providers.client import ChatClient
 from app.ai.providers.draft import Draft, Question
 from app.ai.providers.keys import KeyTurns
-from app.domain.analysis import BreakerState, ProviderView
+from app.domain.analysis import BreakerState, ProviderView, Usage
 from app.domain.errors import (
     BreakerOpen,
     BudgetSpent,
@@ -25,7 +27,7 @@ from app.domain.errors import (
     ModelRefused,
 )
 from app.engine.resilience.breaker import Breaker, BreakerLimits
-from app.engine.resilience.calls import CallLimits, Calls, Judgement
+from app.engine.resilience.calls import CallLimits, Calls, DeadlineExpired, Judgement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -43,6 +45,9 @@ USUAL_BREAKER = BreakerLimits(slow_after_s=45.0)
 
 SHORT_WAIT_S = 3.0
 """For so long a busy service is waited for while there is another to ask."""
+
+CLOSE_S = 0.3
+"""For so long the end of the program waits for connections to close."""
 
 
 class _Place:
@@ -71,20 +76,37 @@ class _Turn:
     Attributes:
         place: Whose.
         question: What is asked.
-        left_s: Seconds that are left for all.
+        until: Time on the monotonic clock at which the deadline of all is over.
         retry_until: Time on the monotonic clock after which it is not asked again: others are to have their turn.
         is_last: Whether nobody else could be asked.
         draft: What came of the last attempt.
         key: With which the last attempt was made.
+        held: What is held back for the first attempt until it is made; None when nothing is.
+        usages: What each attempt took.
+        failed: Why the last attempt that was made failed; None when that was no error of the service's.
     """
 
     place: _Place
     question: Question
-    left_s: float
+    until: float
     retry_until: float
     is_last: bool
     draft: Draft
     key: Key | None = None
+    held: Reservation | None = None
+    usages: list[Usage] = field(default_factory=list)
+    failed: ModelError | None = None
+
+    def usage(self, latency_s: float) -> Usage:
+        """Return what all attempts took together."""
+        costs = [each.cost for each in self.usages if each.cost is not None]
+        return Usage(
+            sum(each.prompt_tokens for each in self.usages),
+            sum(each.answer_tokens for each in self.usages),
+            sum(costs) if costs else None,
+            latency_s,
+            any(each.is_estimate for each in self.usages),
+        )
 
 
 class Models:
@@ -96,7 +118,6 @@ class Models:
         clock: Time.
         limits: Of the calls to each provider; the deadline is for all of them together.
         budget: What may be spent; None for any amount.
-        on_view: Called with `views()` when they have changed, on the thread that changed them: the loop's.
         breaker: When a provider is left alone.
         client: The HTTP client; None for the usual one.
     """
@@ -109,7 +130,6 @@ class Models:
         clock: Clock,
         limits: CallLimits | None = None,
         budget: Budget | None = None,
-        on_view: Callable[[tuple[ProviderView, ...]], None] | None = None,
         breaker: BreakerLimits = USUAL_BREAKER,
         client: ChatClient | None = None,
     ) -> None:
@@ -118,17 +138,19 @@ class Models:
         self._clock = clock
         self._limits = limits or CallLimits()
         self._budget = budget
-        self._on_view = on_view
         self._breaker_limits = breaker
         self._client = client or ChatClient(clock=clock)
-        self._told: tuple[ProviderView, ...] = ()
         self._places: tuple[_Place, ...] = tuple(map(self._place, providers))
-        self._told = self.views()
 
     @property
     def providers(self) -> tuple[Provider, ...]:
         """Who is asked, in order."""
         return tuple(place.provider for place in self._places)
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """The names of those whose price is not known: a limit in dollars does not keep them back."""
+        return tuple(provider.name for provider in self.providers if provider.price is None)
 
     def views(self) -> tuple[ProviderView, ...]:
         """Return how each provider fares, in order."""
@@ -146,7 +168,6 @@ class Models:
             self._limits = limits
             kept = {}
         self._places = tuple(kept.get(provider) or self._place(provider) for provider in providers)
-        self._tell()
 
     def keys_changed(self) -> None:
         """Take all keys again: the vault was opened, or what it holds has changed."""
@@ -154,10 +175,13 @@ class Models:
             turns.forget()
         for place in self._places:
             place.reason = ""
-        self._tell()
 
     def try_again(self) -> None:
-        """Leave nobody alone any more: the network is back, the machine woke, or a person says so."""
+        """Leave nobody alone any more: the next question is asked whatever failed before.
+
+        For a person who asks again by hand while a breaker is open: they may know that the network or the service is
+        back, and are not to be told to wait. What asks by itself does not call this.
+        """
         for place in self._places:
             place.breaker.reset()
         self.keys_changed()
@@ -187,6 +211,7 @@ class Models:
             ConsentMissing: None of them is at one of the hosts.
             BudgetSpent: The question may take more than is left of the day's budget.
             ModelError: Nobody has answered. The error is of the first that was asked, and tells of the others.
+            CannotError: `aclose` was called.
         """
         allowed = self._allowed(hosts)
         begun = self._clock.monotonic()
@@ -194,11 +219,12 @@ class Models:
         failed: list[tuple[Provider, ModelError]] = []
         for number, place in enumerate(allowed):
             now = self._clock.monotonic()
-            left = begun + self._limits.deadline_s - now
-            if left <= 0:
+            until = begun + self._limits.deadline_s
+            if until <= now:
                 break
             others = len(allowed) - number - 1
-            turn = _Turn(place, question, left, now + left / (others + 1), not others, Draft(on_text))
+            share = (until - now) / (others + 1)
+            turn = _Turn(place, question, until, now + share, not others, Draft(on_text))
             try:
                 answer = await self._ask(turn, begun)
             except BudgetSpent:
@@ -211,8 +237,10 @@ class Models:
         raise _of_all(failed)
 
     async def aclose(self) -> None:
-        """Close all connections, and wait until the budget is written."""
-        await self._client.aclose()
+        """Close all connections for good, and wait until the budget is written; neither for long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._client.aclose()
         if self._budget is not None:
             await self._budget.aclose()
 
@@ -232,22 +260,10 @@ class Models:
         return allowed
 
     def _place(self, provider: Provider) -> _Place:
-        breaker = Breaker(
-            provider.name,
-            monotonic=self._clock.monotonic,
-            limits=self._breaker_limits,
-            on_change=lambda _state: self._tell(),
-        )
+        breaker = Breaker(provider.name, monotonic=self._clock.monotonic, limits=self._breaker_limits)
         # What one service thinks of a key says nothing of another's opinion.
         keys = self._turns.setdefault(provider.host, KeyTurns(self._vault, monotonic=self._clock.monotonic))
         return _Place(provider, keys, breaker, Calls(provider.name, breaker, self._limits))
-
-    def _tell(self) -> None:
-        views = self.views()
-        if views != self._told:
-            self._told = views
-            if self._on_view is not None:
-                self._on_view(views)
 
     async def _ask(self, turn: _Turn, begun: float) -> Completion:
         """Ask one provider, with its retries, and pay for what came.
@@ -255,53 +271,76 @@ class Models:
         Raises:
             ModelError: It has not answered.
         """
-        place, question = turn.place, turn.question
-        provider = place.provider
-        reservation: Reservation | None = None
-        if self._budget is not None:
-            reservation = await self._budget.reserve(question.prompt_tokens, question.answer_tokens, provider.price)
+        place, provider = turn.place, turn.place.provider
         trouble: ModelError | None = None
         try:
             try:
+                async with asyncio.timeout(self._left_s(turn)):
+                    # before its turn comes, so that what cannot be paid for does not wait
+                    turn.held = await self._reserve(turn)
                 await place.calls.run(
-                    partial(self._attempt, turn), judge=partial(self._judge, turn), within_s=turn.left_s
+                    partial(self._attempt, turn), judge=partial(self._judge, turn), within_s=self._left_s(turn)
                 )
+            except BudgetSpent as error:
+                trouble = _unaffordable(error, turn)
             except ModelError as error:
                 trouble = error
             except BreakerOpen as error:
-                trouble = ModelOutOfReach(error.message, error.hint)
-            except TimeoutError:
-                trouble = ModelOutOfReach(
-                    f"{provider.name} at {provider.host} has not answered in time.",
-                    "Try again later. How long is waited: analysis.deadline_seconds",
-                )
+                trouble = ModelBusy(error.message, error.hint, retry_after_s=error.retry_after_s)
+            except TimeoutError as error:
+                trouble = _too_late(error, provider)
         finally:
-            usage = turn.draft.usage(question, provider.price, self._clock.monotonic() - begun)
-            if reservation is not None:
-                reservation.settle(usage)
+            if turn.held is not None:
+                turn.held.settle(None)
         self._note(place, trouble)
         if trouble is not None and not turn.draft.has_text:
             raise trouble
         said = turn.draft
         why = trouble.message if trouble is not None else said.trouble
+        usage = turn.usage(self._clock.monotonic() - begun)
         return Completion(said.text, provider.name, said.model or provider.model, usage, why)
 
+    def _left_s(self, turn: _Turn) -> float:
+        return max(0.0, turn.until - self._clock.monotonic())
+
+    async def _reserve(self, turn: _Turn) -> Reservation | None:
+        """Hold back what one attempt may take.
+
+        Raises:
+            BudgetSpent: It is more than what is left.
+        """
+        if self._budget is None:
+            return None
+        question = turn.question
+        return await self._budget.reserve(question.prompt_tokens, question.answer_tokens, turn.place.provider.price)
+
     async def _attempt(self, turn: _Turn) -> None:
+        """Make one attempt, and pay for what it took: a service charges for each that it accepted."""
         provider, keys = turn.place.provider, turn.place.keys
-        turn.draft = Draft(turn.question.on_text)
+        draft = turn.draft = Draft(turn.question.on_text)
         turn.key = None
-        turn.key = key = await keys.take(provider.key)
+        held, turn.held = turn.held or await self._reserve(turn), None
         try:
-            await self._client.ask(provider, key, turn.question, turn.draft)
-        except ModelBusy as busy:
-            keys.put_off(key, busy.retry_after_s)
-            raise
-        except faults.KeyRefused:
-            keys.refuse(key)
-            raise
+            turn.key = key = await keys.take(provider.key)
+            try:
+                await self._client.ask(provider, key, turn.question, draft)
+            except ModelBusy as busy:
+                keys.put_off(key, busy.retry_after_s)
+                raise
+            except faults.KeyRefused:
+                keys.refuse(key)
+                raise
+        finally:
+            usage = draft.usage(turn.question, provider.price, 0.0)
+            turn.usages.append(usage)
+            if held is not None:
+                held.settle(usage)
 
     def _judge(self, turn: _Turn, error: Exception) -> Judgement:
         """Say what a failed attempt means: whether to try again, and whether it speaks against the service."""
+        if isinstance(error, BudgetSpent) or not isinstance(error, ModelError | TimeoutError):
+            return Judgement(retry=False, counts=False)
+        turn.failed = error if isinstance(error, ModelError) else None
         counts = not isinstance(error, ModelRefused | ModelBusy | ModelNotSetUp)
         if turn.draft.has_text:
             return Judgement(retry=False, counts=counts)
@@ -319,8 +358,25 @@ class Models:
 
     def _note(self, place: _Place, trouble: ModelError | None) -> None:
         """Remember why a provider cannot be used until something is done about it."""
-        place.reason = trouble.message if isinstance(trouble, ModelNotSetUp | faults.AccountRefused) else ""
-        self._tell()
+        if not isinstance(trouble, BudgetSpent):
+            place.reason = trouble.message if isinstance(trouble, ModelNotSetUp | faults.AccountRefused) else ""
+
+
+def _unaffordable(error: BudgetSpent, turn: _Turn) -> BudgetSpent:
+    """Return the error, with why there was to be another attempt."""
+    if turn.failed is None:
+        return error
+    return BudgetSpent(error.message, f"{error.hint} The attempt before it failed: {turn.failed.message}")
+
+
+def _too_late(error: TimeoutError, provider: Provider) -> ModelOutOfReach:
+    """Return that a provider has not answered in time, with what the last attempt failed with."""
+    last = error.last if isinstance(error, DeadlineExpired) else None
+    why = f" The last attempt failed: {last.message}" if isinstance(last, ModelError) else ""
+    return ModelOutOfReach(
+        f"{provider.name} at {provider.host} has not answered in time.{why}",
+        "Try again later. How long is waited: analysis.deadline_seconds",
+    )
 
 
 def _of_all(failed: list[tuple[Provider, ModelError]]) -> ModelError:

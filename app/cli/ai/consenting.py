@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from app.domain.analysis import Explanation
 
 
-def set_consent(context: Context, client: ControlClient, project: str, *, given: bool) -> None:
-    """Have the instance keep the person's word, and say so."""
-    hosts = client.send(commands.SetConsent(project=project, given=given))
+def set_consent(
+    context: Context, client: ControlClient, project: str, *, given: bool, shown_hosts: tuple[str, ...] = ()
+) -> None:
+    """Have the instance keep the person's word, for the hosts that they were shown, and say so."""
+    hosts = client.send(commands.SetConsent(project=project, given=given, hosts=",".join(shown_hosts)))
     to = ", ".join(line(str(host)) for host in hosts)
     if given:
         where = f"to {to}" if to else "to nobody: no provider is set up"
@@ -55,7 +57,7 @@ def ask_consent(context: Context, client: ControlClient, explanation: Explanatio
     if not ask_yes(f"May it be sent to {hosts}?", instead="Say it with --allow."):
         note("Nothing was sent.")
         return False
-    set_consent(context, client, project, given=True)
+    set_consent(context, client, project, given=True, shown_hosts=explanation.needs_consent)
     return True
 
 

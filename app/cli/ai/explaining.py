@@ -26,8 +26,6 @@ PATIENCE_S = 120.0
 """How long an answer is waited for; the instance goes on with the question for as long as its settings say."""
 POLL_S = 0.5
 
-_ON_ITS_WAY = (ExplainStage.WAITING, ExplainStage.ASKING)
-
 
 def explain(context: Context) -> int:
     """Explain why a test is red. Exit 3 when a model was to be asked and gave nothing."""
@@ -71,7 +69,7 @@ def _explain(context: Context, client: ControlClient, which: tuple[str, str], an
 def _lacks_consent(explanation: Explanation, analysis: AnalysisView) -> bool:
     return (
         bool(explanation.needs_consent)
-        and explanation.stage not in (*_ON_ITS_WAY, ExplainStage.EXPLAINED)
+        and explanation.stage not in (ExplainStage.ASKING, ExplainStage.EXPLAINED)
         and analysis.when is not When.NEVER
     )
 
@@ -81,7 +79,7 @@ def _wait(context: Context, client: ControlClient, told: Any, asked: str) -> Any
     begun = time.monotonic()
     progress = Progress(sys.stderr, context.environ)
     try:
-        while (explanation := of_document(Explanation, told)).stage in _ON_ITS_WAY:
+        while (explanation := of_document(Explanation, told)).stage is ExplainStage.ASKING:
             waited = time.monotonic() - begun
             if waited >= PATIENCE_S:
                 break
@@ -96,7 +94,7 @@ def _wait(context: Context, client: ControlClient, told: Any, asked: str) -> Any
 def _end(context: Context, explanation: Explanation, *, agreed: bool) -> int:
     """Write the answer, or why there is none, and return the exit code."""
     note = context.terminal.note
-    if explanation.stage in _ON_ITS_WAY:
+    if explanation.stage is ExplainStage.ASKING:
         if context.words.no_wait:
             note("A model is being asked. The same command tells its answer once it is there.")
             return 0

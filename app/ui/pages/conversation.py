@@ -317,7 +317,8 @@ class ConversationPage(Page):
         def not_agreed(problem: str, hint: str) -> None:
             failed(problem, hint)
             if turn == self._turn and self._about.project:
-                self._bar.show_consent(problem, CONSENT, self._about.project)
+                hosts = tuple(dict.fromkeys(each.host for each in self._context.analysis().providers))
+                self._bar.show_consent(problem, CONSENT, self._about.project, hosts)
 
         about = Subject() if self._conversation else self._about
         command = Ask(text=text, conversation=self._conversation, project=about.project, nodeid=about.name)

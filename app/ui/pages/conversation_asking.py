@@ -30,6 +30,7 @@ class AskBar(QWidget):
         self._context = context
         self._is_free = True
         self._project = ""
+        self._hosts: tuple[str, ...] = ()
         self._turn = 0
         self._trouble = Strip("error")
         self._calm = label("", "muted", wraps=True)
@@ -99,10 +100,17 @@ class AskBar(QWidget):
         self._calm.show()
         self._again.show()
 
-    def show_consent(self, text: str, hint: str, project: str) -> None:
-        """Say what of a project would be sent where, and offer to agree: then what is in the field is asked."""
+    def show_consent(self, text: str, hint: str, project: str, hosts: tuple[str, ...]) -> None:
+        """Say what of a project would be sent where, and offer to agree: then what is in the field is asked.
+
+        Args:
+            text: What would be sent, and to which hosts.
+            hint: What is done about secrets.
+            project: The project's root.
+            hosts: Those that `text` names.
+        """
         self.forget_trouble()
-        self._project = project
+        self._project, self._hosts = project, hosts
         self._consent.say(text, hint)
         self._consent.show()
         self._allow.show()
@@ -137,7 +145,7 @@ class AskBar(QWidget):
             if turn == self._turn:
                 self.show_trouble(text, hint, can_repeat=False)
 
-        self._context.request(SetConsent(project=self._project), agreed, failed)
+        self._context.request(SetConsent(project=self._project, hosts=",".join(self._hosts)), agreed, failed)
 
     @Slot()
     def _send(self) -> None:

@@ -278,7 +278,8 @@ class ExplainPart(QWidget):
     def _agree(self) -> None:
         self._error.hide()
         self._allow.setEnabled(False)
-        self._request(SetConsent(project=self._project), lambda _hosts: self._ask(), self._complain)
+        hosts = ",".join(self._explanation.needs_consent) if self._explanation is not None else ""
+        self._request(SetConsent(project=self._project, hosts=hosts), lambda _hosts: self._ask(), self._complain)
 
     @Slot()
     def _read_prompt(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -197,20 +198,21 @@ async def desk_at(
         )
         models = Models((), keys=NoKeys(), clock=clock, budget=budget)
         stack.push_async_callback(models.aclose)
+        work = Work()
+        stack.callback(work.close)
         asking = Asking(
             models,
             budget,
-            Consent(StateFile(data / "consent.json", schema=CONSENT_SCHEMA)),
+            Consent(StateFile(data / "consent.json", schema=CONSENT_SCHEMA), work),
             settings=lambda: AnalysisSettings(**changes),
             privacy=lambda root: Privacy(
                 redactor, home=folder, user="masha", host="mashas-laptop", environ=environment, root=root
             ),
             environ=environment,
+            new_nonce=lambda: secrets.token_hex(8),
         )
         reds = RedTests()
         gathering = Gathering(snapshot=lambda: bus.snapshot, reds=reds, journal=history, send=bus.send, clock=clock)
-        work = Work()
-        stack.callback(work.close)
         explaining = Explaining(
             gathering,
             asking,

@@ -278,7 +278,7 @@ async def test_an_answer_to_an_earlier_run_changes_no_file(tmp_path: Path) -> No
     """Once a newer run has its file, an answer about a test of the earlier one alone is written nowhere."""
     async with reporting(tmp_path) as desk:
         desk.run("r1", RED)
-        desk.explain(ExplainStage.WAITING)
+        desk.explain(ExplainStage.ASKING)
         await desk.until(lambda: len(desk.files) == 1)
         desk.run("r2", GREEN, at=AT + 60)
         await desk.until(lambda: len(desk.files) == 2)

