@@ -46,8 +46,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         # So does a name that a debugger pads, that a type stands behind, or that is compared.
         (
             (
-                rf"(?i)({_NAMES}\\*[\"']?\]?[^\S\n]{{0,40}}(?::[^\S\n]?[a-z_][\w\[\]., |]{{0,40}}(?==))?(?:[!=:]?=|:|=>)"
-                rf"[^\S\n]{{0,40}}(?:\w{{1,20}}\()?[bruf]{{0,2}}(\\*[\"']))[^\n]*?(?=\2)"
+                rf"(?i)({_NAMES}\\*[\"']?\]?[^\S\n]{{0,40}}(?::[^\S\n]?[a-z_][\w\[\]., |]{{0,40}}(?==))?"
+                rf"(?:[!=:]?=|:|=>)[^\S\n]{{0,40}}(?:\w{{1,20}}\()?[bruf]{{0,2}}(\\*[\"']))[^\n]*?(?=\2)"
             ),
             rf"\1{REDACTED}",
         ),
