@@ -325,6 +325,6 @@ def test_status_tells_of_models_only_when_that_matters(cli: CommandLine, instanc
         [],
         ["Models: today 1,200 of 5,000 tokens, $0.25 of $1.00"],
         ["Models: left alone for a while: openai [31m"],
-        ["Models: openai [31m is left alone for a while, today 1 tokens, $0.00"],
+        ["Models: openai [31m is left alone for a while, today 1 token, $0.00"],
         [],
     ]
