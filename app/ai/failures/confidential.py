@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import builtins
+import json
 import keyword
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from app.engine.regular import read_regular
+from app.ai.failures.dotenv import settings_of
+from app.ai.failures.namewords import word_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,89 +20,40 @@ SHORTEST = 6
 """Characters: a shorter value is found in every other word."""
 SHORTEST_LINE = 16
 """Characters of a line of a value that goes over several lines, such as a private key."""
-LARGEST_FILE = 256 * 1024
-FILES_READ = 40
+LARGEST_DOCUMENT = 64 * 1024
+"""Characters of a value that is looked through as JSON."""
 
 _NAME = re.compile(
     r"KEY|TOKEN|SECRET|PASS|PWD|AUTH|CRED|DSN|COOKIE|SESSION|PRIVATE|SALT|WEBHOOK|CONNECTION|CONN_STR|SIGNATURE|SIGNING"
-    r"|ENCRYPT|CERT|LICEN[CS]E|BEARER|JWT|OTP|PIN$|SEED|MNEMONIC|ACCOUNT|SID$|DATABASE_URL|REDIS_URL|MONGO|AMQP|BROKER"
+    r"|ENCRYPT|CERT|LICEN[CS]E|BEARER|JWT|OTP|PIN$|SEED|MNEMONIC|ACCOUNT|SID$|DATABASE_URL|REDIS_URL|MONGO|AMQP|BROKER|URI|PROXY|(?:^|_)PAT$"
 )
+_SURE_NAME = re.compile(r"PASS|PWD|SECRET|TOKEN")
+"""Whatever stands there is one, even a number."""
 _NAME_OF_THE_DESK = re.compile(
     r"^(?:XDG_|DESKTOP_SESSION|GDMSESSION|SESSION_MANAGER|DBUS_SESSION_BUS|KEYBOARD|PWD$|OLDPWD$)"
 )
-_WORDS = frozenset(
-    [
-        *(
-            "true",
-            "false",
-            "none",
-            "null",
-            "undefined",
-            "default",
-            "enabled",
-            "disabled",
-            "always",
-            "never",
-            "optional",
-        ),
-        *("localhost", "development", "production", "staging", "testing", "test", "tests", "local", "debug", "release"),
-        *("changeme", "example", "password", "secret", "string", "number", "integer", "boolean", "object", "public"),
-        *(
-            "private",
-            "session",
-            "cookie",
-            "cookies",
-            "basic",
-            "bearer",
-            "digest",
-            "oauth2",
-            "sha256",
-            "sha512",
-            "sqlite",
-        ),
-        *("postgres", "postgresql", "redis", "memory", "database", "django", "python", "config", "settings", "admin"),
-    ]
+_WORDS = word_set(
+    """
+    true false none null undefined default enabled disabled always never optional localhost development
+    production staging testing test tests local debug release changeme example password secret string number
+    integer boolean object public private session cookie cookies basic bearer digest oauth2 sha256 sha512 sqlite
+    postgres postgresql redis memory database django python config settings admin
+    """
 )
 _NUMBER = re.compile(r"[\d.,:\-+_ ]*")
 _PATH = re.compile(r"(?:~|\.{1,2}|[A-Za-z]:)?[/\\][\w.@+~ /\\:\-]*|unix:.*")
 _DOTTED = re.compile(r"[a-z_]{1,60}(?:\.[A-Za-z_]{1,60}){1,8}")
 _ONE_WORD = re.compile(r"[a-z]+|[A-Z]+|[A-Z][a-z]+")
 _HOST = re.compile(r"(?:https?://)?(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::\d{1,5})?/?")
-_ASSIGNED = re.compile(r"^\s{0,40}(?:export\s{1,8})?(?P<name>[A-Za-z_][\w.\-]{0,200})\s{0,8}[=:]\s{0,8}(?P<value>.*)$")
-_COMMON_NAMES = frozenset(
-    [
-        *("root", "user", "users", "username", "admin", "administrator", "test", "tests", "runner", "dev", "developer"),
-        *(
-            "ubuntu",
-            "debian",
-            "fedora",
-            "vagrant",
-            "docker",
-            "app",
-            "apps",
-            "web",
-            "www",
-            "node",
-            "git",
-            "build",
-            "jenkins",
-        ),
-        *(
-            "guest",
-            "nobody",
-            "host",
-            "localhost",
-            "local",
-            "secret",
-            "email",
-            "home",
-            "server",
-            "python",
-            "main",
-            "data",
-        ),
-        *("name", "default", "client", "service", "system", "work", "code", "src", "desktop", "laptop", "computer"),
-    ]
+_ADDRESS_NAME = re.compile(r"URI|URL|PROXY|BROKER")
+_PLAIN_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.\-]{0,20}://)?[\w.\-]*(?::\d{1,5})?(?:[/,][\w.\-/:,]*)?")
+_USER_INFO = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,20}://[^\s/:@]{0,200}:(?P<password>[^\s]{1,500})@")
+_COMMON_NAMES = word_set(
+    """
+    root user users username admin administrator test tests runner dev developer ubuntu debian fedora vagrant
+    docker app apps web www node git build jenkins guest nobody host localhost local secret email home server
+    python main data name default client service system work code src desktop laptop computer
+    """
 )
 
 
@@ -112,11 +66,9 @@ def sensitive_values(environ: Mapping[str, str], root: Path | None) -> list[str]
     """
     found: dict[str, None] = {}
     for name, value in environ.items():
-        if _is_sensitive(name) and not _is_trivial(value):
-            found.update(dict.fromkeys(_parts(value)))
-    for name, value in _dotenv_values(root) if root is not None else ():
-        if not _is_trivial(value) and (_is_sensitive(name) or not _is_plain(value)):
-            found.update(dict.fromkeys(_parts(value)))
+        found.update(dict.fromkeys(_secrets_in(name, value, is_plain_told=False)))
+    for name, value in settings_of(root) if root is not None else ():
+        found.update(dict.fromkeys(_secrets_in(name, value, is_plain_told=True)))
     return list(found)
 
 
@@ -134,20 +86,64 @@ def names_in_paths(path: Path) -> set[str]:
         return {str(path)}
 
 
+def _secrets_in(name: str, value: str, *, is_plain_told: bool) -> Iterator[str]:
+    """Return what is secret of one variable: its value, a password within it, members of a document.
+
+    Args:
+        name: The variable's name, or a member's.
+        value: Its value.
+        is_plain_told: A value that looks like no words is secret whatever its name: it stands in a file of settings.
+    """
+    if len(value.strip()) < SHORTEST:
+        return
+    if not _is_trivial(name, value) and (_is_sensitive(name) or (is_plain_told and not _is_plain(value))):
+        yield from _parts(value)
+    for found in _USER_INFO.finditer(value):
+        for password in (found["password"], unquote(found["password"])):
+            if not _is_trivial("PASSWORD", password):
+                yield password
+    if value.strip()[:1] in ("{", "[") and len(value) <= LARGEST_DOCUMENT:
+        for member, inside in _members(value):
+            yield from _secrets_in(member or name, inside, is_plain_told=is_plain_told or _is_sensitive(name))
+
+
+def _members(document: str) -> Iterator[tuple[str, str]]:
+    """Return the names and texts in a JSON document, whatever it is made of."""
+    try:
+        left: list[tuple[str, object]] = [("", json.loads(document))]
+    except (ValueError, RecursionError):
+        return
+    while left:
+        name, value = left.pop()
+        if isinstance(value, dict):
+            left += [(str(key), member) for key, member in value.items()]
+        elif isinstance(value, list):
+            left += [(name, member) for member in value]
+        elif isinstance(value, str):
+            yield name, value
+
+
 def _is_sensitive(name: str) -> bool:
     upper = name.upper()
     return _NAME.search(upper) is not None and not _NAME_OF_THE_DESK.match(upper)
 
 
-def _is_trivial(value: str) -> bool:
-    value = value.strip()
+def _is_trivial(name: str, value: str) -> bool:
+    value, upper = value.strip(), name.upper()
+    if len(value) < SHORTEST or value.lower() in _WORDS or _HOST.fullmatch(value) is not None:
+        return True
+    if _SURE_NAME.search(upper) is not None and not _NAME_OF_THE_DESK.match(upper):
+        return _is_a_file(name, value)
     return (
-        len(value) < SHORTEST
-        or value.lower() in _WORDS
-        or _NUMBER.fullmatch(value) is not None
+        _NUMBER.fullmatch(value) is not None
         or _PATH.fullmatch(value) is not None
-        or _HOST.fullmatch(value) is not None
+        or (_ADDRESS_NAME.search(upper) is not None and _PLAIN_ADDRESS.fullmatch(value) is not None)
     )
+
+
+def _is_a_file(name: str, value: str) -> bool:
+    """True for a path by a name that says so: what lies there is the secret."""
+    return re.search(r"(?:FILE|PATH|DIR|STORE)$", name.upper()) is not None and _PATH.fullmatch(value) is not None
 
 
 def _is_plain(value: str) -> bool:
@@ -164,35 +160,3 @@ def _parts(value: str) -> Iterator[str]:
         yield value
     if "\n" in value:
         yield from (line.strip() for line in value.split("\n") if len(line.strip()) >= SHORTEST_LINE)
-
-
-def _dotenv_values(root: Path) -> Iterator[tuple[str, str]]:
-    try:
-        files = sorted([*root.glob(".env*"), *root.glob("*/.env*"), *root.glob("*.env")])[:FILES_READ]
-    except OSError:
-        return
-    for file in files:
-        try:
-            text = read_regular(file, LARGEST_FILE).decode("utf-8", "replace")
-        except OSError:
-            continue
-        yield from _assignments(text)
-
-
-def _assignments(text: str) -> Iterator[tuple[str, str]]:
-    """Read NAME=VALUE lines; a value in quotes may go over several lines."""
-    lines = iter(text.splitlines())
-    for line in lines:
-        found = _ASSIGNED.match(line)
-        if found is None:
-            continue
-        name, value = found["name"], found["value"].strip()
-        quote = value[:1]
-        if quote not in ("'", '"'):
-            yield name, value
-            yield name, re.split(r"\s#", value, maxsplit=1)[0].strip()
-            continue
-        value = value[1:]
-        while quote not in value and (more := next(lines, None)) is not None and len(value) < LARGEST_FILE:
-            value += "\n" + more
-        yield name, value.partition(quote)[0]
