@@ -12,12 +12,15 @@ import asyncio
 import os
 import shutil
 import tempfile
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from app.ai.answers.fitting import NOT_APPLYING, fit
+from app.ai.answers.notes import notes
 from app.ai.answers.patches import FilePatch, NoPatch, read_patch
 from app.ai.answers.places import NoPlace, resolve
 from app.ai.answers.plain import plain
@@ -25,16 +28,14 @@ from app.ai.answers.reading import LONGEST_PATCH
 from app.domain.analysis import Answer, Evidence
 from app.domain.errors import CannotError, ProjectError
 from app.engine.regular import read_regular
-from app.engine.workers import WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from app.ai.answers.reading import ReadAnswer
     from app.ai.messages import Completion
     from app.engine.processes import ProcessRunner
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 FILES_DEADLINE_S = 5.0
@@ -46,18 +47,7 @@ LARGEST_FILE = 8 << 20
 LARGEST_PATCH = 2 * LONGEST_PATCH
 """Bytes of a patch with the context that was added."""
 
-TESTS = "It changes tests."
-TEST_SETTINGS = "It changes how tests are run."
-RUN_BY_OTHERS = "It changes what a build service or a commit runs."
-DELETES = "It deletes a file."
-
 _LONGEST_SOURCE = 300
-_TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "testing"})
-_TEST_SETTINGS = frozenset({"pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml", "noxfile.py"})
-_RUNS_FOLDERS = frozenset({".circleci", ".husky", ".githooks", "hooks", ".hooks", ".buildkite", ".gitea", ".forgejo"})
-_RUNS_FILES = frozenset(
-    {".gitlab-ci.yml", ".pre-commit-config.yaml", "azure-pipelines.yml", "jenkinsfile", ".travis.yml", "lefthook.yml"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +63,18 @@ class CheckedAnswer:
     evidence: tuple[Evidence, ...] = ()
     patch: str = ""
     patch_note: str = ""
+
+
+class Work(Protocol):
+    """Runs what blocks, or reckons for long, away from the loop."""
+
+    def __call__(self, piece: Callable[[], T], /) -> Awaitable[T]:
+        """Run a piece of work in a thread, and return its result.
+
+        Raises:
+            CannotError: It takes too long.
+            TimeoutError: The same.
+        """
 
 
 def to_answer(read: ReadAnswer, checked: CheckedAnswer, completion: Completion, *, at: float) -> Answer:
@@ -105,44 +107,42 @@ async def checked(
     root: Path,
     runner: ProcessRunner,
     environ: Mapping[str, str],
+    work: Work | None = None,
     git_deadline_s: float = GIT_DEADLINE_S,
 ) -> CheckedAnswer:
     """Return what of an answer holds against the project. What cannot be checked is left out, and nothing is raised.
 
-    Takes at most some 25 seconds, when the project's disk or git hangs.
+    Takes at most some 25 seconds, when the project's disk or git hangs, beside the turns that `work` waits for.
 
     Args:
         read: The answer.
         root: The project's root folder.
         runner: Starts git.
         environ: Where git is found: its PATH counts.
+        work: Reads the project's files, twice at most. None for a thread of the loop's own pool.
         git_deadline_s: How long git may take for one look.
     """
-    # A pool of its own: what hangs on the project's disk costs this one thread, and nobody waits for it.
-    pool = WorkerPool(1, name="answer-check", patience_s=0.0)
+    work = work or _in_thread
     try:
-        try:
-            evidence = await _within(pool, _existing, read.evidence, root)
-        except TimeoutError:
-            return CheckedAnswer(patch_note=_not_shown("the project's folder does not answer") if read.patch else "")
-        if not read.patch:
-            return CheckedAnswer(evidence, patch_note=read.patch_note)
-        try:
-            patch, note = await _checked_patch(read.patch, root, pool, _Git(runner, environ, git_deadline_s))
-        except (NoPatch, NoPlace) as error:
-            patch, note = "", _not_shown(str(error))
-        except TimeoutError:
-            patch, note = "", _not_shown("to check it took too long")
-        except OSError as error:
-            patch, note = "", _not_shown(f"it could not be checked ({error.strerror or type(error).__name__})")
-        return CheckedAnswer(evidence, patch, note)
-    finally:
-        pool.shutdown(wait=False)
+        evidence = await work(partial(_existing, read.evidence, root))
+    except (TimeoutError, CannotError):
+        return CheckedAnswer(patch_note=_not_shown("the project's folder does not answer") if read.patch else "")
+    if not read.patch:
+        return CheckedAnswer(evidence, patch_note=read.patch_note)
+    try:
+        patch, note = await _checked_patch(read.patch, root, work, _Git(runner, environ, git_deadline_s))
+    except (NoPatch, NoPlace) as error:
+        patch, note = "", _not_shown(str(error))
+    except (TimeoutError, CannotError):
+        patch, note = "", _not_shown("to check it took too long")
+    except OSError as error:
+        patch, note = "", _not_shown(f"it could not be checked ({error.strerror or type(error).__name__})")
+    return CheckedAnswer(evidence, patch, note)
 
 
-async def _within(pool: WorkerPool, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def _in_thread(piece: Callable[[], T]) -> T:
     async with asyncio.timeout(FILES_DEADLINE_S):
-        return await asyncio.wrap_future(pool.submit(fn, *args, **kwargs))
+        return await asyncio.to_thread(piece)
 
 
 def _not_shown(why: str) -> str:
@@ -166,27 +166,52 @@ def _existing(evidence: tuple[Evidence, ...], root: Path) -> tuple[Evidence, ...
     return tuple(found)
 
 
-async def _checked_patch(text: str, root: Path, pool: WorkerPool, git: _Git) -> tuple[str, str]:
+async def _checked_patch(text: str, root: Path, work: Work, git: _Git) -> tuple[str, str]:
     git.require()
     files = read_patch(text)
-    folder = await _within(pool, _private_folder)
+    copies = _Copies()
     try:
-        patch = await _within(pool, _prepared, files, root, folder)
-        if await git.takes(folder):
-            return patch, _note(files)
+        patch = await work(partial(copies.make, files, root))
+        if await git.takes(copies.folder):
+            return patch, notes(files)
     finally:
-        pool.submit(shutil.rmtree, folder, ignore_errors=True)
+        # shielded, so that also the copies of a check that is cancelled twice go
+        await asyncio.shield(_remove(copies))
     raise NoPatch(NOT_APPLYING)
 
 
-def _private_folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="watchkeeper-patch-"))
-    (folder / "tree").mkdir()
-    return folder
+async def _remove(copies: _Copies) -> None:
+    with suppress(TimeoutError):
+        await _in_thread(copies.remove)
+
+
+class _Copies:
+    """What a patch touches, in a private folder: made in one thread, and removed in another, perhaps meanwhile."""
+
+    def __init__(self) -> None:
+        self.folder = Path()
+        self._is_made = False
+        self._is_over = threading.Event()
+
+    def make(self, files: list[FilePatch], root: Path) -> str:
+        """Copy what a patch touches into `folder/tree`, and return the patch that stands in `folder/patch`."""
+        self.folder, self._is_made = Path(tempfile.mkdtemp(prefix="watchkeeper-patch-")), True
+        try:
+            return _prepared(files, root, self.folder)
+        finally:
+            # whoever comes last leaves nothing: this thread may have hung while nobody waited for it any more
+            if self._is_over.is_set():
+                self.remove()
+
+    def remove(self) -> None:
+        """Remove all of it, now or as soon as the copying has ended."""
+        self._is_over.set()
+        if self._is_made:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _prepared(files: list[FilePatch], root: Path, folder: Path) -> str:
-    """Copy what a patch touches into `folder/tree`, and return the patch that stands in `folder/patch`."""
+    (folder / "tree").mkdir()
     parts = [fit(each, _copied(each, root, folder / "tree")) for each in files]
     patch = "".join(parts)
     if len(patch.encode()) > LARGEST_PATCH:
@@ -258,35 +283,3 @@ class _Git:
                 return (await process.wait()).code == 0
         except (CannotError, ProjectError) as error:
             raise NoPatch("git could not be started, so it could not be checked") from error
-
-
-def _note(files: list[FilePatch]) -> str:
-    notes = {
-        TESTS: any(_is_test(each.path) for each in files),
-        TEST_SETTINGS: any(_name(each.path) in _TEST_SETTINGS for each in files),
-        RUN_BY_OTHERS: any(_runs_elsewhere(each.path) for each in files),
-        DELETES: any(each.is_deleted for each in files),
-    }
-    return " ".join(note for note, holds in notes.items() if holds)
-
-
-def _name(path: str) -> str:
-    return PurePosixPath(path.casefold()).name
-
-
-def _is_test(path: str) -> bool:
-    *folders, name = PurePosixPath(path.casefold()).parts
-    stem = name.split(".")[0]
-    return (
-        not _TEST_FOLDERS.isdisjoint(folders)
-        or stem in {"conftest", "test", "tests"}
-        or stem.startswith("test_")
-        or stem.endswith(("_test", "_tests", "_spec"))
-        or ".test." in name
-        or ".spec." in name
-    )
-
-
-def _runs_elsewhere(path: str) -> bool:
-    *folders, name = PurePosixPath(path.casefold()).parts
-    return ".github" in folders or not _RUNS_FOLDERS.isdisjoint(folders) or name in _RUNS_FILES

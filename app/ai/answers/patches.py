@@ -29,6 +29,11 @@ _REFUSED = {
     "Subproject commit": "it changes a submodule",
 }
 _NOT_UNDERSTOOD = "it is no unified diff"
+_WIDEST_GAP = 80
+_TAB = 8
+_GAP = re.compile(r"\s{20,}")
+"""A run of blanks that an eye may take for a line's end."""
+_BRAILLE_BLANK = "\u2800"
 
 
 class NoPatch(Exception):
@@ -137,6 +142,8 @@ def _read_hunk(lines: list[str], number: int, of: FilePatch) -> int:
     hunk = Hunk(int(header["old"] or 0))
     number += 1
     while number < len(lines) and not _ends_hunk(lines, number):
+        if lines[number].startswith("+") and _hides(lines[number][1:]):
+            raise NoPatch("it puts text far to the right, behind blanks")
         hunk.lines.append(lines[number])
         number += 1
     if not any(line[:1] in {"+", "-"} for line in hunk.lines):
@@ -148,3 +155,9 @@ def _read_hunk(lines: list[str], number: int, of: FilePatch) -> int:
 def _ends_hunk(lines: list[str], number: int) -> bool:
     line = lines[number]
     return (line != "" and line[0] not in " +-\\") or _is_header(lines, number)
+
+
+def _hides(line: str) -> bool:
+    """Tell whether a person who reads a line may miss its end: so many columns in it are blank."""
+    seen = line.replace(_BRAILLE_BLANK, " ").expandtabs(_TAB).rstrip()
+    return sum(map(len, _GAP.findall(seen))) > _WIDEST_GAP

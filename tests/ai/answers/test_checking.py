@@ -6,23 +6,27 @@ import asyncio
 import hashlib
 import os
 import subprocess
-import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from app.ai.answers import checking
 from app.ai.answers.checking import CheckedAnswer, checked, to_answer
-from app.ai.answers.reading import TOO_LONG, ReadAnswer
+from app.ai.answers.notes import UNASKED
+from app.ai.answers.patches import read_patch
+from app.ai.answers.reading import LONGEST_PATCH, TOO_LONG, ReadAnswer
 from app.ai.messages import Completion
 from app.domain.analysis import Answer, Confidence, Evidence, Usage
+from app.domain.errors import CannotError
 from app.engine.clock import SystemClock
 from app.engine.processes import ProcessRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+T = TypeVar("T")
 
 CORE = "".join(f"line {number}\n" for number in range(1, 21))
 HUNK = " line 9\n-line 10\n+LINE 10\n line 11\n"
@@ -274,14 +278,12 @@ async def test_several_hunks_of_several_files_are_offered_together(root: Path) -
     ("patch", "note"),
     [
         (LOOSER, "It changes tests."),
-        (new("conftest.py"), "It changes tests."),
+        (new("conftest.py"), f"It changes tests. {UNASKED}"),
         (new("web/button.spec.ts") + "\\ No newline at end of file\n", "It changes tests."),
-        (new("pyproject.toml"), "It changes how tests are run."),
-        (
-            "--- a/.github/workflows/ci.yml\n+++ b/.github/workflows/ci.yml\n@@ -1 +1 @@\n-a\n+b\n",
-            "It changes what a build service or a commit runs.",
-        ),
-        (new(".githooks/pre-commit"), "It changes what a build service or a commit runs."),
+        (new("pyproject.toml"), f"It changes how tests are run. {UNASKED}"),
+        ("--- a/.github/workflows/ci.yml\n+++ b/.github/workflows/ci.yml\n@@ -1 +1 @@\n-a\n+b\n", UNASKED),
+        (new(".githooks/pre-commit"), UNASKED),
+        (new("justfile") + edit("crlf.py"), UNASKED),
         ("--- a/crlf.py\n+++ /dev/null\n@@ -1,3 +0,0 @@\n-a\n-b\n-c\n", "It deletes a file."),
     ],
 )
@@ -291,6 +293,59 @@ async def test_a_patch_says_what_to_look_at_twice(root: Path, patch: str, note: 
 
     assert found.patch
     assert found.patch_note == note
+
+
+def added(line: str) -> str:
+    """A patch that puts a line in the place of another."""
+    return f"--- a/src/core.py\n+++ b/src/core.py\n@@ -10 +10 @@\n-line 10\n+{line}\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("x = 1" + " " * 81 + "; evil()", id="blanks"),
+        pytest.param("x = 1" + "\t" * 81 + "; evil()", id="tabs"),
+        pytest.param("x = 1" + "\t" * 11 + "; evil()", id="tabs are wide"),
+        pytest.param("x = 1" + " \t" * 40 + "; evil()", id="both"),
+        pytest.param(" " * 81 + "evil()", id="an indentation"),
+        pytest.param("x = 1" + "\u3000" * 81 + "; evil()", id="wide blanks"),
+        pytest.param("x = 1" + "\u2800" * 81 + "; evil()", id="empty Braille"),
+        pytest.param("x = 1" + " " * 79 + ";" + " " * 79 + "evil()", id="with a sign in between"),
+    ],
+)
+async def test_code_that_is_hidden_to_the_right_is_not_offered(root: Path, line: str) -> None:
+    """A line whose end a reader would miss is refused."""
+    found = await check_patch(added(line), root)
+
+    assert found == CheckedAnswer(patch_note="The patch is not shown: it puts text far to the right, behind blanks.")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("x = 1" + " " * 80 + "# why", id="as many as may be"),
+        pytest.param(" " * 60 + "deep()", id="an indentation"),
+        pytest.param("x" * 400, id="a long line"),
+        pytest.param("x = 1" + " " * 400, id="blanks at the end"),
+        pytest.param(" | ".join(f"{word:<15}" for word in "abcdefghijkl") + ".", id="a table"),
+    ],
+)
+async def test_a_line_that_is_merely_wide_is_offered(root: Path, line: str) -> None:
+    """Tables, comments at the side and blanks that end a line hide nothing."""
+    found = await check_patch(added(line), root)
+
+    assert line in found.patch
+    assert found.patch_note == ""
+
+
+def test_blanks_without_end_are_read_in_time() -> None:
+    """A patch of nothing but blanks takes no longer than another of its length."""
+    began = time.process_time()
+
+    files = read_patch(added(" " * LONGEST_PATCH) + added("\t" * LONGEST_PATCH))
+
+    assert len(files) == 2
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(
@@ -403,13 +458,11 @@ async def test_a_git_that_hangs_is_ended(root: Path, tmp_path: Path) -> None:
     note = tmp_path / "pid"
     git = tmp_path / "bin" / "git"
     git.parent.mkdir()
-    git.write_text(
-        f"#!{sys.executable} -S\nimport os, time\nopen({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
-    )
+    git.write_text(f"#!/bin/sh\necho $$ > '{note}'\nexec sleep 600\n")
     git.chmod(0o755)
     began = time.monotonic()
 
-    found = await check_patch(GOOD, root, environ={"PATH": str(git.parent)}, git_deadline_s=1.5)
+    found = await check_patch(GOOD, root, environ={"PATH": f"{git.parent}:{os.environ['PATH']}"}, git_deadline_s=0.4)
 
     assert found.patch_note == "The patch is not shown: to check it took too long."
     assert time.monotonic() - began < 15
@@ -432,6 +485,75 @@ async def test_nothing_is_left_behind(root: Path, tmp_path: Path, monkeypatch: p
     await asyncio.gather(task, return_exceptions=True)
 
     await until(lambda: not list(folder.iterdir()))
+
+
+async def test_the_project_is_read_through_the_work_that_is_given(root: Path) -> None:
+    """What a caller hands in reads places and patch, piece by piece, and the answer is the same as without."""
+    read = ReadAnswer(evidence=(Evidence("src/core.py", 12),), patch=GOOD)
+    pieces = 0
+
+    async def work(piece: Callable[[], T]) -> T:
+        nonlocal pieces
+        pieces += 1
+        return await asyncio.to_thread(piece)
+
+    given = await check(read, root, work=work)
+
+    assert given == await check(read, root)
+    assert given.evidence
+    assert given.patch
+    assert pieces == 2
+
+
+@pytest.mark.parametrize("error", [CannotError("The files were not read.", "Look."), TimeoutError()])
+async def test_a_project_that_does_not_answer_gives_nothing(root: Path, error: Exception) -> None:
+    """When the first look takes too long there are no places; when the second does there is no patch."""
+    read = ReadAnswer(evidence=(Evidence("src/core.py", 12),), patch=GOOD)
+
+    async def never(_piece: Callable[[], T]) -> T:
+        raise error
+
+    class Once:
+        is_used = False
+
+        async def __call__(self, piece: Callable[[], T]) -> T:
+            if self.is_used:
+                raise error
+            self.is_used = True
+            return await asyncio.to_thread(piece)
+
+    at_once = await check(read, root, work=never)
+    later = await check(read, root, work=Once())
+
+    assert at_once == CheckedAnswer(patch_note="The patch is not shown: the project's folder does not answer.")
+    assert later == CheckedAnswer(
+        (Evidence("src/core.py", 12, "", "line 12"),), patch_note="The patch is not shown: to check it took too long."
+    )
+
+
+async def test_copies_that_come_late_are_removed(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a thread copies after nobody waits for it any more is not left behind either."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    late: list[Callable[[], object]] = []
+
+    class Late:
+        asked = 0
+
+        async def __call__(self, piece: Callable[[], T]) -> T:
+            self.asked += 1
+            if self.asked == 1:
+                return piece()
+            late.append(piece)
+            raise TimeoutError
+
+    found = await check_patch(GOOD, root, work=Late())
+    made = late[0]()
+
+    assert found.patch == ""
+    assert made
+    assert list(folder.iterdir()) == []
 
 
 async def test_a_note_of_the_reading_is_kept(root: Path) -> None:
