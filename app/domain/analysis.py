@@ -295,6 +295,8 @@ class ConversationRecord:
         exchanges: How many there are.
         cost: US dollars of all answers whose price is known.
         found: For a search, the passage that it was found by; else empty.
+        is_damaged: True when its file does not say what it is about, so that nobody knows where it may be sent: it can
+            be read, and not gone on with.
     """
 
     id: str
@@ -305,6 +307,7 @@ class ConversationRecord:
     exchanges: int
     cost: float = 0.0
     found: str = ""
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

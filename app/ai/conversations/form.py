@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from app.domain.analysis import Exchange, Subject, SubjectKind, Usage
@@ -46,22 +47,49 @@ def exchange_line(exchange: Exchange) -> bytes:
     )
 
 
-def read_header(line: bytes) -> tuple[Subject, str, float] | None:
-    """Return subject, title and start; None for a line that is no header."""
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A transcript's first line, as far as it can be read.
+
+    Attributes:
+        subject: What the conversation is about; None when that is not known for sure, and must not be guessed: it
+            decides where what was said may be sent.
+        title: May be empty.
+        started_at: Wall-clock time; 0 when it is not known.
+    """
+
+    subject: Subject | None = None
+    title: str = ""
+    started_at: float = 0.0
+
+
+def read_header(line: bytes, conversation: str) -> Header | None:
+    """Return what the header of a conversation says; None for a line that is no header.
+
+    Args:
+        line: A transcript's first line.
+        conversation: Whose it should be.
+    """
     found = _object(line)
     if found is None or not isinstance(found.get("id"), str) or "seq" in found:
         return None
-    about = _of(found.get("subject"), dict, {})
-    kind = _of(about.get("kind"), str, "")
-    return (
-        Subject(
-            kind=SubjectKind(kind) if kind in set(SubjectKind) else SubjectKind.FREE,
-            project=_of(about.get("project"), str, ""),
-            name=_of(about.get("name"), str, ""),
-        ),
-        _of(found.get("title"), str, ""),
-        _number(found.get("started_at")) or 0.0,
+    is_ours = found.get("v") == VERSION and found["id"] == conversation
+    return Header(
+        subject=_subject(found.get("subject")) if is_ours else None,
+        title=_of(found.get("title"), str, ""),
+        started_at=_number(found.get("started_at")) or 0.0,
     )
+
+
+def _subject(about: Any) -> Subject | None:  # noqa: ANN401 - what JSON holds
+    if not isinstance(about, dict):
+        return None
+    kind, project, name = (about.get(field) for field in ("kind", "project", "name"))
+    if not isinstance(kind, str) or not isinstance(project, str) or not isinstance(name, str):
+        return None
+    if kind not in set(SubjectKind) or (kind != SubjectKind.FREE and not project):
+        return None
+    return Subject(SubjectKind(kind), project, name)
 
 
 def read_exchange(line: bytes) -> Exchange | None:

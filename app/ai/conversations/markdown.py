@@ -23,7 +23,7 @@ def to_markdown(conversation: Conversation) -> str:
     Markdown or HTML; whatever else comes from people and models is escaped.
     """
     record = conversation.record
-    about = _about(record.subject)
+    about = "not known, because its file is damaged" if record.is_damaged else _about(record.subject)
     facts = [f"- About: {about}"] if about else []
     facts += [
         f"- Begun: {_moment(record.started_at)}",

@@ -21,7 +21,7 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from app.ai.conversations.form import exchange_line, header_line, read_exchange, read_header
+from app.ai.conversations.form import Header, exchange_line, header_line, read_exchange, read_header
 from app.domain.analysis import Conversation, ConversationRecord, Exchange, Subject
 from app.domain.errors import CannotError, UsageError
 from app.engine.files import PRIVATE, sync_folder
@@ -44,8 +44,6 @@ _ID = re.compile(r"[0-9a-z-]{8,64}")
 _ENDING = ".jsonl"
 _OPEN = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _OPEN |= getattr(os, "O_BINARY", 0)
-_LISTING = ""
-"""Stands for the folder among the conversations' ids."""
 
 
 class Transcripts:
@@ -92,21 +90,14 @@ class Transcripts:
     async def read(self, conversation: str) -> Conversation | None:
         """Return a conversation, of one over `LARGEST_READ` bytes its newest part; None when there is none.
 
-        Of a damaged file it is what can be read, without any exchange perhaps.
+        Of a damaged file it is what can be read, without any exchange perhaps. Where it does not say for sure what it
+        is about, its record is told as damaged: its subject is not known, so nothing of it may be sent anywhere.
 
         Raises:
             UsageError: The id is none.
             CannotError: The file cannot be read, or not in time.
         """
         return await self._within(conversation, self._load, self._path(conversation))
-
-    async def ids(self) -> tuple[str, ...]:
-        """Return the ids of all conversations, in alphabetical order.
-
-        Raises:
-            CannotError: The folder cannot be read, or not in time.
-        """
-        return await self._within(_LISTING, self._list)
 
     async def delete(self, conversation: str) -> bool:
         """Delete a transcript for good, and tell whether there was one.
@@ -183,7 +174,7 @@ class Transcripts:
             if descriptor is None:
                 return None
             with os.fdopen(descriptor, "rb") as file:
-                header = read_header(file.readline(_LARGEST_HEADER))
+                header = read_header(file.readline(_LARGEST_HEADER), path.stem)
                 start = file.tell() if header else 0
                 newest = os.fstat(descriptor).st_size - LARGEST_READ
                 file.seek(max(start, newest))
@@ -191,14 +182,6 @@ class Transcripts:
                     file.readline(LARGEST_READ)  # the rest of a line whose beginning is not read
                 content = file.read(LARGEST_READ)
         return _conversation(path.stem, header, content)
-
-    def _list(self) -> tuple[str, ...]:
-        with self._told("cannot be listed"):
-            try:
-                names = [entry.name for entry in self._folder.iterdir()]
-            except FileNotFoundError:
-                return ()
-        return tuple(sorted(name[: -len(_ENDING)] for name in names if _is_transcript(name)))
 
     def _unlink(self, path: Path) -> bool:
         with self._told("cannot be deleted"):
@@ -262,23 +245,20 @@ def _write_whole(descriptor: int, content: bytes) -> None:
     os.fsync(descriptor)
 
 
-def _is_transcript(name: str) -> bool:
-    return name.endswith(_ENDING) and _ID.fullmatch(name[: -len(_ENDING)]) is not None
-
-
-def _conversation(conversation: str, header: tuple[Subject, str, float] | None, content: bytes) -> Conversation:
+def _conversation(conversation: str, header: Header | None, content: bytes) -> Conversation:
     # added again after an append that came through late, an exchange stands there twice
     found = {(each.seq, each.at): each for line in content.split(b"\n") if (each := read_exchange(line)) is not None}
     exchanges = tuple(sorted(found.values(), key=lambda each: each.seq))
-    began = exchanges[0].at if exchanges else 0.0
-    subject, title, started_at = header or (Subject(), exchanges[0].question[:80] if exchanges else "", began)
+    if header is None:
+        header = Header(None, exchanges[0].question[:80], exchanges[0].at) if exchanges else Header()
     record = ConversationRecord(
         id=conversation,
-        subject=subject,
-        title=title,
-        started_at=started_at,
-        last_at=exchanges[-1].at if exchanges else started_at,
+        subject=header.subject or Subject(),
+        title=header.title,
+        started_at=header.started_at,
+        last_at=exchanges[-1].at if exchanges else header.started_at,
         exchanges=len(exchanges),
         cost=sum(each.usage.cost or 0.0 for each in exchanges),
+        is_damaged=header.subject is None,
     )
     return Conversation(record, exchanges)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -115,3 +116,13 @@ def test_nothing_breaks_out(exchanges: list[Exchange], title: str, name: str) ->
         bare = TAKEN_AS_TEXT.sub("", line)
         assert "<" not in bare
         assert "[" not in bare
+
+
+def test_a_damaged_conversation_says_so() -> None:
+    """Where the file does not say what it is about, the reader learns that instead of nothing."""
+    told = conversation(Exchange(1, 60.0, "Why?"))
+
+    damaged = to_markdown(replace(told, record=replace(told.record, is_damaged=True)))
+
+    assert "- About: not known, because its file is damaged\n" in damaged
+    assert "damaged" not in to_markdown(told)

@@ -87,21 +87,16 @@ async def test_files_are_for_this_user_alone(transcripts: Transcripts, folder: P
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-async def test_conversations_are_listed_and_deleted(transcripts: Transcripts, folder: Path) -> None:
-    """What is no transcript is not listed, and a deleted one is gone."""
-    assert await transcripts.ids() == ()
+async def test_what_is_deleted_is_gone(transcripts: Transcripts, folder: Path) -> None:
+    """A deleted conversation leaves nothing, and the others stay."""
     await begin(transcripts)
     await transcripts.start("another-one", Subject(), "", started_at=1.0)
-    (folder / "notes.txt").touch()
-    (folder / "UPPER-CASE.jsonl").touch()
 
-    listed = await transcripts.ids()
     deleted = [await transcripts.delete(ID), await transcripts.delete(ID)]
 
-    assert listed == (ID, "another-one")
     assert deleted == [True, False]
     assert await transcripts.read(ID) is None
-    assert await transcripts.ids() == ("another-one",)
+    assert [each.name for each in folder.iterdir()] == ["another-one.jsonl"]
 
 
 async def test_what_is_not_there_is_said(transcripts: Transcripts) -> None:
@@ -206,6 +201,51 @@ async def test_a_file_without_a_header_is_read(transcripts: Transcripts, file: P
     assert found is not None
     assert found.exchanges == (exchange(1),)
     assert found.record.subject == Subject()
+    assert empty.record.is_damaged
+    assert found.record.is_damaged
+
+
+ABOUT = '{"v":1,"id":"%s","subject":{"kind":"%s","project":"/src/p","name":"t"},"title":"T","started_at":1.0}\n'
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param((ABOUT % (ID, "failure"))[:-20] + "\n", id="torn"),
+        pytest.param(ABOUT % (ID, "failures"), id="an unknown kind"),
+        pytest.param((ABOUT % (ID, "free")).replace('"free"', '["free"]'), id="a kind of another type"),
+        pytest.param((ABOUT % (ID, "failure")).replace('"kind"', '"kin"'), id="no kind"),
+        pytest.param((ABOUT % (ID, "failure")).replace('"subject"', '"subjec"'), id="no subject"),
+        pytest.param((ABOUT % (ID, "failure")).replace('"/src/p"', "7"), id="no project"),
+        pytest.param((ABOUT % (ID, "failure")).replace('"/src/p"', '""'), id="a failure of no project"),
+        pytest.param((ABOUT % (ID, "free")).replace('"v":1', '"v":2'), id="another version"),
+        pytest.param(ABOUT % ("another-one", "free"), id="of another conversation"),
+        pytest.param((ABOUT % (ID, "failure")).replace('"T"', f'"{"T" * 70_000}"'), id="too long"),
+        pytest.param("", id="missing"),
+    ],
+)
+async def test_what_it_is_about_is_never_guessed(transcripts: Transcripts, file: Path, header: str) -> None:
+    """A header that does not say it for sure makes the conversation damaged: nobody may take it for a free one."""
+    await begin(transcripts, 1)
+    file.write_bytes(header.encode() + file.read_bytes().split(b"\n", 1)[1])
+
+    found = await transcripts.read(ID)
+
+    assert found is not None
+    assert found.exchanges == (exchange(1),)
+    assert found.record.is_damaged
+
+
+@pytest.mark.parametrize("subject", [SUBJECT, Subject(), Subject(project="/src/p"), Subject(SubjectKind.FINDING, "/p")])
+async def test_a_whole_header_is_not_damaged(transcripts: Transcripts, subject: Subject) -> None:
+    """Whatever a conversation is begun about is read as that."""
+    await transcripts.start(ID, subject, "", started_at=1.0)
+
+    found = await transcripts.read(ID)
+
+    assert found is not None
+    assert found.record.subject == subject
+    assert not found.record.is_damaged
 
 
 async def test_a_very_long_transcript_is_read_from_its_end(transcripts: Transcripts, file: Path) -> None:
@@ -357,8 +397,6 @@ async def test_a_folder_that_cannot_be_made_is_said(folder: Path, transcripts: T
 
     with pytest.raises(CannotError, match="cannot be begun"):
         await begin(transcripts)
-    with pytest.raises(CannotError, match="cannot be listed"):
-        await transcripts.ids()
 
 
 class HungDisk(WorkerPool):
