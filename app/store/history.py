@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from app.domain.analysis import Answer, Conversation, ConversationRecord
+    from app.domain.analysis import Answer, ConversationRecord
     from app.domain.events import Event
     from app.domain.history import RunRecord, TestDetail, TestTrait
     from app.domain.verdicts import TestState
@@ -153,10 +153,6 @@ class History:
     ) -> tuple[ConversationRecord, ...]:
         """Return conversations, the newest first; see Queries.conversations for how words are looked for."""
         return await self._answer(lambda queries: queries.conversations(query, project, limit))
-
-    async def conversation(self, conversation: str) -> Conversation | None:
-        """Return a whole conversation by its id; None when there is none."""
-        return await self._answer(lambda queries: queries.conversation(conversation))
 
     async def flush(self) -> None:
         """Wait until all that was recorded before is committed, however long that takes.

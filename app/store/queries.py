@@ -10,10 +10,8 @@ from sqlalchemy import Integer, case, cast, func, select
 from app.domain.analysis import (
     Answer,
     Confidence,
-    Conversation,
     ConversationRecord,
     Evidence,
-    Exchange,
     Subject,
     SubjectKind,
     Usage,
@@ -21,8 +19,8 @@ from app.domain.analysis import (
 from app.domain.history import RunRecord, TestDetail, TestMoment, TestTrait
 from app.domain.verdicts import Cause, CauseKind, Counts, Outcome, TestState, Verdict
 from app.domain.words import ELLIPSIS, one_line
-from app.store.recording import storable
 from app.store.schema import analyses, conversations, exchanges, outputs, projects, results, runs, tests
+from app.store.values import storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,15 +169,6 @@ class Queries:
             wanted = wanted.where(conversations.c.id.in_(hits))
         rows = self._connection.execute(wanted).all()
         return tuple(_conversation(row, self._passage(row.id, words)) for row in rows)
-
-    def conversation(self, conversation: str) -> Conversation | None:
-        """Return a whole conversation by its id; None when there is none."""
-        wanted = _CONVERSATIONS.where(conversations.c.conversation == storable(conversation))
-        row = self._connection.execute(wanted).one_or_none()
-        if row is None:
-            return None
-        told = select(exchanges).where(exchanges.c.conversation_id == row.id).order_by(exchanges.c.seq)
-        return Conversation(_conversation(row), tuple(_exchange(each) for each in self._connection.execute(told)))
 
     def _passage(self, key: int, words: Sequence[str]) -> str:
         if not words:
@@ -341,11 +330,6 @@ def _conversation(row: Row[*tuple[Any, ...]], found: str = "") -> ConversationRe
         float(row.cost or 0.0),
         found,
     )
-
-
-def _exchange(row: Row[*tuple[Any, ...]]) -> Exchange:
-    usage = Usage(row.prompt_tokens, row.answer_tokens, row.cost, row.latency_s, row.is_estimate)
-    return Exchange(row.seq, row.at, row.question, row.answer, row.provider, row.model, usage, row.trouble)
 
 
 def _answer(told: dict[str, Any]) -> Answer:

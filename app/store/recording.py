@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, bindparam, case, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, case, func, or_, select
 
 from app.domain.events import (
     ConversationDeleted,
@@ -25,17 +23,9 @@ from app.domain.events import (
 )
 from app.domain.verdicts import Outcome, Verdict
 from app.store.faults import SEE_LOG, Fault, Remedy
-from app.store.schema import (
-    analyses,
-    conversations,
-    exchanges,
-    outputs,
-    projects,
-    results,
-    runs,
-    tests,
-    transitions,
-)
+from app.store.schema import outputs, projects, results, runs, tests, transitions
+from app.store.talks import Talks, write_answer
+from app.store.values import ending, finite, insert_into, storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,9 +35,7 @@ if TYPE_CHECKING:
     from app.domain.verdicts import TestResult
 
 OUTPUT_CAP = 256 * 1024
-"""Characters of output kept of one result, from its end: failures say the most there."""
-TEXT_CAP = 256 * 1024
-"""Characters kept of a question and of an answer, from its beginning."""
+"""Characters of output kept of one result, its last whole lines: failures say the most there."""
 _NAMES_AT_ONCE = 500
 
 
@@ -67,9 +55,10 @@ class Recorder:
         self._projects: dict[str, int] = {}
         self._runs: dict[str, _Run] = {}
         self._tests: dict[int, dict[str, int]] = {}
+        self._talks = Talks()
 
     def forget(self) -> None:
-        """Look all keys up again."""
+        """Look all keys up again. Which conversations were deleted stays known: no rollback brings one back."""
         self._projects.clear()
         self._runs.clear()
         self._tests.clear()
@@ -103,17 +92,17 @@ class Recorder:
             case VerdictChanged():
                 self._transition(connection, event)
             case FailureAnswered():
-                self._analysis(connection, event)
+                write_answer(connection, self._project(connection, event.project), event)
             case ExchangeEnded():
-                _exchange(connection, event)
+                self._talks.write(connection, event)
             case ConversationDeleted():
-                _delete_conversation(connection, event.conversation)
+                self._talks.delete(connection, event)
 
     def _project(self, connection: Connection, root: str, name: str | None = None) -> int:
         key = self._projects.get(root)
         if key is None or name is not None:
             row = {"root": storable(root), "name": storable(name or PurePath(root).name or root)}
-            adding = _insert(connection, projects)
+            adding = insert_into(connection, projects)
             connection.execute(
                 adding.on_conflict_do_update(index_elements=["root"], set_={"name": adding.excluded.name})
                 if name is not None
@@ -126,7 +115,7 @@ class Recorder:
 
     def _start(self, connection: Connection, event: RunStarted) -> None:
         connection.execute(
-            _insert(connection, runs).on_conflict_do_nothing(),
+            insert_into(connection, runs).on_conflict_do_nothing(),
             {
                 "project_id": self._project(connection, event.project),
                 "run_id": storable(event.run_id),
@@ -156,7 +145,7 @@ class Recorder:
         moved = connection.execute(_STATE, rows)
         if 0 <= moved.rowcount < len(rows):
             raise Fault("Another process removed tests of the history.", SEE_LOG, remedy=Remedy.SKIP)
-        adding = _insert(connection, results)
+        adding = insert_into(connection, results)
         again = adding.on_conflict_do_update(
             index_elements=["run_id", "test_id"],
             set_={"outcome": adding.excluded.outcome, "duration_s": adding.excluded.duration_s},
@@ -169,12 +158,12 @@ class Recorder:
             ],
         )
         printed = [
-            {"run_id": run.key, "test_id": known[nodeid], "output": storable(result.output[-OUTPUT_CAP:])}
+            {"run_id": run.key, "test_id": known[nodeid], "output": storable(ending(result.output, OUTPUT_CAP))}
             for nodeid, (_at, result) in ended.items()
             if result.output and result.outcome.is_red
         ]
         if printed:
-            adding = _insert(connection, outputs)
+            adding = insert_into(connection, outputs)
             again = adding.on_conflict_do_update(
                 index_elements=["run_id", "test_id"], set_={"output": adding.excluded.output}
             )
@@ -190,7 +179,7 @@ class Recorder:
         new = [nodeid for nodeid in ended if nodeid not in known]
         if new:
             fresh = [_fresh(run, nodeid, *ended[nodeid]) for nodeid in new]
-            connection.execute(_insert(connection, tests).on_conflict_do_nothing(), fresh)
+            connection.execute(insert_into(connection, tests).on_conflict_do_nothing(), fresh)
             for names in _portions(new):
                 found = select(tests.c.nodeid, tests.c.id).where(
                     tests.c.project_id == run.project, tests.c.nodeid.in_(names)
@@ -205,10 +194,10 @@ class Recorder:
             .where(runs.c.id == run.key)
             .values(
                 finished_at=event.at,
-                duration_s=_finite(event.duration_s),
+                duration_s=finite(event.duration_s),
                 verdict=event.verdict.value,
                 message=storable(event.message),
-                output=storable(event.output[-OUTPUT_CAP:]),
+                output=storable(ending(event.output, OUTPUT_CAP)),
                 **_counts(connection, run.key),
             )
         )
@@ -238,65 +227,6 @@ class Recorder:
                 "complete": event.complete,
             },
         )
-
-    def _analysis(self, connection: Connection, event: FailureAnswered) -> None:
-        answer = event.answer
-        connection.execute(
-            analyses.insert(),
-            {
-                "project_id": self._project(connection, event.project),
-                "fingerprint": storable(event.fingerprint),
-                "nodeid": storable(event.nodeid),
-                "at": _finite(event.at),
-                "provider": storable(answer.provider),
-                "model": storable(answer.model),
-                "tokens": answer.usage.tokens,
-                "cost": _price(answer.usage.cost),
-                "latency_s": _finite(answer.usage.latency_s),
-                "answer": _document(asdict(answer)),
-            },
-        )
-
-
-def _exchange(connection: Connection, event: ExchangeEnded) -> None:
-    """Write a question and its answer; the same one of the same conversation is replaced."""
-    subject, exchange = event.subject, event.exchange
-    conversation = storable(event.conversation)
-    connection.execute(
-        _insert(connection, conversations).on_conflict_do_nothing(),
-        {
-            "conversation": conversation,
-            "kind": subject.kind.value,
-            "project": storable(subject.project),
-            "name": storable(subject.name),
-            "title": storable(event.title),
-        },
-    )
-    key = connection.execute(
-        select(conversations.c.id).where(conversations.c.conversation == conversation)
-    ).scalar_one()
-    question, answer = storable(exchange.question[:TEXT_CAP]), storable(exchange.answer[:TEXT_CAP])
-    told = {
-        "at": _finite(exchange.at),
-        "question": question,
-        "answer": answer,
-        "folded": f"{question}\n{answer}".casefold(),
-        "provider": storable(exchange.provider),
-        "model": storable(exchange.model),
-        "prompt_tokens": exchange.usage.prompt_tokens,
-        "answer_tokens": exchange.usage.answer_tokens,
-        "cost": _price(exchange.usage.cost),
-        "latency_s": _finite(exchange.usage.latency_s),
-        "is_estimate": exchange.usage.is_estimate,
-        "trouble": storable(exchange.trouble),
-    }
-    adding = _insert(connection, exchanges).values(conversation_id=key, seq=exchange.seq, **told)
-    connection.execute(adding.on_conflict_do_update(index_elements=["conversation_id", "seq"], set_=told))
-
-
-def _delete_conversation(connection: Connection, conversation: str) -> None:
-    # Its exchanges go with it: the database sees to that.
-    connection.execute(conversations.delete().where(conversations.c.conversation == storable(conversation)))
 
 
 _turned = or_(tests.c.gone, tests.c.red != bindparam("now_red"))
@@ -336,22 +266,11 @@ def cut_off(connection: Connection, keys: Iterable[int]) -> None:
         )
 
 
-def storable(text: str) -> str:
-    """Return the text as every database takes it: PostgreSQL refuses NUL, and UTF-8 has no lone surrogates."""
-    if "\0" in text:
-        text = text.replace("\0", "\\x00")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode()
-    return text
-
-
 def _state(key: int, run: _Run, at: float, result: TestResult) -> dict[str, Any]:
     return {
         "key": key,
         "outcome": result.outcome.value,
-        "duration_s": _finite(result.duration_s),
+        "duration_s": finite(result.duration_s),
         "at": at,
         "run": run.key,
         "now_red": result.outcome.is_red,
@@ -365,7 +284,7 @@ def _fresh(run: _Run, nodeid: str, at: float, result: TestResult) -> dict[str, A
         "outcome": result.outcome.value,
         "red": result.outcome.is_red,
         "gone": False,
-        "duration_s": _finite(result.duration_s),
+        "duration_s": finite(result.duration_s),
         "since": at,
         "since_run": run.key,
         "seen_run": run.key,
@@ -377,32 +296,6 @@ def _counts(connection: Connection, key: int) -> dict[str, int]:
     counts = dict.fromkeys((outcome.value for outcome in Outcome), 0)
     counts.update({str(outcome): int(count) for outcome, count in connection.execute(counted)})
     return counts
-
-
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
-
-
-def _finite(seconds: float) -> float:
-    return seconds if math.isfinite(seconds) else 0.0
-
-
-def _price(cost: float | None) -> float | None:
-    return cost if cost is not None and math.isfinite(cost) else None
-
-
-def _document(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return a value as JSON can hold it in every database."""
-    match value:
-        case str():
-            return storable(str(value))
-        case dict():
-            return {name: _document(each) for name, each in value.items()}
-        case list() | tuple():
-            return [_document(each) for each in value]
-        case float():
-            return _finite(value)
-    return value
 
 
 def _portions(names: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -17,7 +17,6 @@ from sqlalchemy import func, select
 from app.domain.analysis import (
     Answer,
     Confidence,
-    Conversation,
     ConversationRecord,
     Evidence,
     Exchange,
@@ -37,6 +36,7 @@ from app.store.queries import PASSAGE, Queries, passage
 from app.store.recording import Recorder
 from app.store.retention import KEPT_ANALYSES, forget_one
 from app.store.schema import analyses, conversations, exchanges
+from app.store.talks import MOST_DELETED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,8 +155,8 @@ async def test_an_answer_that_cannot_be_read_is_none(database_url: str, new_hist
     assert answer is None
 
 
-async def test_a_conversation_comes_back_whole(database_url: str, new_history: Callable[..., History]) -> None:
-    """Its subject, title, times, cost and exchanges in order; the project need not be one that is watched."""
+async def test_a_conversation_is_listed_with_what_it_is(database_url: str, new_history: Callable[..., History]) -> None:
+    """Its subject, title, times, cost and exchanges; the project need not be one that is watched."""
     subject = Subject(SubjectKind.FAILURE, "/never/watched", "t::a")
     free = replace(USAGE, cost=None)
     async with new_history(database_url) as history:
@@ -164,20 +164,9 @@ async def test_a_conversation_comes_back_whole(database_url: str, new_history: C
         history.record(ended("c1", 1, "Why?", "Because.", at=100.0, subject=subject))
 
     async with new_history(database_url) as history:
-        found = await history.conversation("c1")
         listed = await history.conversations()
-        missing = await history.conversation("c2")
 
-    record = ConversationRecord("c1", subject, "About c1", 100.0, 200.0, 2, 0.0015)
-    assert found == Conversation(
-        record,
-        (
-            Exchange(1, 100.0, "Why?", "Because.", "deepseek", "deepseek-chat", USAGE),
-            Exchange(2, 200.0, "And now?", "Then.", "deepseek", "deepseek-chat", free),
-        ),
-    )
-    assert listed == (record,)
-    assert missing is None
+    assert listed == (ConversationRecord("c1", subject, "About c1", 100.0, 200.0, 2, 0.0015),)
 
 
 async def test_an_exchange_that_is_there_is_replaced(database_url: str, new_history: Callable[..., History]) -> None:
@@ -186,13 +175,11 @@ async def test_an_exchange_that_is_there_is_replaced(database_url: str, new_hist
         history.record(ended("c1", 1, "Why?", "Half an ans"))
         history.record(ended("c1", 1, "Why?", "A whole one."))
 
-        found = await history.conversation("c1")
         half = await history.conversations("half")
-        whole = await history.conversations("whole")
+        (whole,) = await history.conversations("whole")
 
-    assert found is not None
-    assert [exchange.answer for exchange in found.exchanges] == ["A whole one."]
-    assert (ids(half), ids(whole)) == ([], ["c1"])
+    assert half == ()
+    assert (whole.id, whole.exchanges) == ("c1", 1)
 
 
 async def test_a_deleted_conversation_is_gone(database_url: str, new_history: Callable[..., History]) -> None:
@@ -209,6 +196,41 @@ async def test_a_deleted_conversation_is_gone(database_url: str, new_history: Ca
         left = connection.execute(select(func.count()).select_from(exchanges)).scalar_one()
     assert ids(listed) == ["c2"]
     assert left == 1
+
+
+async def test_an_answer_that_ends_after_a_deletion_brings_nothing_back(
+    database_url: str, new_history: Callable[..., History]
+) -> None:
+    """What was deleted while its answer was on the way stays deleted; another conversation is not hindered."""
+    async with new_history(database_url) as history:
+        history.record(ended("c1", 1, "one"))
+        history.record(ConversationDeleted(at=9.0, conversation="c1"))
+        await history.flush()
+        history.record(ended("c1", 2, "two"))
+        history.record(ConversationDeleted(at=9.0, conversation="never written"))
+        history.record(ended("never written", 1, "one"))
+        history.record(ended("c2", 1, "one"))
+
+        listed = await history.conversations()
+
+    assert ids(listed) == ["c2"]
+
+
+def test_a_deletion_is_remembered_through_a_rollback(database_url: str) -> None:
+    """When keys are looked up again, what was deleted is still known; the memory of it has a bound."""
+    opened = open_history(Opening(database_url, None, lambda: 1.0)).database
+    recorder = Recorder()
+    deletions = [ConversationDeleted(at=1.0, conversation=f"c{index}") for index in range(MOST_DELETED + 1)]
+    with closing(opened) as database:
+        with database.writing() as connection:
+            recorder.write(connection, deletions)
+        recorder.forget()
+        with database.writing() as connection:
+            recorder.write(connection, [ended("c0", 1, "q"), ended("c1", 1, "q"), ended(f"c{MOST_DELETED}", 1, "q")])
+        with database.reading() as connection:
+            listed = Queries(connection).conversations()
+
+    assert ids(listed) == ["c0"]
 
 
 async def test_conversations_are_listed_newest_first(database_url: str, new_history: Callable[..., History]) -> None:
