@@ -338,7 +338,7 @@ class Models:
 
     def _judge(self, turn: _Turn, error: Exception) -> Judgement:
         """Say what a failed attempt means: whether to try again, and whether it speaks against the service."""
-        if isinstance(error, BudgetSpent) or not isinstance(error, ModelError | TimeoutError):
+        if isinstance(error, BudgetSpent):
             return Judgement(retry=False, counts=False)
         turn.failed = error if isinstance(error, ModelError) else None
         counts = not isinstance(error, ModelRefused | ModelBusy | ModelNotSetUp)

@@ -50,9 +50,9 @@ if TYPE_CHECKING:
     from app.ai.providers.service import Models
     from tests.ai.modelserver import Wire
 
-QUICK = CallLimits(deadline_s=1.5, attempt_s=1.0, backoff_first_s=0.01, backoff_ceiling_s=0.02)
+QUICK = CallLimits(deadline_s=0.9, attempt_s=0.6, backoff_first_s=0.01, backoff_ceiling_s=0.02)
 LONG_S = 20.0
-"""Far above what a loaded machine needs to notice a deadline of one or two seconds."""
+"""Far above what a loaded machine needs to notice a deadline of a second."""
 ELSEWHERE = "https://nobody.invalid/v1"
 
 
@@ -264,7 +264,7 @@ async def test_what_came_before_a_failure_is_returned(
     """Once text has come nobody else is asked, for it would come twice: the answer has its trouble."""
     server.then(reply)
     pieces: list[str] = []
-    client = ClientLimits(between_s=0.5)
+    client = ClientLimits(between_s=0.3)
     models = asking.models(provider_at(server), provider_at(second, "other"), client=client)
 
     answer = await ask(models, on_text=pieces.append if listens else None)
@@ -293,7 +293,7 @@ async def test_fault_37_a_silent_service_opens_the_breaker_and_is_probed(
 ) -> None:
     """A service that accepts and never answers: deadline, open breaker, no call while it is open, one probe after."""
     server.always(silent())
-    limits = CallLimits(deadline_s=2.0, attempt_s=1.0, attempts=1, backoff_first_s=0.01)
+    limits = CallLimits(deadline_s=2.0, attempt_s=0.5, attempts=1, backoff_first_s=0.01)
     models = asking.models(
         provider_at(server),
         clock=fake_clock,
@@ -351,6 +351,51 @@ async def test_fault_40_offline_at_the_start_it_catches_up(server: ModelServer, 
     assert (await ask(offline)).text == "All is well."
 
 
+async def test_who_is_left_alone_is_asked_when_a_person_says_so(server: ModelServer, asking: Asking) -> None:
+    """While the breaker is open the error says for how long; a person who asks again by hand need not wait for that."""
+    server.always(failing(500))
+    models = asking.models(provider_at(server))
+    for _ in range(2):
+        await fault_of(models)
+    server.always(stream("Well again."))
+
+    left_alone = await fault_of(models)
+    asked = len(server.asked)
+    models.try_again()
+    answer = await ask(models)
+
+    assert isinstance(left_alone, ModelBusy)
+    assert left_alone.retry_after_s == pytest.approx(10, abs=5)
+    assert answer.text == "Well again."
+    assert len(server.asked) == asked + 1
+
+
+async def test_a_refused_key_is_taken_again_when_a_person_says_so(server: ModelServer, asking: Asking) -> None:
+    """What was put right at the service itself is found out by asking again by hand."""
+    server.then(refused(401, "no"))
+    models = asking.models(provider_at(server))
+    errors = [await fault_of(models), await fault_of(models)]
+
+    models.try_again()
+
+    assert (await ask(models)).text == "All is well."
+    assert all(isinstance(error, ModelRefused) for error in errors)
+    assert len(server.asked) == 2
+
+
+async def test_when_time_is_up_the_last_reason_is_told(server: ModelServer, asking: Asking) -> None:
+    """A service that failed and then kept silent is said to have done both."""
+    server.then(failing(503))
+    server.always(silent())
+    limits = CallLimits(deadline_s=0.8, attempt_s=0.8, backoff_first_s=0.01, backoff_ceiling_s=0.02)
+
+    error = await fault_of(asking.models(provider_at(server), limits=limits))
+
+    assert isinstance(error, ModelOutOfReach)
+    assert "in time" in error.message
+    assert "fails (503)" in error.message
+
+
 @pytest.mark.parametrize("reply", [silent(), silent(after_head=True)])
 async def test_fifty_at_once_end_by_the_deadline(
     server: ModelServer, asking: Asking, reply: Callable[[Wire], None]
@@ -391,7 +436,7 @@ async def test_a_silent_first_leaves_time_for_the_second(
 ) -> None:
     """Half of the time is over when the first attempt ends, so there is no second one."""
     server.always(silent())
-    limits = CallLimits(deadline_s=3.0, attempt_s=2.0, backoff_first_s=0.01)
+    limits = CallLimits(deadline_s=2.0, attempt_s=1.1, backoff_first_s=0.01)
     models = asking.models(provider_at(server), provider_at(second, "other"), limits=limits)
 
     assert (await ask(models)).provider == "other"
@@ -456,6 +501,18 @@ async def test_an_unknown_price_counts_tokens_alone(server: ModelServer, asking:
 
     assert answer.usage.cost is None
     assert (budget.spent.tokens, budget.spent.cost) == (120, 0.0)
+
+
+async def test_who_has_no_price_can_be_told(server: ModelServer, asking: Asking) -> None:
+    """A limit in dollars does nothing for those whose price is not known, so they can be named."""
+    free, dear = provider_at(server, "free", price=Price(0, 0)), provider_at(server, "dear", price=Price(9, 9))
+    unknown = provider_at(server, "unknown", price=None)
+    models = asking.models(free, unknown, dear)
+
+    before = models.unpriced
+    models.reconfigure([free, dear])
+
+    assert (before, models.unpriced) == (("unknown",), ())
 
 
 async def test_settings_that_change_keep_what_is_known_of_the_rest(
