@@ -54,7 +54,7 @@ def _require_project(places: Places, folders: tuple[Path, ...]) -> None:
     from app.agents.settings_in_force import SettingsInForce
     from app.domain.errors import UsageError
 
-    if not folders and not SettingsInForce(places).at_start.projects:
+    if not folders and not SettingsInForce(places).current.projects:
         hint = "Name one: watchkeeper PATH, or set `projects` with: watchkeeper config edit"
         raise UsageError("No project is named, so there is nothing to watch.", hint)
 

@@ -51,7 +51,7 @@ class SettingsInForce:
             self._file.load()
 
     @property
-    def at_start(self) -> Settings:
+    def current(self) -> Settings:
         """The person's own settings as they were read last."""
         return self._file.current
 

@@ -377,6 +377,7 @@ class AnalysisView:
         tokens_limit: How many may be used in a day; 0 for any number.
         cost_today: US dollars spent since local midnight, as far as prices are known.
         cost_limit: How many may be spent in a day; 0 for any number.
+        unpriced: Who of the providers is asked at a price that is not known: the limit does not keep them back.
         asking: How many questions are on their way.
     """
 
@@ -386,6 +387,7 @@ class AnalysisView:
     tokens_limit: int = 0
     cost_today: float = 0.0
     cost_limit: float = 0.0
+    unpriced: tuple[str, ...] = ()
     asking: int = 0
 
 

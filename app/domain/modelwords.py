@@ -50,13 +50,17 @@ def usage(usage: Usage) -> str:
 
 
 def spent_today(analysis: AnalysisView) -> str:
-    """Return what of the day's budget is used: `today 12,400 of 200,000 tokens, $0.02 of $1.00`."""
+    """Return what of the day's budget is used: `today 12,400 of 200,000 tokens, $0.02 of $1.00`.
+
+    Where a limit in dollars does not count what is used, for want of a price, that is said.
+    """
     limit = analysis.tokens_limit
     used = f"{analysis.tokens_today:,} of " if limit else ""
     tokens = used + words.plural(limit or analysis.tokens_today, "token")
     money = dollars_of(analysis.cost_today)
     money += f" of {dollars_of(analysis.cost_limit)}" if analysis.cost_limit else ""
-    return f"today {tokens}, {money}"
+    unknown = ", ".join(map(words.one_line, analysis.unpriced)) if analysis.cost_limit else ""
+    return f"today {tokens}, {money}" + (f" (the price of {unknown} is not known)" if unknown else "")
 
 
 def analysis(view: AnalysisView) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 REDACTED = "[redacted]"
 
@@ -169,6 +169,14 @@ class Redactor:
         with self._lock:
             self._values.update(value for value in values if len(value) >= SHORTEST_VALUE)
             self._compile()
+
+    def with_values(self, values: Iterable[str]) -> Redactor:
+        """Return another that knows these values besides those that this one knows now."""
+        other = Redactor()
+        with self._lock:
+            known = self._values.copy()
+        other.register(*known, *values)
+        return other
 
     def redact(self, text: str) -> str:
         """Return the text without secrets."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from app.agents.analysis.explaining import Explaining
     from app.agents.analysis.reports import ReportFiles
@@ -77,7 +77,7 @@ async def analysis(
             models,
             budget,
             Consent(StateFile(data / "consent.json", schema=CONSENT_SCHEMA), states),
-            settings=lambda: in_force.at_start.analysis,
+            settings=lambda: in_force.current.analysis,
             privacy=lambda root: _privacy(ground, root),
             environ=os.environ,
             new_nonce=lambda: secrets.token_hex(8),
@@ -87,7 +87,7 @@ async def analysis(
         explaining = Explaining(
             gathering, asking, work, publish=bus.publish, clock=clock, runner=runner, environ=os.environ
         )
-        conversations = await stack.enter_async_context(_conversations(ground, in_force.at_start.analysis.redis))
+        conversations = await stack.enter_async_context(_conversations(ground, in_force.current.analysis.redis))
         talking = Talking(
             conversations,
             asking,
@@ -125,7 +125,7 @@ def _reports(ground: Ground, in_force: SettingsInForce) -> ReportFiles:
     notices = Notices(ground.bus.publish, ground.clock)
 
     def folder_of(project: str) -> Path | None:
-        settings = in_force.at_start.analysis.reports
+        settings = in_force.current.analysis.reports
         if not settings.enabled:
             return None
         whole = ground.places.data / "reports"
@@ -138,8 +138,8 @@ def _reports(ground: Ground, in_force: SettingsInForce) -> ReportFiles:
 
     return ReportFiles(
         folder_of,
-        lambda: in_force.at_start.analysis.reports.keep,
-        redact=ground.log.redactor.redact,
+        lambda: in_force.current.analysis.reports.keep,
+        redacting=lambda project: _redacting(ground, project),
         on_trouble=lambda text, hint: notices.show("reports", text, hint),
     )
 
@@ -158,6 +158,13 @@ def _user() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
         return ""
+
+
+def _redacting(ground: Ground, project: str) -> Callable[[str], str]:
+    """Return what takes secrets out of what stays here. Blocks: called in a thread."""
+    from app.ai.failures.confidential import sensitive_values
+
+    return ground.log.redactor.with_values(sensitive_values(os.environ, Path(project))).redact
 
 
 def _privacy(ground: Ground, root: Path | None) -> Privacy:

@@ -22,7 +22,7 @@ def vault(ground: Ground, in_force: SettingsInForce, notices: Notices, *, attend
     from app.keys.usual import usual_vault
 
     try:
-        servers = in_force.at_start.keys.servers(os.environ).slots()
+        servers = in_force.current.keys.servers(os.environ).slots()
     except SettingsError as error:
         notices.show("key-servers", error.message, error.hint)
         servers = ()
@@ -31,7 +31,7 @@ def vault(ground: Ground, in_force: SettingsInForce, notices: Notices, *, attend
         publish=ground.bus.publish,
         clock=ground.clock,
         redactor=ground.log.redactor,
-        rotate_days=lambda: in_force.at_start.keys.rotate_days,
+        rotate_days=lambda: in_force.current.keys.rotate_days,
     )
 
 
@@ -43,5 +43,5 @@ def key_rotation(
     from app.agents.keyrotation.answers import answer
 
     bus, clock = ground.bus, ground.clock
-    supervisor.add(KeyRotation(keys, settings=lambda: in_force.at_start.keys, publish=bus.publish, clock=clock))
+    supervisor.add(KeyRotation(keys, settings=lambda: in_force.current.keys, publish=bus.publish, clock=clock))
     return answer(bus, keys)

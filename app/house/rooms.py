@@ -70,7 +70,7 @@ async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) ->
 
     places, clock, bus, limits = ground.places, ground.clock, ground.bus, ground.limits
     in_force = await asyncio.to_thread(SettingsInForce, places)
-    settings = in_force.at_start
+    settings = in_force.current
     async with AsyncExitStack() as stack:
         stack.enter_context(ground.shutdown)
         notices = Notices(bus.publish, clock)

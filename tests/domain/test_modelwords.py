@@ -52,6 +52,11 @@ def test_usage_tells_tokens_cost_and_latency() -> None:
         (AnalysisView(tokens_today=5, cost_today=0.001), "today 5 tokens, under $0.01"),
         (AnalysisView(tokens_today=1), "today 1 token, $0.00"),
         (AnalysisView(tokens_today=1, tokens_limit=2), "today 1 of 2 tokens, $0.00"),
+        (
+            AnalysisView(tokens_today=1, cost_limit=1.0, unpriced=("mine", "yours")),
+            "today 1 token, $0.00 of $1.00 (the price of mine, yours is not known)",
+        ),
+        (AnalysisView(tokens_today=1, unpriced=("mine",)), "today 1 token, $0.00"),
     ],
 )
 def test_the_days_budget_is_told_with_its_limits(view: AnalysisView, said: str) -> None:

@@ -136,3 +136,14 @@ def test_names_of_fields_that_hold_secrets_are_known() -> None:
 
     assert all(is_sensitive_name(name) for name in sensitive)
     assert not any(is_sensitive_name(name) for name in ["key", "max_tokens", "nodeid", "project", "monkey"])
+
+
+def test_another_redactor_knows_more_and_leaves_the_first_as_it_was() -> None:
+    """Values of one project are taken out of its texts alone."""
+    first = Redactor()
+    first.register("zebra-crossing")
+
+    other = first.with_values(["quiet-harbour"])
+
+    assert other.redact("zebra-crossing quiet-harbour") == f"{REDACTED} {REDACTED}"
+    assert first.redact("zebra-crossing quiet-harbour") == f"{REDACTED} quiet-harbour"

@@ -206,6 +206,7 @@ class Analysis:
             tokens_limit=settings.tokens_per_day,
             cost_today=spent.cost,
             cost_limit=settings.dollars_per_day,
+            unpriced=models.unpriced,
             asking=self._explaining.questions + self._talking.questions,
         )
         if view != self._view:

@@ -339,7 +339,8 @@ class Explaining:
 
     async def _read(self, case: Case, completion: Completion) -> Answer:
         read = await self._work.do(partial(read_answer, completion.text))
-        proved = await checked(read, root=Path(case.explanation.project), runner=self._runner, environ=self._environ)
+        root = Path(case.explanation.project)
+        proved = await checked(read, root=root, runner=self._runner, environ=self._environ, work=self._work.do)
         return to_answer(read, proved, completion, at=self._clock.wall())
 
     def _keep_answer(self, case: Case, answer: Answer, *, is_whole: bool) -> None:

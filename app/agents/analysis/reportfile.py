@@ -124,8 +124,8 @@ class Report:
 class Files:
     """The files, on the thread that writes them."""
 
-    def __init__(self, redact: Callable[[str], str]) -> None:
-        self._redact = redact
+    def __init__(self, redacting: Callable[[str], Callable[[str], str]]) -> None:
+        self._redacting = redacting
         self._last: dict[str, tuple[str, Path]] = {}
         self._swept: set[Path] = set()
 
@@ -136,7 +136,7 @@ class Files:
             OSError: The disk refuses; what was there before is there still.
         """
         run, folder = report.run, report.folder
-        content = _content(report, self._redact)
+        content = _content(report, self._redacting(run.project))
         folder.mkdir(parents=True, exist_ok=True)
         if folder not in self._swept:
             self._swept.add(folder)

@@ -59,7 +59,7 @@ class ReportFiles:
         folder_of: Gives the folder for a project's files, made when it is missing; None to write none. Called on the
             loop, and must return at once. The newest files of each folder are kept, so give each project its own.
         keep: How many files are kept in a folder. Called on the loop.
-        redact: Takes secrets out of a text. Called in a thread.
+        redacting: Returns for a project's folder what takes secrets out of a text. Both are called in a thread.
         on_trouble: Called on the loop with what is wrong and what to do, and with two empty texts when it is over.
         settle_s: See SETTLE_S.
         stuck_s: See STUCK_S.
@@ -71,7 +71,7 @@ class ReportFiles:
         folder_of: Callable[[str], Path | None],
         keep: Callable[[], int],
         *,
-        redact: Callable[[str], str],
+        redacting: Callable[[str], Callable[[str], str]],
         on_trouble: Callable[[str, str], None],
         settle_s: float = SETTLE_S,
         stuck_s: float = STUCK_S,
@@ -90,7 +90,7 @@ class ReportFiles:
         self._waiting: OrderedDict[str, Report] = OrderedDict()
         self._busy_since: float | None = None
         self._is_closing = False
-        self._files = Files(redact)
+        self._files = Files(redacting)
         self._ended: Future[None] = Future()
 
     async def __aenter__(self) -> Self:

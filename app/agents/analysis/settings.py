@@ -76,7 +76,7 @@ class AnalysisSettings(Section):
     redis: str = Field(
         default="",
         description="A Redis that keeps the last exchanges of conversations at hand: redis://127.0.0.1:6379/0; empty: "
-        "none, their files serve as well",
+        "none, their files serve as well. Counts from the next start",
     )
     reports: ReportSettings = ReportSettings()
     deepseek: ProviderSettings = ProviderSettings()

@@ -287,7 +287,7 @@ class Talking:
         if not self._is_free(conversation):
             raise _still_answered()
         found = await self.whole(conversation)
-        if getattr(found.record, "is_damaged", False):
+        if found.record.is_damaged:
             raise UsageError(
                 "The file of this conversation is damaged: it can be read, and not gone on with.", "Begin a new one."
             )

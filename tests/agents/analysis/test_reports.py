@@ -124,7 +124,7 @@ async def reporting(
     reports = ReportFiles(
         lambda _project: folder if is_on else None,
         lambda: keep,
-        redact=redact,
+        redacting=lambda _project: redact,
         on_trouble=lambda text, hint: desk.troubles.append((text, hint)),
         settle_s=0.02,
         close_s=close_s,
