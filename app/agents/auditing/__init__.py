@@ -1,0 +1,1 @@
+"""The Audit Agent: when work is called done, it looks at it."""

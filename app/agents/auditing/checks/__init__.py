@@ -1,0 +1,1 @@
+"""The checks that come with Watchkeeper. Each is a plugin as others write them."""

@@ -1,0 +1,233 @@
+"""What audits find: verdicts of three values, findings, and how they stand to the audit before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How much a finding matters, from least to most."""
+
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for the least, 4 for the most."""
+        return list(Severity).index(self)
+
+
+class AuditVerdict(StrEnum):
+    """What a check came to. What could not be looked at is UNKNOWN, and never PASS."""
+
+    PASS = "pass"  # noqa: S105 - a verdict
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+class Standing(StrEnum):
+    """How a finding stands to the audit before."""
+
+    NEW = "new"
+    KNOWN = "known"
+    FIXED = "fixed"
+    MUTED = "muted"
+
+
+class TriggerKind(StrEnum):
+    """What made an audit begin."""
+
+    ASKED = "asked"
+    MARKER = "marker"
+    COMMIT = "commit"
+    TAG = "tag"
+    COVERAGE = "coverage"
+    SCHEDULE = "schedule"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What made an audit begin.
+
+    Attributes:
+        kind: What kind of thing.
+        what: Which one, in words for people: a marker's path, a commit's subject, `coverage 82 %`.
+        others: How many later triggers were folded into this audit.
+    """
+
+    kind: TriggerKind = TriggerKind.ASKED
+    what: str = ""
+    others: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a check found.
+
+    Attributes:
+        check: The id of the check that found it.
+        rule: The rule's id within the check, lower case with dashes or as its tool has it: `S602`, `aws-access-key`.
+        title: What is wrong, in one line, without a secret's value.
+        severity: How much it matters.
+        path: The file, relative to the project's root with `/`; empty when it is about no file.
+        line: Counted from 1; 0 when it is about no line.
+        evidence: The source line or fact that shows it; a secret's value is masked in it.
+        detail: More about it, for who wants to know; may have several lines.
+        remedy: What to do about it, in a sentence.
+        commit: The commit in which it lies, when it is no longer, or not only, in the working tree.
+        fingerprint: Which finding this is, as 24 hexadecimal digits, the same when its line moves. The engine fills it.
+    """
+
+    check: str
+    rule: str
+    title: str
+    severity: Severity
+    path: str = ""
+    line: int = 0
+    evidence: str = ""
+    detail: str = ""
+    remedy: str = ""
+    commit: str = ""
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """A finding and how it stands.
+
+    Attributes:
+        finding: What was found.
+        standing: How it stands to the audit before.
+        reason: Why it is muted; else empty.
+    """
+
+    finding: Finding
+    standing: Standing
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """What one check came to.
+
+    Attributes:
+        check: Its id.
+        title: Its name for people.
+        verdict: PASS only when all that it looks at was looked at, and nothing of weight was found.
+        reasons: Why something is not known; of an UNKNOWN verdict at least one.
+        findings: How many were found, also those that were left out of the report.
+        left_out: How many of them were too many to report.
+        took_s: How long it took.
+    """
+
+    check: str
+    title: str
+    verdict: AuditVerdict
+    reasons: tuple[str, ...] = ()
+    findings: int = 0
+    left_out: int = 0
+    took_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """A whole audit.
+
+    Attributes:
+        id: Unique.
+        project: The project's root folder.
+        started_at: Wall-clock time.
+        duration_s: How long it took.
+        trigger: What made it begin.
+        checks: What each check came to, in the order in which they are told.
+        findings: What was found, the most severe first, new before known; muted ones last.
+        fixed: What the audit before found and this one, having looked at the same, did not.
+        head: The commit that was looked at, as 40 hexadecimal digits; empty without git.
+        cancelled: Whether it was ended before its checks were done.
+    """
+
+    id: str
+    project: str
+    started_at: float
+    duration_s: float
+    trigger: Trigger
+    checks: tuple[CheckOutcome, ...] = ()
+    findings: tuple[Standings, ...] = ()
+    fixed: tuple[Finding, ...] = ()
+    head: str = ""
+    cancelled: bool = False
+
+    @property
+    def verdict(self) -> AuditVerdict:
+        """FAIL when anything of weight was found that is not muted, PASS only when every check passed."""
+        verdicts = {each.verdict for each in self.checks}
+        if any(weighs(each.finding) for each in self.findings if each.standing is not Standing.MUTED):
+            return AuditVerdict.FAIL
+        if self.cancelled or not verdicts or AuditVerdict.UNKNOWN in verdicts:
+            return AuditVerdict.UNKNOWN
+        return AuditVerdict.PASS
+
+    def counts(self, *standings: Standing) -> dict[Severity, int]:
+        """Return how many findings there are of each severity, the most severe first.
+
+        Args:
+            standings: Those that count; none for new and known ones.
+        """
+        wanted = standings or (Standing.NEW, Standing.KNOWN)
+        counts = dict.fromkeys(reversed(Severity), 0)
+        for each in self.findings:
+            counts[each.finding.severity] += each.standing in wanted
+        return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """A finding that is to be silent.
+
+    Attributes:
+        fingerprint: Which finding.
+        reason: Why, in a person's words; never empty.
+        until: Wall-clock time from which on it is told again; 0 for never.
+        at: When it was muted.
+        title: What it was called then, so that the list can be read.
+    """
+
+    fingerprint: str
+    reason: str
+    until: float = 0.0
+    at: float = 0.0
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditView:
+    """Where the audits of a project stand.
+
+    Attributes:
+        project: The project's root folder.
+        running: The check that is being done, or `waiting`; empty when no audit is on its way.
+        trigger: What made the last audit, or the one on its way, begin.
+        last_id: The id of the last audit; empty when there was none.
+        last_at: When it ended, wall-clock time.
+        verdict: What it came to; None when there was none.
+        open: How many findings of each severity are neither muted nor fixed, as (severity, count).
+        new: How many of them were new.
+    """
+
+    project: str
+    running: str = ""
+    trigger: Trigger = field(default_factory=Trigger)
+    last_id: str = ""
+    last_at: float = 0.0
+    verdict: AuditVerdict | None = None
+    open: tuple[tuple[Severity, int], ...] = ()
+    new: int = 0
+
+
+def weighs(finding: Finding) -> bool:
+    """Return whether a finding makes its check fail: what is only told does not."""
+    return finding.severity is not Severity.INFO
