@@ -1,0 +1,139 @@
+"""An audit of a project, from its checks to its report."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from app.agents.auditing.context import Context, GitFailed
+from app.agents.auditing.memory import remembered
+from app.agents.auditing.standing import judged
+from app.domain.findings import AuditReport, AuditVerdict, CheckOutcome, Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from app.agents.auditing.host.program import Checked, CheckPlace, CheckPrograms
+    from app.agents.auditing.memory import Memories
+    from app.engine.clock import Clock
+
+AT_ONCE = 2
+"""Checks that run at the same time: more would be felt by the person, and by the tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to audit.
+
+    Attributes:
+        root: The project's root folder.
+        checks: Which checks, in the order in which they are told.
+        trigger: What made it begin.
+        marker: The marker's path, relative to the root with `/`; empty for none.
+        facts: What is known of the project's tests; see Context.
+        options: Each check's settings, by its id.
+    """
+
+    root: Path
+    checks: Sequence[CheckPlace]
+    trigger: Trigger = field(default_factory=Trigger)
+    marker: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class Auditor:
+    """Audits projects. Cancelled, it ends every program that it started.
+
+    Args:
+        programs: Run the checks.
+        memories: Keep what was found.
+        clock: Measures, and tells the time.
+        new_id: Gives ids.
+    """
+
+    def __init__(self, programs: CheckPrograms, memories: Memories, *, clock: Clock, new_id: Callable[[], str]) -> None:
+        self._programs = programs
+        self._memories = memories
+        self._clock = clock
+        self._new_id = new_id
+
+    async def audit(self, wanted: Wanted, *, on_check: Callable[[CheckOutcome], None] | None = None) -> AuditReport:
+        """Audit a project, remember what was found, and return the report.
+
+        Args:
+            wanted: What to audit.
+            on_check: Called with each check's outcome as it ends.
+
+        Raises:
+            UsageError: The project's baseline file is not what it should be.
+            CannotError: What was found cannot be kept.
+        """
+        began, started_at = self._clock.monotonic(), self._clock.wall()
+        memory = await asyncio.to_thread(self._memories.read, wanted.root)
+        await asyncio.to_thread(remembered, memory, wanted.root)  # a mistake in the baseline is told before the work
+        head = await asyncio.to_thread(_head, wanted.root)
+        since = memory.since if await asyncio.to_thread(_has, wanted.root, memory.since) else ""
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def run(place: CheckPlace) -> Checked:
+            async with gate:
+                context = Context(
+                    wanted.root,
+                    since=since,
+                    head=head,
+                    marker=wanted.marker,
+                    facts=wanted.facts,
+                    options=wanted.options.get(place.id, {}),
+                )
+                result = await self._programs.run(place, context)
+            if on_check is not None:
+                on_check(result.outcome)
+            return result
+
+        async with asyncio.TaskGroup() as group:
+            runs = [group.create_task(run(place)) for place in wanted.checks]
+        results = [each.result() for each in runs]
+        return await asyncio.to_thread(self._kept, wanted, results, head, started_at, began)
+
+    def _kept(
+        self, wanted: Wanted, results: Sequence[Checked], head: str, started_at: float, began: float
+    ) -> AuditReport:
+        now = self._clock.wall()
+        with self._memories.changing(wanted.root) as memory:
+            stands = judged(results, remembered(memory, wanted.root), now=now)
+            memory.findings = {check: dict(found) for check, found in stands.findings_by_check.items()}
+            memory.last_at = now
+            report = AuditReport(
+                id=self._new_id(),
+                project=str(wanted.root),
+                started_at=started_at,
+                duration_s=self._clock.monotonic() - began,
+                trigger=wanted.trigger,
+                checks=tuple(each.outcome for each in results),
+                findings=stands.findings,
+                fixed=stands.fixed,
+                head=head,
+            )
+            if head and report.verdict is AuditVerdict.PASS:
+                memory.since = head
+        return report
+
+
+def _head(root: Path) -> str:
+    with suppress(GitFailed):
+        return Context(root).git("rev-parse", "--verify", "-q", "HEAD").strip()
+    return ""
+
+
+def _has(root: Path, commit: str) -> bool:
+    """Return whether a commit is still there: history may have been written anew."""
+    if not commit:
+        return False
+    with suppress(GitFailed):
+        Context(root).git("merge-base", "--is-ancestor", commit, "HEAD")
+        return True
+    return False

@@ -1,0 +1,164 @@
+"""What is kept of a project's audits from one to the next: a small file per project."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from app.agents.auditing.host.program import finding_of
+from app.agents.auditing.standing import Remembered
+from app.domain.errors import CannotError, UsageError
+from app.domain.findings import Finding, Mute
+from app.engine.files import write_atomic
+from app.engine.regular import read_regular
+from app.engine.statefile import StateFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+SCHEMA = 1
+BASELINE_FILE = ".watchkeeper-baseline.json"
+LARGEST_BASELINE = 8 << 20
+LOCK_S = 5.0
+MARKERS_KEPT = 2000
+
+
+@dataclass
+class Memory:
+    """What is kept of a project.
+
+    Attributes:
+        findings: What each check found last, by its id and by fingerprints.
+        mutes: What is to be silent, by fingerprint.
+        since: The commit of the last audit all of whose checks looked at everything; empty when there was none.
+        last_at: When the last audit ended, wall-clock time; 0 when there was none.
+        markers: The contents of markers that were seen, as hexadecimal digests, the oldest first.
+        commit: The commit that was looked at last for milestones; empty when none was.
+        tags: The tags that were seen.
+        coverage: The last coverage in per cent; negative when there was none.
+    """
+
+    findings: dict[str, dict[str, Finding]] = field(default_factory=dict)
+    mutes: dict[str, Mute] = field(default_factory=dict)
+    since: str = ""
+    last_at: float = 0.0
+    markers: list[str] = field(default_factory=list)
+    commit: str = ""
+    tags: list[str] = field(default_factory=list)
+    coverage: float = -1.0
+
+
+class Memories:
+    """Keeps it. Its methods block, and may be called from several programs at once: each change takes a lock.
+
+    Args:
+        folder: Where the files lie.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, root: Path) -> Memory:
+        """Return what is kept; of a file that cannot be read, nothing."""
+        state, _trouble = self._file(root).read()
+        return _memory(state)
+
+    @contextmanager
+    def changing(self, root: Path) -> Iterator[Memory]:
+        """Give what is kept, and keep what it is on leaving.
+
+        Raises:
+            CannotError: The folder cannot be written, or another program holds it for too long.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._folder / f"{key_of(root)}.lock", timeout=LOCK_S):
+                memory = self.read(root)
+                yield memory
+                memory.markers = memory.markers[-MARKERS_KEPT:]
+                self._file(root).write(asdict(memory))
+        except (OSError, Timeout) as error:
+            why = "another program holds it" if isinstance(error, Timeout) else error.strerror or type(error).__name__
+            raise CannotError(
+                f"What audits found cannot be kept in {self._folder}: {why}.", "Look whether the disk is full."
+            ) from error
+
+    def _file(self, root: Path) -> StateFile:
+        return StateFile(self._folder / f"{key_of(root)}.json", schema=SCHEMA)
+
+
+def key_of(root: Path) -> str:
+    """Return a name for a project's files that no other project has."""
+    return hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
+
+
+def remembered(memory: Memory, root: Path) -> Remembered:
+    """Return what an audit's findings are to be held against.
+
+    Raises:
+        UsageError: The project's baseline file is not what it should be.
+    """
+    return Remembered(memory.findings, memory.mutes, frozenset(read_baseline(root)))
+
+
+def read_baseline(root: Path) -> Mapping[str, str]:
+    """Return the fingerprints that a project has accepted, and what they were called.
+
+    Raises:
+        UsageError: The file is not what `write_baseline` wrote.
+    """
+    path = root / BASELINE_FILE
+    try:
+        content = read_regular(path, LARGEST_BASELINE)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}.", "Look at its permissions.") from error
+    try:
+        accepted = json.loads(content)["accepted"]
+        return {str(print_): str(title) for print_, title in accepted.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(
+            f"{path} is no baseline of Watchkeeper.", "Write it anew: watchkeeper audit --baseline"
+        ) from error
+
+
+def write_baseline(root: Path, findings: Iterable[Finding]) -> Path:
+    """Accept findings for whoever works on the project, in a file that is meant to be committed. Returns its path.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    accepted = {
+        each.fingerprint: f"{each.path}: {each.title}" if each.path else each.title
+        for each in sorted(findings, key=lambda one: (one.path, one.fingerprint))
+    }
+    path = root / BASELINE_FILE
+    write_atomic(path, (json.dumps({"v": SCHEMA, "accepted": accepted}, indent=2) + "\n").encode())
+    return path
+
+
+def _memory(state: Mapping[str, Any]) -> Memory:
+    memory = Memory()
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        for check, found in state.get("findings", {}).items():
+            memory.findings[check] = {
+                print_: _finding(told, check, print_) for print_, told in found.items() if isinstance(print_, str)
+            }
+        memory.mutes = {print_: Mute(**told) for print_, told in state.get("mutes", {}).items()}
+        memory.since, memory.commit = str(state.get("since", "")), str(state.get("commit", ""))
+        memory.last_at, memory.coverage = float(state.get("last_at", 0)), float(state.get("coverage", -1))
+        memory.markers = [str(each) for each in state.get("markers", [])]
+        memory.tags = [str(each) for each in state.get("tags", [])]
+    return memory
+
+
+def _finding(told: Mapping[str, Any], check: str, print_: str) -> Finding:
+    return replace(finding_of(told, check), fingerprint=print_)

@@ -1,0 +1,115 @@
+"""Tells what of an audit's findings is new, known, fixed or muted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from app.domain.findings import AuditVerdict, Finding, Mute, Standing, Standings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from app.agents.auditing.host.program import Checked
+
+BASELINE = "It is in the baseline."
+
+_ORDER = {Standing.NEW: 0, Standing.KNOWN: 1, Standing.FIXED: 2, Standing.MUTED: 3}
+
+
+def fingerprinted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings with their fingerprints; the same one told twice is one.
+
+    The check, the rule, the file and the evidence without its spacing count, and no line number: a line that moves
+    keeps its finding known. Of several alike in one file each has its number, in the order of lines.
+    """
+    seen: set[tuple[object, ...]] = set()
+    numbers: Counter[str] = Counter()
+    made = []
+    for each in sorted(findings, key=lambda one: (one.path, one.line, one.check, one.rule)):
+        place = (each.check, each.rule, each.path, each.line, each.commit, each.title, each.evidence)
+        if place in seen:
+            continue
+        seen.add(place)
+        said = "\0".join((each.check, each.rule, each.path, "".join((each.evidence or each.title).split())))
+        numbers[said] += 1
+        print_ = hashlib.sha256(f"{said}\0{numbers[said]}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
+        made.append(replace(each, fingerprint=print_))
+    return tuple(made)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is known of a project's audits before.
+
+    Attributes:
+        findings: What each check found last, by its id and by fingerprints.
+        mutes: What is to be silent, by fingerprint.
+        baseline: Fingerprints that the project itself has accepted.
+    """
+
+    findings: Mapping[str, Mapping[str, Finding]] = field(default_factory=dict)
+    mutes: Mapping[str, Mute] = field(default_factory=dict)
+    baseline: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An audit's findings, and what to remember of them.
+
+    Attributes:
+        findings: What was found, the most severe first, new before known; muted ones last.
+        fixed: What was there before and is no more.
+        findings_by_check: What is there now, to be remembered.
+    """
+
+    findings: tuple[Standings, ...]
+    fixed: tuple[Finding, ...]
+    findings_by_check: Mapping[str, Mapping[str, Finding]]
+
+
+def judged(results: Sequence[Checked], before: Remembered, *, now: float) -> Judged:
+    """Return how an audit's findings stand to those before.
+
+    Of a check that could not look at everything nothing is fixed, and what it found before is remembered: it is not new
+    when it is seen again. The same holds of checks that were not run.
+
+    Args:
+        results: What the checks came to.
+        before: What is known.
+        now: Wall-clock time, by which mutes expire.
+    """
+    told: list[Standings] = []
+    fixed: list[Finding] = []
+    remembered = {check: dict(found) for check, found in before.findings.items()}
+    for result in results:
+        check, is_whole = result.outcome.check, not result.outcome.reasons
+        is_whole = is_whole and result.outcome.verdict is not AuditVerdict.UNKNOWN and not result.outcome.left_out
+        old = before.findings.get(check, {})
+        found = {each.fingerprint: each for each in fingerprinted(result.findings)}
+        told += [_standing(each, old, before, now) for each in found.values()]
+        if is_whole:
+            fixed += [each for print_, each in old.items() if print_ not in found]
+            remembered[check] = found
+        else:
+            remembered[check] = {**old, **found}
+    told.sort(key=_weight)
+    fixed.sort(key=lambda each: (-each.severity.rank, each.path, each.line))
+    return Judged(tuple(told), tuple(fixed), remembered)
+
+
+def _standing(finding: Finding, old: Mapping[str, Finding], before: Remembered, now: float) -> Standings:
+    mute = before.mutes.get(finding.fingerprint)
+    if mute is not None and (not mute.until or mute.until > now):
+        return Standings(finding, Standing.MUTED, mute.reason)
+    if finding.fingerprint in before.baseline:
+        return Standings(finding, Standing.MUTED, BASELINE)
+    return Standings(finding, Standing.KNOWN if finding.fingerprint in old else Standing.NEW)
+
+
+def _weight(each: Standings) -> tuple[object, ...]:
+    finding = each.finding
+    is_muted = each.standing is Standing.MUTED
+    return (is_muted, -finding.severity.rank, _ORDER[each.standing], finding.path, finding.line, finding.rule)

@@ -1,0 +1,80 @@
+"""What is kept of audits from one to the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from filelock import FileLock
+
+from app.agents.auditing import memory as memories_module
+from app.agents.auditing.memory import BASELINE_FILE, Memories, Memory, key_of, read_baseline, write_baseline
+from app.agents.auditing.standing import fingerprinted
+from app.domain.errors import CannotError, UsageError
+from app.domain.findings import Finding, Mute, Severity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOUND = fingerprinted([Finding("secrets", "key", "A key", Severity.HIGH, "a.py", 3, "key = ****", remedy="Go")])[0]
+    [Finding("secrets", "key", "A key", Severity.HIGH, "a.py", 3, "key = ****", remedy="Take it out")]
+)[0]
+
+
+def test_what_is_kept_comes_back(tmp_path: Path) -> None:
+    """All of it, for each project its own."""
+    kept = Memories(tmp_path / "audits")
+    with kept.changing(tmp_path / "one") as memory:
+        memory.findings = {"secrets": {FOUND.fingerprint: FOUND}}
+        memory.mutes = {FOUND.fingerprint: Mute(FOUND.fingerprint, "why", 5.0, 4.0, "A key")}
+        memory.since, memory.commit, memory.tags, memory.markers = "a" * 40, "b" * 40, ["v1"], ["c" * 64]
+        memory.last_at, memory.coverage = 7.0, 81.5
+        wanted = Memory(**{name: getattr(memory, name) for name in Memory.__dataclass_fields__})
+
+    assert kept.read(tmp_path / "one") == wanted
+    assert kept.read(tmp_path / "two") == Memory()
+
+
+def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:
+    """Nothing is known then, and what was there is not lost."""
+    folder = tmp_path / "audits"
+    folder.mkdir()
+    (folder / f"{key_of(tmp_path)}.json").write_text("{", encoding="utf-8")
+
+    assert Memories(folder).read(tmp_path) == Memory()
+    assert any("{" in path.read_text() for path in folder.iterdir())
+
+
+def test_another_program_that_holds_it_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error for people, after a bounded wait."""
+    monkeypatch.setattr(memories_module, "LOCK_S", 0.05)
+    folder = tmp_path / "audits"
+    folder.mkdir()
+
+    with (
+        FileLock(folder / f"{key_of(tmp_path)}.lock"),
+        pytest.raises(CannotError, match="another program holds it"),
+        Memories(folder).changing(tmp_path),
+    ):
+        pass
+
+
+def test_a_baseline_is_written_for_people_and_read_again(tmp_path: Path) -> None:
+    """It names what was accepted; without the file nothing is."""
+    assert read_baseline(tmp_path) == {}
+
+    path = write_baseline(tmp_path, [FOUND])
+
+    assert path == tmp_path / BASELINE_FILE
+    assert read_baseline(tmp_path) == {FOUND.fingerprint: "a.py: A key"}
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"accepted": 3}', "\0"])
+def test_a_baseline_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
+    """With the command that writes it anew: to take it for empty would tell old findings as new."""
+    (tmp_path / BASELINE_FILE).write_text(content, encoding="utf-8")
+
+    with pytest.raises(UsageError, match="is no baseline") as refused:
+        read_baseline(tmp_path)
+
+    assert "--baseline" in refused.value.hint
