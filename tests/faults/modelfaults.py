@@ -138,7 +138,9 @@ class Spent:
 
 
 @asynccontextmanager
-async def shop(folder: Path, url: str, *, tests: int = 3, more: str = "", when: str = "ask") -> AsyncIterator[Shop]:
+async def shop(
+    folder: Path, url: str, *, tests: int = 3, more: str = "", when: str = "ask", deadline_s: float = DEADLINE_S
+) -> AsyncIterator[Shop]:
     """Watch a small project whose analysis asks the service at `url`; its tests have run, and are green."""
     root, home = folder / "shop", folder / "home"
     root.mkdir()
@@ -148,7 +150,7 @@ async def shop(folder: Path, url: str, *, tests: int = 3, more: str = "", when: 
     for words in (("init", "-q"), ("add", "-A"), (*_SOMEBODY, "commit", "-q", "-m", "green")):
         await asyncio.to_thread(subprocess.run, ("git", *words), cwd=root, check=True)
     settings = (
-        f'\n[analysis]\nwhen = "{when}"\nproviders = ["custom"]\ndeadline_seconds = {DEADLINE_S}\n'
+        f'\n[analysis]\nwhen = "{when}"\nproviders = ["custom"]\ndeadline_seconds = {deadline_s}\n'
         f'language = "English"\n{more}\n'
         f'[analysis.custom]\nbase_url = "{url}"\nmodel = "stand-in-1"\nprices = [1.0, 2.0]\n'
     )

@@ -167,8 +167,12 @@ class Explaining:
             UsageError: As `look`.
             CannotError: As `look`.
         """
-        agreed = await self._asking.agreed(project)
-        case = await self.look(project, nodeid)
+        while True:
+            case = await self.look(project, nodeid)
+            # Only now: they may have taken it back while the failure was looked at.
+            agreed = await self._asking.agreed(project)
+            if self.known(project, nodeid) is case and case.stamp == self._gathering.stamp(project, nodeid):
+                break
         # From here on nothing is awaited: what is decided holds when it is told.
         if self._asking.when is When.NEVER or case.print in self._questions:
             return self.shown(case)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,7 +124,8 @@ class Talking:
         self._publish = publish
         self._clock = clock
         self._answering: OrderedDict[str, _Answering] = OrderedDict()
-        self._deleting: set[str] = set()
+        self._deleted: OrderedDict[str, None] = OrderedDict()
+        self._taken_back: Counter[str] = Counter()
 
     @property
     def questions(self) -> int:
@@ -150,6 +151,7 @@ class Talking:
             raise CommandRefused(*SWITCHED_OFF)
         begun = await self._goes_on(asked.conversation, question) if asked.conversation else None
         subject = begun.subject if begun is not None else await self._subject(asked)
+        taken_back = self._taken_back[subject.project]
         hosts = await self._hosts(subject)
         if begun is None:
             title = clip(one_line(question), TITLE)
@@ -159,12 +161,13 @@ class Talking:
                 self._explaining.about(subject.project, subject.name, conversation)
         else:
             conversation = asked.conversation
-            if not self._is_free(conversation):
-                raise _still_answered()
+            self._check_free(conversation)
         self._answering[conversation] = begun
         self._answering.move_to_end(conversation)
         begun.asking = spawn(self._answer(conversation, begun, hosts), name="a question is answered")
         begun.asking.add_done_callback(lambda _done: self._asked(conversation, begun))
+        if hosts is not None and self._taken_back[subject.project] != taken_back:
+            self.stop(conversation, _TAKEN_BACK)  # while the conversation was begun; nothing has been sent yet
         self._forget_old()
         return conversation
 
@@ -207,6 +210,7 @@ class Talking:
 
     async def taken_back(self, project: str) -> None:
         """End all answers about failures of a project: the person no longer agrees that its source is sent."""
+        self._taken_back[project] += 1
         about = [
             (conversation, each)
             for conversation, each in self._answering.items()
@@ -237,14 +241,17 @@ class Talking:
             UsageError: There is none of this id, or it is being deleted.
             CannotError: It cannot be deleted.
         """
-        if conversation in self._deleting:
+        if conversation in self._deleted:
             raise _unknown(conversation)
-        self._deleting.add(conversation)
+        self._deleted[conversation] = None
         try:
             await self._end_now(conversation)
             existed = await self._conversations.delete(conversation)
-        finally:
-            self._deleting.discard(conversation)
+        except BaseException:
+            self._deleted.pop(conversation, None)
+            raise
+        while len(self._deleted) > REMEMBERED:
+            self._deleted.popitem(last=False)
         # Also when its file was gone already: what the history lists must go as well.
         self._explaining.forget_talk(conversation)
         self._publish(ConversationDeleted(at=self._clock.wall(), conversation=conversation))
@@ -274,9 +281,19 @@ class Talking:
         if keeping:
             await asyncio.wait(keeping)
 
-    def _is_free(self, conversation: str) -> bool:
+    def _check_free(self, conversation: str) -> None:
+        """See that a conversation may be gone on with.
+
+        Raises:
+            UsageError: It is deleted, or about to be, or its last question is still being answered.
+        """
+        if conversation in self._deleted:
+            raise _unknown(conversation)
         answering = self._answering.get(conversation)
-        return conversation not in self._deleting and (answering is None or answering.is_done)
+        if answering is not None and not answering.is_done:
+            raise UsageError(
+                "The last question of this conversation is still being answered.", "Wait for its end, or stop it."
+            )
 
     async def _goes_on(self, conversation: str, question: str) -> _Answering:
         """Return the next exchange of a conversation.
@@ -284,8 +301,7 @@ class Talking:
         Raises:
             UsageError: There is no such conversation, or its last question is still being answered.
         """
-        if not self._is_free(conversation):
-            raise _still_answered()
+        self._check_free(conversation)
         found = await self.whole(conversation)
         if found.record.is_damaged:
             raise UsageError(
@@ -426,12 +442,6 @@ class Talking:
             if len(self._answering) <= REMEMBERED:
                 break
             del self._answering[conversation]
-
-
-def _still_answered() -> UsageError:
-    return UsageError(
-        "The last question of this conversation is still being answered.", "Wait for its end, or stop it."
-    )
 
 
 def _unknown(conversation: str) -> UsageError:
