@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.cli.launchers import OnceOptions, TrayOptions
+    from app.cli.launchers import AuditOptions, OnceOptions, TrayOptions
     from app.engine.places import Places
 
 
@@ -22,7 +22,7 @@ def main() -> int:
     from app.cli import run
     from app.cli.launchers import Launchers
 
-    return run(sys.argv[1:], Launchers(tray=_tray, headless=_headless, once=_once))
+    return run(sys.argv[1:], Launchers(tray=_tray, headless=_headless, once=_once, audit=_audit))
 
 
 def _tray(folders: tuple[Path, ...], options: TrayOptions) -> int:
@@ -109,6 +109,24 @@ def _once(folder: Path, changed: tuple[str, ...], options: OnceOptions) -> int:
     with asyncio.Runner(loop_factory=plain_loop) as runner:
         report = runner.run(run)
     return report_once(report, terminal, as_json=options.as_json)
+
+
+def _audit(folder: Path, options: AuditOptions) -> int:
+    import asyncio
+
+    from app.cli.auditing import audited
+    from app.cli.terminal import Terminal
+    from app.engine.clock import SystemClock
+    from app.engine.places import Places
+    from app.engine.workers import plain_loop
+    from app.house.auditing import audit_once
+
+    (root,) = _checked((folder,))
+    terminal = Terminal(sys.stdout, sys.stderr, os.environ)
+    run = audit_once(Places.find(os.environ), root, options, clock=SystemClock(), tell=terminal.pass_by)
+    with asyncio.Runner(loop_factory=plain_loop) as runner:
+        done = runner.run(run)
+    return audited(done, options, terminal)
 
 
 def _checked(folders: tuple[Path, ...]) -> tuple[Path, ...]:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from app.agents.analysis.settings import AnalysisSettings
+from app.agents.auditing.settings import AuditSettings
 from app.agents.keyrotation.settings import KeySettings
 from app.agents.testing.settings import TestSettings
 from app.engine.settings import Section
@@ -54,6 +55,7 @@ class Settings(Section):
     log: LogSettings = LogSettings()
     keys: KeySettings = KeySettings()
     analysis: AnalysisSettings = AnalysisSettings()
+    audits: AuditSettings = AuditSettings()
 
 
 class ProjectSettings(Section):

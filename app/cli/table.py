@@ -71,6 +71,38 @@ def _once(context: Context) -> int:
     return once(context)
 
 
+def _audit_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("path", metavar="PATH", nargs="?", default=".", help="the project's folder; default: here")
+    parser.add_argument("--only", metavar="CHECK", nargs="+", default=[], help="these checks alone; see --checks")
+    parser.add_argument(
+        "--format", choices=("text", "json", "sarif", "html", "md"), default="text", help="the report's form"
+    )
+    parser.add_argument("--output", metavar="FILE", help="write the report into this file")
+    parser.add_argument(
+        "--fail-on",
+        metavar="SEVERITY",
+        choices=("info", "low", "medium", "high", "critical", "never"),
+        default="high",
+        help="exit with 1 for findings of this severity and above, known ones too; default: high",
+    )
+    parser.add_argument("--marker", metavar="FILE", help="check what this file claims, such as TASK_COMPLETE.md")
+    parser.add_argument(
+        "--baseline", action="store_true", help="accept what is found now: write it into .watchkeeper-baseline.json"
+    )
+    parser.add_argument("--mute", metavar="FINDING", help="be silent about this finding; with --reason")
+    parser.add_argument("--reason", metavar="TEXT", help="with --mute: why")
+    parser.add_argument("--days", metavar="N", type=int, help="with --mute: for so many days; default: for good")
+    parser.add_argument("--unmute", metavar="FINDING", help="tell of this finding again")
+    parser.add_argument("--mutes", action="store_true", help="list what is muted")
+    parser.add_argument("--checks", action="store_true", help="list the checks that there are")
+
+
+def _audit(context: Context) -> int:
+    from app.cli.auditing import audit
+
+    return audit(context)
+
+
 def _no_arguments(parser: ArgumentParser) -> None:
     del parser
 
@@ -272,6 +304,18 @@ COMMANDS = (
         ("watchkeeper once .", "watchkeeper once . --changed src/app.py", "watchkeeper once . --coverage --json"),
         _once_arguments,
         _once,
+    ),
+    CommandLine(
+        "audit",
+        "look a project over: secrets, security, dependencies, loosened tests; exit 1 when something is found",
+        (
+            "watchkeeper audit .",
+            "watchkeeper audit . --only secrets leftovers --fail-on medium",
+            "watchkeeper audit . --format sarif --output audit.sarif",
+            'watchkeeper audit . --mute 3f9c0a51d2e8 --reason "a key of the test server" --days 90',
+        ),
+        _audit_arguments,
+        _audit,
     ),
     CommandLine(
         "status",

@@ -223,6 +223,38 @@ class ReadDiff(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartAudit(Command):
+    """Audit a watched project now, or after the audit that is on its way. Answer: None.
+
+    Refused with UsageError when nobody watches it.
+    """
+
+    project: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAudit(Command):
+    """End the audit of a project that is on its way. Answer: None."""
+
+    project: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAudit(Command):
+    """Answer: app.domain.findings.AuditReport, the last one of a project; None when there is none."""
+
+    project: str
+    audit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAuditFacts(Command):
+    """Answer: what is known of a project's tests, as audits take it; nothing of a project that nobody watches."""
+
+    project: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explain(Command):
     """Explain why a test is red, with the help of a model. Answer: app.domain.analysis.Explanation as it stands now.
 

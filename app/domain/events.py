@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from app.domain.agents import AgentState
     from app.domain.analysis import AnalysisView, Answer, Exchange, Explained, Subject
     from app.domain.coverage import ChangedLines, Coverage
+    from app.domain.findings import AuditVerdict, AuditView, Finding, Trigger
     from app.domain.keys import VaultView
     from app.domain.verdicts import Cause, Check, Stage, TestResult, TestState, Verdict
 
@@ -288,6 +289,29 @@ class ConversationDeleted(Event):
     """A person has deleted a conversation."""
 
     conversation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditChanged(Event):
+    """Where the audits of a project stand."""
+
+    audit: AuditView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEnded(Event):
+    """An audit has ended. `worst` are the first of its new findings that are to be told, the most severe first.
+
+    Attributes:
+        told: How many new findings are to be told, by the severity that the settings name.
+    """
+
+    project: str
+    audit: str
+    verdict: AuditVerdict
+    trigger: Trigger
+    told: int = 0
+    worst: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from app.domain.analysis import Explained
     from app.domain.coverage import ChangedLines, Coverage
+    from app.domain.findings import AuditView
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -158,6 +159,7 @@ class Snapshot:
         notices: By key.
         vault: The vault of API keys.
         analysis: Where the asking of models stands.
+        audits: Where the audits of each project stand, by root folder.
         snoozed_until: Wall-clock time until which notifications are silent; 0 when they are not.
         stopping: Why the program is on its way out; empty while it is not.
     """
@@ -169,6 +171,7 @@ class Snapshot:
     notices: Mapping[str, Notice] = field(default_factory=lambda: MappingProxyType({}))
     vault: VaultView = field(default_factory=VaultView)
     analysis: AnalysisView = field(default_factory=AnalysisView)
+    audits: Mapping[str, AuditView] = field(default_factory=lambda: MappingProxyType({}))
     snoozed_until: float = 0.0
     loop_lag_s: float = 0.0
     loop_lag_where: str = ""
@@ -343,6 +346,11 @@ def _(event: events.ExplanationChanged, s: Snapshot) -> Snapshot:
 @_reduce.register
 def _(event: events.AnalysisChanged, s: Snapshot) -> Snapshot:
     return replace(s, analysis=event.analysis)
+
+
+@_reduce.register
+def _(event: events.AuditChanged, s: Snapshot) -> Snapshot:
+    return replace(s, audits=MappingProxyType({**s.audits, event.audit.project: event.audit}))
 
 
 @_reduce.register

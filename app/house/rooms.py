@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from app.engine.bus import Bus
     from app.engine.clock import Clock
     from app.engine.notices import Notices
+    from app.engine.places import Places
     from app.house.ground import Ground
     from app.keys.manager import KeyManager
 
@@ -49,14 +50,12 @@ async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) ->
         attended: Whether a person is there whom the system may ask for its keychain's password.
     """
     from app.agents.settings_in_force import SettingsInForce
-    from app.agents.testing.afterwards.lastgreen import drop_stale
     from app.agents.testing.agent import TestWatcher
     from app.agents.testing.projects import Projects
     from app.control.server import ControlServer
     from app.domain.commands import ReadLogs, ReadStatus
     from app.engine.bridge import SafeAsyncBridge
     from app.engine.eventlog import log_event
-    from app.engine.files import sweep_temporaries
     from app.engine.heartbeat import HeartbeatFile
     from app.engine.looplag import LoopLag
     from app.engine.notices import Notices
@@ -64,6 +63,7 @@ async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) ->
     from app.engine.supervisor import Supervisor
     from app.engine.tasks import spawn
     from app.house.analysis import analysis
+    from app.house.auditing import audits
     from app.house.history import kept_history, remembered
     from app.house.keys import key_rotation, vault
     from app.system.power import on_battery
@@ -77,9 +77,7 @@ async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) ->
         notices.show("log", ground.log.trouble)
         following = spawn(_follow_settings(ground, in_force, notices), name="settings")
         stack.callback(following.cancel)
-        for folder in places.all():
-            await asyncio.to_thread(sweep_temporaries, folder)
-        await asyncio.to_thread(drop_stale, places.cache / "green", now=clock.wall())
+        await asyncio.to_thread(_tidy, places, clock.wall())
         bridge = await stack.enter_async_context(
             SafeAsyncBridge(asyncio.get_running_loop(), drain_s=limits.bridge_drain_s, cancel_s=limits.bridge_cancel_s)
         )
@@ -98,6 +96,8 @@ async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) ->
         await stack.enter_async_context(
             analysis(ground, in_force, history=history, keys=keys, runner=runner, supervisor=supervisor)
         )
+
+        stack.enter_context(audits(ground, in_force, supervisor))
 
         def make(root: Path, title: str) -> TestWatcher:
             return TestWatcher(
@@ -120,6 +120,16 @@ async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) ->
             projects.watch(folder)
         await stack.enter_async_context(ControlServer(places, bus.send))
         yield House(settings, keys)
+
+
+def _tidy(places: Places, now: float) -> None:
+    """Remove what an earlier life left behind, and what is too old to be of use."""
+    from app.agents.testing.afterwards.lastgreen import drop_stale
+    from app.engine.files import sweep_temporaries
+
+    for folder in places.all():
+        sweep_temporaries(folder)
+    drop_stale(places.cache / "green", now=now)
 
 
 async def _follow_settings(ground: Ground, in_force: SettingsInForce, notices: Notices) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.cli import run
-from app.cli.launchers import Launchers, OnceOptions, TrayOptions
+from app.cli.launchers import AuditOptions, Launchers, OnceOptions, TrayOptions
 from app.control.server import ControlServer
 from app.domain import commands
 from app.domain.agents import AgentState
@@ -71,7 +71,7 @@ class CommandLine:
     def __call__(self, *argv: str) -> Ran:
         """Run one command line."""
         self.capsys.readouterr()
-        code = run(argv, Launchers(self._tray, self._headless, self._once))
+        code = run(argv, Launchers(self._tray, self._headless, self._once, self._audit))
         out, err = self.capsys.readouterr()
         return Ran(code, out, err)
 
@@ -83,6 +83,9 @@ class CommandLine:
 
     def _once(self, path: Path, changed: tuple[str, ...], options: OnceOptions) -> int:
         return self._note("once", path, changed, options)
+
+    def _audit(self, path: Path, options: AuditOptions) -> int:
+        return self._note("audit", path, options)
 
     def _note(self, *call: object) -> int:
         if self.fault is not None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from app.agents.auditing.context import Context, GitFailed
+from app.agents.auditing.host.program import Checked
 from app.agents.auditing.memory import remembered
 from app.agents.auditing.standing import judged
 from app.domain.findings import AuditReport, AuditVerdict, CheckOutcome, Trigger
@@ -16,10 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from app.agents.auditing.host.program import Checked, CheckPlace, CheckPrograms
+    from app.agents.auditing.archive import Archive
+    from app.agents.auditing.host.program import CheckPlace, CheckPrograms
     from app.agents.auditing.memory import Memories
     from app.engine.clock import Clock
 
+_log = structlog.get_logger(__name__)
+
+CLAIMS = "claims"
+OF_THE_CHANGE = "leftovers"
 AT_ONCE = 2
 """Checks that run at the same time: more would be felt by the person, and by the tests."""
 
@@ -32,7 +40,7 @@ class Wanted:
         root: The project's root folder.
         checks: Which checks, in the order in which they are told.
         trigger: What made it begin.
-        marker: The marker's path, relative to the root with `/`; empty for none.
+        markers: The markers' paths, relative to the root with `/`; the claims of each are checked.
         facts: What is known of the project's tests; see Context.
         options: Each check's settings, by its id.
     """
@@ -40,7 +48,7 @@ class Wanted:
     root: Path
     checks: Sequence[CheckPlace]
     trigger: Trigger = field(default_factory=Trigger)
-    marker: str = ""
+    markers: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -51,13 +59,23 @@ class Auditor:
     Args:
         programs: Run the checks.
         memories: Keep what was found.
+        archive: Keeps the reports.
         clock: Measures, and tells the time.
         new_id: Gives ids.
     """
 
-    def __init__(self, programs: CheckPrograms, memories: Memories, *, clock: Clock, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        programs: CheckPrograms,
+        memories: Memories,
+        archive: Archive,
+        *,
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
         self._programs = programs
         self._memories = memories
+        self._archive = archive
         self._clock = clock
         self._new_id = new_id
 
@@ -79,13 +97,13 @@ class Auditor:
         since = memory.since if await asyncio.to_thread(_has, wanted.root, memory.since) else ""
         gate = asyncio.Semaphore(AT_ONCE)
 
-        async def run(place: CheckPlace) -> Checked:
+        async def run(place: CheckPlace, marker: str) -> Checked:
             async with gate:
                 context = Context(
                     wanted.root,
                     since=since,
                     head=head,
-                    marker=wanted.marker,
+                    marker=marker,
                     facts=wanted.facts,
                     options=wanted.options.get(place.id, {}),
                 )
@@ -95,8 +113,10 @@ class Auditor:
             return result
 
         async with asyncio.TaskGroup() as group:
-            runs = [group.create_task(run(place)) for place in wanted.checks]
-        results = [each.result() for each in runs]
+            runs = [
+                [group.create_task(run(place, marker)) for marker in _markers(place, wanted)] for place in wanted.checks
+            ]
+        results = [joined([each.result() for each in one]) for one in runs]
         return await asyncio.to_thread(self._kept, wanted, results, head, started_at, began)
 
     def _kept(
@@ -118,9 +138,39 @@ class Auditor:
                 fixed=stands.fixed,
                 head=head,
             )
-            if head and report.verdict is AuditVerdict.PASS:
+            # What a change left behind must not leave the change before somebody has seen to it.
+            if head and any(
+                each.check == OF_THE_CHANGE and each.verdict is AuditVerdict.PASS for each in report.checks
+            ):
                 memory.since = head
+        try:
+            self._archive.keep(report, wanted.root)
+        except OSError as error:
+            _log.warning("the report of an audit is not kept", project=str(wanted.root), reason=str(error))
         return report
+
+
+def _markers(place: CheckPlace, wanted: Wanted) -> Sequence[str]:
+    """Return for which markers a check runs: that of claims for each, all others once."""
+    return (wanted.markers or ("",)) if place.id == CLAIMS else ("",)
+
+
+def joined(results: Sequence[Checked]) -> Checked:
+    """Return what a check came to that ran several times: the worst verdict, and all that was found."""
+    if len(results) == 1:
+        return results[0]
+    outcomes = [each.outcome for each in results]
+    verdicts = {each.verdict for each in outcomes}
+    worst = next(each for each in (AuditVerdict.FAIL, AuditVerdict.UNKNOWN, AuditVerdict.PASS) if each in verdicts)
+    outcome = replace(
+        outcomes[0],
+        verdict=worst,
+        reasons=tuple(dict.fromkeys(reason for each in outcomes for reason in each.reasons)),
+        findings=sum(each.findings for each in outcomes),
+        left_out=sum(each.left_out for each in outcomes),
+        took_s=sum(each.took_s for each in outcomes),
+    )
+    return Checked(outcome, tuple(finding for each in results for finding in each.findings))
 
 
 def _head(root: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ class Context:
 
     Attributes:
         root: The project's root folder.
-        since: The commit of the last audit that was wholly looked at; empty when there was none, or without git.
+        since: The commit of the last audit that found nothing left behind; empty when there was none, or without git.
         head: The commit that HEAD is at now; empty without git.
         marker: The path of the marker that made the audit begin, relative to the root with `/`; else empty.
         facts: What Watchkeeper knows, by name. `tests`: a list of objects with `nodeid`, `outcome` (`passed`, `failed`,
@@ -66,7 +67,10 @@ class Context:
         Raises:
             OSError: It cannot be read, is no regular file, or is larger than `LARGEST_FILE`.
         """
-        return read_regular(self.root / path, LARGEST_FILE).decode("utf-8-sig", "replace")
+        content = read_regular(self.root / path, LARGEST_FILE)
+        if len(content) > LARGEST_FILE:
+            raise OSError(errno.EFBIG, f"larger than {LARGEST_FILE >> 20} MiB")
+        return content.decode("utf-8-sig", "replace")
 
     def git(self, *words: str, limit_s: float = GIT_S) -> str:
         """Return what a git command prints. It takes no locks, asks nobody, and runs no hook, filter or pager.
@@ -103,7 +107,7 @@ class Context:
         except GitFailed:
             return tuple(sorted(_walked(self.root)))
         names = {os.fsdecode(name) for name in said.split(b"\0") if name}
-        return tuple(sorted(name for name in names if (self.root / name).is_file()))
+        return tuple(sorted(name for name in names if os.path.isfile(self.root / name)))  # noqa: PTH113 - pathlib's raises where a folder may not be entered
 
 
 def _walked(root: Path) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from app.domain.findings import AuditVerdict, Finding, Mute, Standing, Standings
+from app.domain.findings import AuditVerdict, Finding, Mute, Standing, Standings, weighs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -61,7 +61,7 @@ class Judged:
 
     Attributes:
         findings: What was found, the most severe first, new before known; muted ones last.
-        fixed: What was there before and is no more.
+        fixed: What was there before and is no more; what is only told leaves as it came.
         findings_by_check: What is there now, to be remembered.
     """
 
@@ -91,7 +91,7 @@ def judged(results: Sequence[Checked], before: Remembered, *, now: float) -> Jud
         found = {each.fingerprint: each for each in fingerprinted(result.findings)}
         told += [_standing(each, old, before, now) for each in found.values()]
         if is_whole:
-            fixed += [each for print_, each in old.items() if print_ not in found]
+            fixed += [each for print_, each in old.items() if print_ not in found and weighs(each)]
             remembered[check] = found
         else:
             remembered[check] = {**old, **found}

@@ -1,0 +1,1 @@
+"""Secrets in the working tree and in the last commits."""

@@ -1,0 +1,78 @@
+"""What a person may set of audits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from app.engine.settings import Section
+
+MARKERS = ("*_COMPLETE.md", "*_COMPLETION_REPORT.md", "PHASE_*.md", "MILESTONE_*.md")
+
+
+def _is_moment(text: str) -> str:
+    hours, colon, minutes = text.partition(":")
+    is_number = hours.isdecimal() and minutes.isdecimal() and len(minutes) == 2  # noqa: PLR2004 - 06:30
+    if text and not (colon and is_number and int(hours) < 24 and int(minutes) < 60):  # noqa: PLR2004 - of a day
+        raise ValueError("a time of day such as 18:30, or nothing")
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_is_moment)]
+
+
+class SecretsSettings(Section):
+    """The section `[audits.secrets]`."""
+
+    commits: int = Field(default=200, ge=0, le=100_000, description="Commits that are looked through, the last ones")
+
+
+class DependenciesSettings(Section):
+    """The section `[audits.dependencies]`."""
+
+    osv: str = Field(default="https://api.osv.dev", description="The server of the OSV database that is asked")
+    database: str = Field(default="", description="OSV records, a folder or archive, asked instead; empty: none")
+
+
+class CoverageSettings(Section):
+    """The section `[audits.coverage]`."""
+
+    threshold: float = Field(
+        default=80.0, ge=0, le=100, description="An audit begins when the coverage in per cent crosses it; 0 for never"
+    )
+    floor: float = Field(default=0.0, ge=0, le=100, description="Less coverage than that is a finding; 0 for none")
+
+
+class AuditSettings(Section):
+    """The section `[audits]`."""
+
+    enabled: bool = Field(default=True, description="Audit a project by itself when its work is declared finished")
+    markers: tuple[str, ...] = Field(
+        default=MARKERS, description="Names of files that declare work finished; each content is audited once"
+    )
+    milestones: tuple[str, ...] = Field(
+        default=("[MILESTONE]", "[CHECKPOINT]"), description="Words in a commit's message that declare work finished"
+    )
+    tags: bool = Field(default=True, description="Audit when a tag is made")
+    daily: Moment = Field(default="", description="Audit each day at this time, such as 18:30; empty for never")
+    quiet_from: Moment = Field(default="", description="No audit begins by itself from this time on, such as 22:00")
+    quiet_to: Moment = Field(default="", description="and until this time, such as 07:00")
+    off: tuple[str, ...] = Field(default=(), description="Checks that are left out, by name")
+    notify: Literal["info", "low", "medium", "high", "critical", "never"] = Field(
+        default="high", description="Tell on the desktop of new findings of this severity and above"
+    )
+    answer: bool = Field(
+        default=True, description="Write the answer beside a marker: NAME.audit.md, and NAME.audit.json for programs"
+    )
+    coverage: CoverageSettings = CoverageSettings()
+    secrets: SecretsSettings = SecretsSettings()
+    dependencies: DependenciesSettings = DependenciesSettings()
+
+    def options(self) -> dict[str, dict[str, object]]:
+        """Return each check's settings, by its id."""
+        return {
+            "secrets": self.secrets.model_dump(),
+            "dependencies": self.dependencies.model_dump(),
+            "tests": {"coverage_floor": self.coverage.floor or None},
+        }

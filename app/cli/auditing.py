@@ -1,0 +1,218 @@
+"""The `audit` command."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.cli.exits import EXIT_GOOD, EXIT_RED
+from app.cli.launchers import AuditOptions
+from app.cli.projects import project_root
+from app.cli.terminal import plain
+from app.domain.errors import CannotError, UsageError
+from app.domain.findings import AuditVerdict, Severity, Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Protocol
+
+    from app.agents.auditing.memory import Memories
+    from app.agents.auditing.reports.past import Past
+    from app.cli.context import Context
+    from app.cli.terminal import Terminal
+    from app.domain.findings import AuditReport
+
+    class Done(Protocol):
+        """An audit that was asked for; see app.house.auditing."""
+
+        @property
+        def report(self) -> AuditReport:
+            """Return what it came to."""
+
+        @property
+        def past(self) -> tuple[Past, ...]:
+            """Return the audits before."""
+
+        @property
+        def notes(self) -> tuple[str, ...]:
+            """Return what else a person should know."""
+
+
+LEAST_DIGITS = 6
+"""Digits of a fingerprint that name a finding, when no other begins alike."""
+_DAY_S = 86_400.0
+
+
+def audit(context: Context) -> int:
+    """Audit a project, or change what is silent."""
+    asked = context.words
+    root = project_root(asked.path, context.cwd)
+    if asked.checks:
+        return _list_checks(context)
+    if asked.mutes or asked.mute or asked.unmute:
+        return _mutes(context, root)
+    if asked.reason or asked.days is not None:
+        raise UsageError("--reason and --days say more about --mute.", "Name the finding: --mute FINDING --reason TEXT")
+    form = "json" if context.as_json else asked.format
+    with context.logging():
+        options = AuditOptions(
+            only=tuple(asked.only),
+            form=form,
+            output=context.cwd / asked.output if asked.output else None,
+            fail_on="" if asked.fail_on == "never" else asked.fail_on,
+            baseline=asked.baseline,
+            marker=_marker(context.cwd / asked.marker, root) if asked.marker else "",
+        )
+        return context.launchers.audit(root, options)
+
+
+def audited(done: Done, options: AuditOptions, terminal: Terminal) -> int:
+    """Tell of an audit, and return the exit code: 1 for a finding of the severity asked for or above."""
+    from app.agents.auditing.reports.forms import FORMS
+
+    for note in done.notes:
+        if note:
+            terminal.note(plain(note))
+    report = done.report
+    if options.output is not None:
+        _write(options.output, FORMS[options.form](report, done.past))
+        terminal.say(plain(f"{_last_line(report)} The report: {options.output}"))
+    elif options.form == "text":
+        from app.agents.auditing.reports.text import to_text
+
+        paint = terminal.paint if terminal.colour else None
+        terminal.say(to_text(report, done.past, paint=paint).rstrip("\n"))
+    else:
+        terminal.say(FORMS[options.form](report, done.past).rstrip("\n"))
+    terminal.flush()
+    if options.baseline:
+        _accept(report, terminal)
+        return EXIT_GOOD
+    return _code(report, options.fail_on)
+
+
+def _code(report: AuditReport, fail_on: str) -> int:
+    least = Severity(fail_on).rank if fail_on else len(Severity)
+    heard = (each.finding for each in report.findings if each.standing is not Standing.MUTED)
+    if any(finding.severity.rank >= least for finding in heard):
+        return EXIT_RED
+    if report.checks and all(each.verdict is AuditVerdict.UNKNOWN for each in report.checks):
+        return CannotError.exit_code
+    return EXIT_GOOD
+
+
+def _last_line(report: AuditReport) -> str:
+    from app.agents.auditing.reports.outline import summary
+
+    return f"{summary(report).rstrip('.')}."
+
+
+def _accept(report: AuditReport, terminal: Terminal) -> None:
+    from app.agents.auditing.memory import read_baseline, write_baseline
+
+    root = Path(report.project)
+    before = read_baseline(root)
+    kept = [
+        each.finding
+        for each in report.findings
+        if each.standing is not Standing.MUTED or each.finding.fingerprint in before
+    ]
+    try:
+        path = write_baseline(root, kept)
+    except OSError as error:
+        raise CannotError(
+            f"The baseline cannot be written: {error.strerror or error}.", "Look at the folder."
+        ) from error
+    terminal.note(plain(f"{len(kept)} findings are accepted in {path}. Commit it, so that it holds for everybody."))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CannotError(
+            f"The report cannot be written into {path}: {error.strerror or error}.", "Name another file: --output FILE"
+        ) from error
+
+
+def _marker(path: Path, root: Path) -> str:
+    resolved = path.resolve()
+    if not resolved.is_file():
+        raise UsageError(f"There is no file {path}.", "Name the marker: --marker TASK_COMPLETE.md")
+    if not resolved.is_relative_to(root):
+        raise UsageError(f"{path} is not in {root}.", "A marker lies in the project that it tells of.")
+    return resolved.relative_to(root).as_posix()
+
+
+def _list_checks(context: Context) -> int:
+    from app.agents.auditing.host.program import known_checks
+
+    known, troubles = known_checks(context.places.data / "checks")
+    for trouble in troubles:
+        context.terminal.note(plain(trouble))
+    if context.as_json:
+        context.terminal.document(
+            {"checks": [{"id": each.id, "title": each.title, "ours": not each.entry} for each in known]}
+        )
+    else:
+        context.terminal.table([[each.id, each.title + (" (installed)" if each.entry else "")] for each in known])
+    return EXIT_GOOD
+
+
+def _mutes(context: Context, root: Path) -> int:
+    from app.agents.auditing.memory import Memories
+
+    memories = Memories(context.places.data / "audits")
+    asked = context.words
+    if asked.mute:
+        _mute(context, memories, root)
+    elif asked.unmute:
+        with memories.changing(root) as memory:
+            mute = memory.mutes.pop(_named(asked.unmute, memory.mutes), None)
+        context.terminal.note(plain(f"Told of again: {mute.title if mute else asked.unmute}"))
+    else:
+        _list_mutes(context, memories, root)
+    return EXIT_GOOD
+
+
+def _mute(context: Context, memories: Memories, root: Path) -> None:
+    from app.domain.findings import Mute
+
+    asked = context.words
+    if not (asked.reason or "").strip():
+        raise UsageError("A finding is muted for a reason.", 'Say it: --reason "a key of the test server"')
+    if asked.days is not None and asked.days < 1:
+        raise UsageError("--days takes a number from 1 on.", "Leave it out to mute for good.")
+    now = time.time()
+    with memories.changing(root) as memory:
+        findings = {print_: each for found in memory.findings.values() for print_, each in found.items()}
+        print_ = _named(asked.mute, findings)
+        until = now + asked.days * _DAY_S if asked.days is not None else 0.0
+        title = findings[print_].title
+        memory.mutes[print_] = Mute(print_, asked.reason.strip(), until, now, title)
+    context.terminal.note(plain(f"Muted {f'for {asked.days} days' if until else 'for good'}: {title}"))
+
+
+def _list_mutes(context: Context, memories: Memories, root: Path) -> None:
+    mutes = sorted(memories.read(root).mutes.values(), key=lambda each: each.at)
+    if context.as_json:
+        context.terminal.document({"mutes": mutes})
+        return
+    if not mutes:
+        context.terminal.say("Nothing is muted.")
+    rows = [
+        [each.fingerprint[:12], time.strftime("%Y-%m-%d", time.localtime(each.until)) if each.until else "for good",
+         plain(each.title), plain(each.reason)]
+        for each in mutes
+    ]  # fmt: skip
+    context.terminal.table(rows)
+
+
+def _named(word: str, among: Iterable[str]) -> str:
+    known = [print_ for print_ in among if print_.startswith(word.lower())]
+    if len(word) >= LEAST_DIGITS and len(known) == 1:
+        return known[0]
+    if len(known) > 1 or (known and len(word) < LEAST_DIGITS):
+        raise UsageError(f"{word} names {len(known)} findings.", "Give more of its digits.")
+    raise UsageError(f"There is no finding {word} of the last audit.", "See them: watchkeeper audit --format json")

@@ -1,0 +1,169 @@
+"""Audits: what runs the checks, and what is kept of what they find."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from app.agents.auditing.archive import Archive
+    from app.agents.auditing.auditor import Auditor
+    from app.agents.auditing.memory import Memories
+    from app.agents.auditing.reports.past import Past
+    from app.agents.settings_in_force import SettingsInForce
+    from app.cli.launchers import AuditOptions
+    from app.domain.findings import AuditReport
+    from app.engine.clock import Clock
+    from app.engine.places import Places
+    from app.engine.supervisor import Supervisor
+    from app.house.ground import Ground
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRoom:
+    """What audits need.
+
+    Attributes:
+        auditor: Audits.
+        memories: What is known of each project.
+        archive: The reports of audits that were.
+        plugins: The folder into which further checks are installed.
+    """
+
+    auditor: Auditor
+    memories: Memories
+    archive: Archive
+    plugins: Path
+
+
+def audit_room(places: Places, *, clock: Clock) -> AuditRoom:
+    """Return what audits need, in the tray's program and in a command's alike."""
+    from app.agents.auditing.archive import Archive
+    from app.agents.auditing.auditor import Auditor
+    from app.agents.auditing.host.program import CheckPrograms
+    from app.agents.auditing.memory import Memories
+    from app.engine.processes import ProcessRunner
+
+    folder, plugins = places.data / "audits", places.data / "checks"
+    memories, archive = Memories(folder), Archive(folder)
+    runner = ProcessRunner(clock=clock)
+    programs = CheckPrograms(runner, clock, environ=os.environ, cache=places.cache / "audits", plugins=plugins)
+    auditor = Auditor(programs, memories, archive, clock=clock, new_id=lambda: uuid4().hex[:16])
+    return AuditRoom(auditor, memories, archive, plugins)
+
+
+def audits(ground: Ground, in_force: SettingsInForce, supervisor: Supervisor) -> ExitStack:
+    """Have an agent audit what is declared finished, and answer what faces ask, until what is returned is left."""
+    from app.agents.auditing.agent import AuditAgent
+    from app.agents.auditing.facts import facts_of
+    from app.domain import commands
+
+    bus, clock = ground.bus, ground.clock
+    room = audit_room(ground.places, clock=clock)
+    agent = AuditAgent(
+        room.auditor,
+        room.memories,
+        room.archive,
+        plugins=room.plugins,
+        settings=lambda: in_force.current.audits,
+        projects=lambda: bus.snapshot.projects,
+        publish=bus.publish,
+        clock=clock,
+    )
+    supervisor.add(agent)
+    stack = ExitStack()
+    stack.callback(bus.handle(commands.StartAudit, lambda asked: agent.start(asked.project)))
+    stack.callback(bus.handle(commands.CancelAudit, lambda asked: agent.cancel(asked.project)))
+    stack.callback(bus.handle(commands.ReadAudit, lambda asked: agent.report(asked.project, asked.audit)))
+    stack.callback(
+        bus.handle(commands.ReadAuditFacts, lambda asked: facts_of(bus.snapshot.projects.get(asked.project)))
+    )
+    return stack
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An audit that a command asked for.
+
+    Attributes:
+        report: What it came to.
+        past: The audits before, the oldest first.
+        notes: What else a person should know.
+    """
+
+    report: AuditReport
+    past: tuple[Past, ...]
+    notes: tuple[str, ...]
+
+
+async def audit_once(
+    places: Places, root: Path, options: AuditOptions, *, clock: Clock, tell: Callable[[str], None]
+) -> Done:
+    """Audit a project for a command. What a running instance knows of its tests is asked for.
+
+    Args:
+        places: Where Watchkeeper's files lie.
+        root: The project's root folder.
+        options: What the person asked for.
+        clock: Measures, and tells the time.
+        tell: Shows a line until the next one.
+
+    Raises:
+        UsageError: One of the checks that are asked for is none, or the baseline file is no such.
+        CannotError: What is found cannot be kept.
+    """
+    from app.agents.auditing.auditor import Wanted
+    from app.agents.auditing.host.program import chosen, known_checks
+    from app.agents.settings_in_force import SettingsInForce
+    from app.domain.errors import UsageError
+    from app.domain.findings import CheckOutcome, Trigger, TriggerKind
+
+    room = audit_room(places, clock=clock)
+    settings, trouble = (await asyncio.to_thread(SettingsInForce, places)).general()
+    known, troubles = await asyncio.to_thread(known_checks, room.plugins)
+    try:
+        checks = chosen(known, options.only, settings.audits.off)
+    except LookupError as error:
+        raise UsageError(str(error), "See what they do: watchkeeper audit --checks") from error
+    if not options.marker:
+        checks = tuple(place for place in checks if place.id != "claims" or options.only)
+    past = await asyncio.to_thread(room.archive.past, root)
+    left = len(checks)
+
+    def ended(outcome: CheckOutcome) -> None:
+        nonlocal left
+        left -= 1
+        tell(f"{outcome.title}: {outcome.verdict}; {left} more to come")
+
+    tell(f"Auditing {root.name}: {len(checks)} checks")
+    wanted = Wanted(
+        root,
+        checks,
+        Trigger(TriggerKind.MARKER if options.marker else TriggerKind.ASKED, options.marker),
+        (options.marker,) if options.marker else (),
+        await asyncio.to_thread(_facts, places, root),
+        settings.audits.options(),
+    )
+    report = await room.auditor.audit(wanted, on_check=ended)
+    return Done(report, past, (" ".join(trouble).strip(), *troubles))
+
+
+def _facts(places: Places, root: Path) -> dict[str, Any]:
+    """Return what a running instance knows of a project's tests; nothing when none runs, or it does not watch it."""
+    from app.control.client import ControlClient
+    from app.domain.commands import ReadAuditFacts
+    from app.domain.errors import WatchkeeperError
+
+    try:
+        with ControlClient(places) as client:
+            facts: dict[str, Any] = client.send(ReadAuditFacts(project=str(root)))
+    except WatchkeeperError:
+        return {}
+    return facts

@@ -1,0 +1,33 @@
+"""The forms by name: each takes any report, and gives text that any file can hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.agents.auditing.reports.forms import FORMS
+from app.agents.auditing.reports.past import past_of
+
+if TYPE_CHECKING:
+    from app.domain.findings import AuditReport
+
+
+def test_forms_have_the_names_that_the_command_takes() -> None:
+    """These are the words of `--format`."""
+    assert list(FORMS) == ["text", "json", "sarif", "html", "md"]
+
+
+@pytest.mark.parametrize("name", ["text", "json", "sarif", "html", "md"])
+def test_names_that_are_no_text_end_no_form(name: str, report: AuditReport) -> None:
+    """A path whose bytes are no UTF-8 is told by each form, and what it gives can be written as UTF-8."""
+    odd = replace(
+        report.findings[0].finding, path="b\udcff\ud800.py", title="\udfff", evidence="\udc80", commit="\udc80"
+    )
+    findings = (replace(report.findings[0], finding=odd),)
+
+    told = FORMS[name](replace(report, project="/srv/\udcff", findings=findings, fixed=(odd,)), [past_of(report)])
+
+    assert told.endswith("\n")
+    assert told.encode("utf-8")

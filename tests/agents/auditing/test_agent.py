@@ -1,0 +1,185 @@
+"""The audit agent: what makes an audit begin, and what is answered."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.agents.auditing.agent import MARKERS_AT_ONCE, WAITING
+from app.domain.errors import UsageError
+from app.domain.findings import AuditVerdict, Severity, Standing, TriggerKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.agents.auditing.conftest import Repository
+
+KEY = "AKIA" + "QWJ4ZT7XKLM2RBVD"
+"""Looks like an access key, and is none."""
+
+
+async def test_a_coding_agents_session_is_seen_through(repository: Repository, watch_at: Callable[..., Any]) -> None:
+    """False claims, a secret taken out again, a deleted test, a loosened assertion: each is caught, none twice."""
+    repository.write("test_shop.py", TESTS)
+    repository.commit("Tests")
+    async with watch_at(repository.root) as watch:
+        await watch.agent.start(str(repository.root))
+        await watch.audits(1)
+
+        repository.write("deploy.py", f'KEY = "{KEY}"\n')
+        repository.commit("Deploy")
+        repository.write("deploy.py", "import os\n\nKEY = os.environ['KEY']\n")
+        repository.write("test_shop.py", LOOSENED)
+        repository.commit("Tidy up")
+        repository.write("TASK_COMPLETE.md", CLAIMS)
+        report = await watch.audits(2)
+        await watch.agent.start(str(repository.root))
+        again = await watch.audits(3)
+
+    told = {(each.finding.check, each.finding.rule) for each in report.findings if each.standing is Standing.NEW}
+    rules = {rule for _check, rule in told}
+    assert report.trigger.kind is TriggerKind.MARKER
+    assert ("claims", "file-missing") in told
+    assert {check for check, _rule in told} >= {"claims", "secrets", "leftovers"}, report.checks
+    assert {"test-deleted", "assertion-loosened"} <= rules, rules
+    (secret,) = [each.finding for each in report.findings if each.finding.check == "secrets"]
+    assert secret.commit
+    assert KEY not in (repository.root / "TASK_COMPLETE.audit.md").read_text(encoding="utf-8")
+    assert "refund.py" in (repository.root / "TASK_COMPLETE.audit.md").read_text(encoding="utf-8")
+    twin = json.loads((repository.root / "TASK_COMPLETE.audit.json").read_text(encoding="utf-8"))
+    assert twin["verdict"] == AuditVerdict.FAIL
+    assert [each.standing for each in again.findings if each.standing is Standing.NEW] == []
+
+
+async def test_what_lay_there_before_is_no_news_and_what_changes_is(
+    repository: Repository, watch_at: Callable[..., Any]
+) -> None:
+    """An old marker is not audited; one whose content changes is, once; nor is the answer itself a marker."""
+    repository.write("PHASE_1.md", "Phase one is done.\n")
+    async with watch_at(repository.root, off=NO_CHECKS) as watch:
+        repository.write("PHASE_1.md", "Phase one is done, really.\n")
+        await watch.audits(1)
+        repository.write("docs/PHASE_2.md", "Phase two.\n")
+        report = await watch.audits(2)
+
+    assert [event.trigger.what for event in watch.ended] == ["PHASE_1.md", "docs/PHASE_2.md"]
+    assert report.trigger.others == 0
+    assert (repository.root / "docs" / "PHASE_2.audit.md").is_file()
+
+
+async def test_a_thousand_markers_are_one_audit(repository: Repository, watch_at: Callable[..., Any]) -> None:
+    """One audit, at most another for those that came while it began, and one word about each."""
+    async with watch_at(repository.root, off=NO_CHECKS) as watch:
+        for number in range(1000):
+            repository.write(f"docs/PHASE_{number}.md", f"Phase {number} is done.\n")
+        await watch.audits(1)
+        await watch.until(lambda: sum(1 + event.trigger.others for event in watch.ended) == 1000)
+
+    assert len(watch.ended) <= 3
+    answers = list((repository.root / "docs").glob("*.audit.md"))
+    assert 1 <= len(answers) <= MARKERS_AT_ONCE * len(watch.ended)
+
+
+async def test_a_milestone_and_a_tag_begin_one(repository: Repository, watch_at: Callable[..., Any]) -> None:
+    """A commit that says so, in any case; others do not."""
+    async with watch_at(repository.root, off=NO_CHECKS) as watch:
+        repository.write("a.py", "a = 1\n")
+        repository.commit("Add a [milestone]\n\nMore about it.")
+        await watch.audits(1)
+        repository.write("a.py", "a = 2\n")
+        repository.commit("Change a")
+        repository.git("tag", "v1")
+        await watch.audits(2)
+
+    kinds = [(event.trigger.kind, event.trigger.what) for event in watch.ended]
+    assert kinds == [(TriggerKind.COMMIT, "Add a [milestone]"), (TriggerKind.TAG, "v1")]
+
+
+async def test_coverage_that_crosses_the_threshold_begins_one(
+    repository: Repository, watch_at: Callable[..., Any]
+) -> None:
+    """In either direction; what stays on its side does not."""
+    async with watch_at(repository.root, missing=1, off=NO_CHECKS) as watch:
+        watch.measured(3)
+        await watch.audits(1)
+        watch.measured(0)
+        await watch.audits(2)
+
+    assert [event.trigger.what for event in watch.ended] == ["coverage 70.0 %", "coverage 100.0 %"]
+
+
+async def test_quiet_hours_hold_back_all_but_what_is_asked_for(
+    repository: Repository, watch_at: Callable[..., Any]
+) -> None:
+    """What comes in them waits; a person who asks is served, and what waited is folded into that."""
+    async with watch_at(repository.root, off=NO_CHECKS, quiet_from="00:00", quiet_to="23:59") as watch:
+        repository.write("PHASE_1.md", "Done.\n")
+        await watch.until(lambda: any(view.running == WAITING for view in watch.told))
+        before = list(watch.ended)
+        await watch.agent.start(str(repository.root))
+        report = await watch.audits(1)
+
+    assert before == []
+    assert (report.trigger.kind, report.trigger.others) == (TriggerKind.ASKED, 1)
+    assert (repository.root / "PHASE_1.audit.md").is_file()
+
+
+async def test_a_cancelled_audit_ends_at_once(repository: Repository, watch_at: Callable[..., Any]) -> None:
+    """Nothing of it is told as an audit, and the next one begins as usual."""
+    root = str(repository.root)
+    async with watch_at(repository.root) as watch:
+        await watch.agent.start(root)
+        await watch.until(lambda: any(view.running for view in watch.told))
+        await watch.agent.cancel(root)
+        ended = list(watch.ended)
+        await watch.agent.start(root)
+        await watch.audits(1)
+
+    assert ended == []
+
+
+async def test_only_what_the_settings_name_is_told(repository: Repository, watch_at: Callable[..., Any]) -> None:
+    """New findings of the severity and above, the worst first."""
+    repository.write("deploy.py", f'KEY = "{KEY}"\nx = eval(input())\n')
+    repository.commit("Deploy")
+    async with watch_at(repository.root, notify="high") as watch:
+        await watch.agent.start(str(repository.root))
+        await watch.audits(1)
+
+    (ended,) = watch.ended
+    assert ended.told == len([each for each in ended.worst if each.severity.rank >= Severity.HIGH.rank]) > 0
+    assert ended.verdict is AuditVerdict.FAIL
+
+
+async def test_what_nobody_watches_is_refused(repository: Repository, watch_at: Callable[..., Any]) -> None:
+    """With what to do in its place."""
+    async with watch_at(repository.root) as watch:
+        with pytest.raises(UsageError, match="is not watched"):
+            await watch.agent.start("/nowhere")
+
+
+NO_CHECKS = ("claims", "tests", "leftovers", "secrets", "security", "dependencies")
+
+TESTS = """\
+from shop import total
+
+
+def test_total():
+    assert total([1, 2]) == 3
+
+
+def test_of_nothing():
+    assert total([]) == 0
+"""
+
+CLAIMS = "# Done\n\n- Created `refund.py`\n- Updated `deploy.py`\n- All tests pass\n"
+
+LOOSENED = """\
+from shop import total
+
+
+def test_total():
+    assert total([1, 2])
+"""
