@@ -14,14 +14,12 @@ from app.domain.errors import CannotError, UsageError
 from app.domain.findings import AuditVerdict, Severity, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Protocol
 
     from app.agents.auditing.memory import Memories
-    from app.agents.auditing.reports.past import Past
     from app.cli.context import Context
     from app.cli.terminal import Terminal
-    from app.domain.findings import AuditReport
+    from app.domain.findings import AuditReport, Past
 
     class Done(Protocol):
         """An audit that was asked for; see app.house.auditing."""
@@ -37,11 +35,6 @@ if TYPE_CHECKING:
         @property
         def notes(self) -> tuple[str, ...]:
             """Return what else a person should know."""
-
-
-LEAST_DIGITS = 6
-"""Digits of a fingerprint that name a finding, when no other begins alike."""
-_DAY_S = 86_400.0
 
 
 def audit(context: Context) -> int:
@@ -161,37 +154,23 @@ def _list_checks(context: Context) -> int:
 
 
 def _mutes(context: Context, root: Path) -> int:
-    from app.agents.auditing.memory import Memories
+    from app.agents.auditing.memory import Memories, mute, unmute
 
     memories = Memories(context.places.data / "audits")
     asked = context.words
     if asked.mute:
-        _mute(context, memories, root)
+        if asked.days is not None and asked.days < 1:
+            raise UsageError("--days takes a number from 1 on.", "Leave it out to mute for good.")
+        with memories.changing(root) as memory:
+            muted = mute(memory, asked.mute, asked.reason or "", days=asked.days or 0, now=time.time())
+        context.terminal.note(plain(f"Muted {f'for {asked.days} days' if asked.days else 'for good'}: {muted.title}"))
     elif asked.unmute:
         with memories.changing(root) as memory:
-            mute = memory.mutes.pop(_named(asked.unmute, memory.mutes), None)
-        context.terminal.note(plain(f"Told of again: {mute.title if mute else asked.unmute}"))
+            muted = unmute(memory, asked.unmute)
+        context.terminal.note(plain(f"Told of again: {muted.title}"))
     else:
         _list_mutes(context, memories, root)
     return EXIT_GOOD
-
-
-def _mute(context: Context, memories: Memories, root: Path) -> None:
-    from app.domain.findings import Mute
-
-    asked = context.words
-    if not (asked.reason or "").strip():
-        raise UsageError("A finding is muted for a reason.", 'Say it: --reason "a key of the test server"')
-    if asked.days is not None and asked.days < 1:
-        raise UsageError("--days takes a number from 1 on.", "Leave it out to mute for good.")
-    now = time.time()
-    with memories.changing(root) as memory:
-        findings = {print_: each for found in memory.findings.values() for print_, each in found.items()}
-        print_ = _named(asked.mute, findings)
-        until = now + asked.days * _DAY_S if asked.days is not None else 0.0
-        title = findings[print_].title
-        memory.mutes[print_] = Mute(print_, asked.reason.strip(), until, now, title)
-    context.terminal.note(plain(f"Muted {f'for {asked.days} days' if until else 'for good'}: {title}"))
 
 
 def _list_mutes(context: Context, memories: Memories, root: Path) -> None:
@@ -207,12 +186,3 @@ def _list_mutes(context: Context, memories: Memories, root: Path) -> None:
         for each in mutes
     ]  # fmt: skip
     context.terminal.table(rows)
-
-
-def _named(word: str, among: Iterable[str]) -> str:
-    known = [print_ for print_ in among if print_.startswith(word.lower())]
-    if len(word) >= LEAST_DIGITS and len(known) == 1:
-        return known[0]
-    if len(known) > 1 or (known and len(word) < LEAST_DIGITS):
-        raise UsageError(f"{word} names {len(known)} findings.", "Give more of its digits.")
-    raise UsageError(f"There is no finding {word} of the last audit.", "See them: watchkeeper audit --format json")

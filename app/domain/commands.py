@@ -248,6 +248,38 @@ class ReadAudit(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAudits(Command):
+    """Answer: the last audits of a project, the oldest first, as a tuple of app.domain.findings.Past."""
+
+    project: str
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MuteFinding(Command):
+    """Be silent about a finding of the last audit. Answer: None. Refused with UsageError.
+
+    Attributes:
+        fingerprint: Which one, or as many of its first digits as no other has.
+        reason: Why, in a person's words; not empty.
+        days: For how long; 0 for good.
+    """
+
+    project: str
+    fingerprint: str
+    reason: str
+    days: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmuteFinding(Command):
+    """Tell of a finding again. Answer: None. Refused with UsageError when it is not muted."""
+
+    project: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadAuditFacts(Command):
     """Answer: what is known of a project's tests, as audits take it; nothing of a project that nobody watches."""
 

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from app.agents.auditing.archive import Archive
     from app.agents.auditing.auditor import Auditor
     from app.agents.auditing.memory import Memories
-    from app.agents.auditing.reports.past import Past
     from app.agents.settings_in_force import SettingsInForce
     from app.cli.launchers import AuditOptions
-    from app.domain.findings import AuditReport
+    from app.domain.findings import AuditReport, Past
     from app.engine.clock import Clock
     from app.engine.places import Places
     from app.engine.supervisor import Supervisor
@@ -82,6 +81,14 @@ def audits(ground: Ground, in_force: SettingsInForce, supervisor: Supervisor) ->
     stack.callback(bus.handle(commands.StartAudit, lambda asked: agent.start(asked.project)))
     stack.callback(bus.handle(commands.CancelAudit, lambda asked: agent.cancel(asked.project)))
     stack.callback(bus.handle(commands.ReadAudit, lambda asked: agent.report(asked.project, asked.audit)))
+    stack.callback(bus.handle(commands.ReadAudits, lambda asked: agent.past(asked.project, asked.limit)))
+    stack.callback(
+        bus.handle(
+            commands.MuteFinding,
+            lambda asked: agent.mute(asked.project, asked.fingerprint, asked.reason, asked.days),
+        )
+    )
+    stack.callback(bus.handle(commands.UnmuteFinding, lambda asked: agent.unmute(asked.project, asked.fingerprint)))
     stack.callback(
         bus.handle(commands.ReadAuditFacts, lambda asked: facts_of(bus.snapshot.projects.get(asked.project)))
     )

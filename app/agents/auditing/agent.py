@@ -13,6 +13,8 @@ from app.agents.auditing.answers import answer_beside
 from app.agents.auditing.auditor import Wanted
 from app.agents.auditing.facts import facts_of
 from app.agents.auditing.host.program import chosen, known_checks
+from app.agents.auditing.memory import mute, unmute
+from app.agents.auditing.standing import rejudged
 from app.agents.auditing.triggers import CommitLook, MarkerLook, crossed, is_due, is_quiet
 from app.domain.errors import UsageError, WatchkeeperError
 from app.domain.events import AuditChanged, AuditEnded
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from app.agents.auditing.memory import Memories, Memory
     from app.agents.auditing.settings import AuditSettings
     from app.domain.events import Event
-    from app.domain.findings import AuditReport, CheckOutcome, Standings
+    from app.domain.findings import AuditReport, CheckOutcome, Past, Standings
     from app.domain.snapshot import ProjectView
     from app.engine.clock import Clock
     from app.engine.heartbeat import Pulse
@@ -153,14 +155,62 @@ class AuditAgent:
 
     async def report(self, root: str, audit: str = "") -> AuditReport | None:
         """Return a report of a project by its id, or its last one."""
-        return await asyncio.to_thread(self._archive.read, Path(root), audit)
+        return await asyncio.to_thread(self._reread, Path(root), audit)
+
+    def _reread(self, root: Path, audit: str = "") -> AuditReport | None:
+        """Return a report with what is muted now, whenever it was made."""
+        report = self._archive.read(root, audit)
+        if report is None:
+            return None
+        return rejudged(report, self._memories.read(root).mutes, now=self._clock.wall())
+
+    async def past(self, root: str, limit: int) -> tuple[Past, ...]:
+        """Return the last audits of a project in figures, the oldest first."""
+        return await asyncio.to_thread(self._archive.past, Path(root), limit)
+
+    async def mute(self, root: str, fingerprint: str, reason: str, days: int) -> None:
+        """Be silent about a finding from now on, also in the last report.
+
+        Raises:
+            UsageError: There is no such finding, or no reason.
+            CannotError: It cannot be kept.
+        """
+
+        def change() -> None:
+            with self._memories.changing(Path(root)) as memory:
+                mute(memory, fingerprint, reason, days=days, now=self._clock.wall())
+
+        await asyncio.to_thread(change)
+        await self._again(root)
+
+    async def unmute(self, root: str, fingerprint: str) -> None:
+        """Tell of a finding again.
+
+        Raises:
+            UsageError: It is not muted.
+            CannotError: It cannot be kept.
+        """
+
+        def change() -> None:
+            with self._memories.changing(Path(root)) as memory:
+                unmute(memory, fingerprint)
+
+        await asyncio.to_thread(change)
+        await self._again(root)
+
+    async def _again(self, root: str) -> None:
+        """Tell anew how the last audit stands."""
+        project = self._projects.get(root)
+        if project is not None:
+            report = await self.report(root)
+            self._tell(project, replace(_view_of(root, report), running=project.view.running))
 
     async def _project(self, root: str) -> _Project:
         known = self._projects.get(root)
         if known is not None:
             return known
         path = Path(root)
-        view = _view_of(root, await asyncio.to_thread(self._archive.read, path))
+        view = _view_of(root, await asyncio.to_thread(self._reread, path))
         return self._projects.setdefault(root, _Project(path, MarkerLook(path), CommitLook(path), view))
 
     async def _look(self, project: _Project) -> None:

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 from app.agents.auditing.memory import key_of
 from app.agents.auditing.reports.jsonform import NotAReport, report_from_json, to_json
-from app.agents.auditing.reports.past import past_of
+from app.domain.findings import past_of
 from app.engine.files import write_atomic
 from app.engine.regular import read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.agents.auditing.reports.past import Past
-    from app.domain.findings import AuditReport
+    from app.domain.findings import AuditReport, Past
 
 KEPT = 100
 """Reports kept of each project, the newest."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from app.agents.auditing.host.program import Checked
+    from app.domain.findings import AuditReport
 
 BASELINE = "It is in the baseline."
 
@@ -98,6 +99,20 @@ def judged(results: Sequence[Checked], before: Remembered, *, now: float) -> Jud
     told.sort(key=_weight)
     fixed.sort(key=lambda each: (-each.severity.rank, each.path, each.line))
     return Judged(tuple(told), tuple(fixed), remembered)
+
+
+def rejudged(report: AuditReport, mutes: Mapping[str, Mute], *, now: float) -> AuditReport:
+    """Return a report of before with what is muted now; what was muted then and is no more is known."""
+    told = []
+    for each in report.findings:
+        mute = mutes.get(each.finding.fingerprint)
+        if mute is not None and (not mute.until or mute.until > now):
+            told.append(Standings(each.finding, Standing.MUTED, mute.reason))
+        elif each.standing is Standing.MUTED and each.reason != BASELINE:
+            told.append(Standings(each.finding, Standing.KNOWN))
+        else:
+            told.append(each)
+    return replace(report, findings=tuple(sorted(told, key=_weight)))
 
 
 def _standing(finding: Finding, old: Mapping[str, Finding], before: Remembered, now: float) -> Standings:

@@ -13,8 +13,7 @@ from app.agents.auditing.reports.text import to_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from app.agents.auditing.reports.past import Past
-    from app.domain.findings import AuditReport
+    from app.domain.findings import AuditReport, Past
 
 
 class Form(Protocol):

@@ -25,16 +25,14 @@ from app.agents.auditing.reports.outline import (
     title,
     without_root,
 )
-from app.agents.auditing.reports.past import past_of
-from app.domain.findings import Severity, Standing
+from app.domain.findings import Severity, Standing, past_of
 from app.domain.words import clip, duration, one_line, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.agents.auditing.reports.outline import Outline
-    from app.agents.auditing.reports.past import Past
-    from app.domain.findings import AuditReport, CheckOutcome, Finding
+    from app.domain.findings import AuditReport, CheckOutcome, Finding, Past
 
 LONGEST = 1_000
 """Findings of a section; what is over is counted."""

@@ -32,12 +32,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.agents.auditing.reports.outline import summary
-from app.agents.auditing.reports.past import Past
 from app.domain.findings import (
     AuditReport,
     AuditVerdict,
     CheckOutcome,
     Finding,
+    Past,
     Severity,
     Standing,
     Standings,

@@ -23,8 +23,7 @@ from app.domain.words import clip, duration, file_name, one_line, plural
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from app.agents.auditing.reports.past import Past
-    from app.domain.findings import AuditReport, CheckOutcome, Finding, Standings
+    from app.domain.findings import AuditReport, CheckOutcome, Finding, Past, Standings
 
 LONGEST = 200
 """Lines, at most; what is over is counted."""

@@ -11,8 +11,7 @@ from app.domain.findings import AuditVerdict, Severity, Standing
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from app.agents.auditing.reports.past import Past
-    from app.domain.findings import AuditReport
+    from app.domain.findings import AuditReport, Past
 
 AUDITS = 30
 """Audits in the trend, at most."""

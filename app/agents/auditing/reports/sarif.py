@@ -18,8 +18,7 @@ from app.domain.words import clip, one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from app.agents.auditing.reports.past import Past
-    from app.domain.findings import AuditReport, CheckOutcome, Finding
+    from app.domain.findings import AuditReport, CheckOutcome, Finding, Past
 
 VERSION = "2.1.0"
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

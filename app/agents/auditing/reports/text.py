@@ -13,8 +13,7 @@ from app.domain.words import ELLIPSIS, duration, one_line, plural, sentence
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from app.agents.auditing.reports.past import Past
-    from app.domain.findings import AuditReport, CheckOutcome, Finding
+    from app.domain.findings import AuditReport, CheckOutcome, Finding, Past
 
 WIDTH = 100
 """Columns, where nobody says how many there are."""

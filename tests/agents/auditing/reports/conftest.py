@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import strategies as st
 
-from app.agents.auditing.reports.past import Past
+from app.domain.findings import Past
 from app.domain.findings import (
     AuditReport,
     AuditVerdict,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.agents.auditing.reports.forms import FORMS
-from app.agents.auditing.reports.past import past_of
+from app.domain.findings import past_of
 
 if TYPE_CHECKING:
     from app.domain.findings import AuditReport

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.agents.auditing.reports.htmlpage import LONGEST, to_html
-from app.agents.auditing.reports.past import Past, past_of
+from app.domain.findings import Past, past_of
 from app.domain.findings import AuditReport, AuditVerdict, Severity, Standing, Standings, Trigger
 
 VOID = {"meta", "input"}

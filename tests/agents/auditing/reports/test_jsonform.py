@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.agents.auditing.reports.jsonform import NotAReport, history_from_json, report_from_json, to_json
-from app.agents.auditing.reports.past import past_of
+from app.domain.findings import past_of
 from app.domain.findings import AuditReport, AuditVerdict, Severity, Trigger
 
 if TYPE_CHECKING:
-    from app.agents.auditing.reports.past import Past
+    from app.domain.findings import Past
 
 HEAD = {"schema": 1, "kind": "watchkeeper-audit"}
 JSON = st.recursive(

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from app.agents.auditing.reports.markdown import LONGEST, to_markdown
-from app.agents.auditing.reports.past import past_of
+from app.domain.findings import past_of
 from app.domain.findings import AuditReport, AuditVerdict, CheckOutcome, Severity, Standing, Standings, Trigger
 
 if TYPE_CHECKING:
-    from app.agents.auditing.reports.past import Past
+    from app.domain.findings import Past
 
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 OURS = {"heading", "paragraph", "inline", "bullet_list", "list_item", "text", "softbreak", "strong", "code_inline"}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.agents.auditing.reports.outline import block, moment, occasion, outline, summary, without_root
-from app.agents.auditing.reports.past import past_of
+from app.domain.findings import past_of
 from app.domain.findings import (
     AuditReport,
     AuditVerdict,

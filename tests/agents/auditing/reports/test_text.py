@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.agents.auditing.reports.outline import summary
-from app.agents.auditing.reports.past import Past, past_of
+from app.domain.findings import Past, past_of
 from app.agents.auditing.reports.text import cells, to_text
 from app.domain.findings import AuditVerdict, Severity
 

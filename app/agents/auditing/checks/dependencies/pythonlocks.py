@@ -147,10 +147,12 @@ def packages_lock(text: str, path: str) -> Listed:
 def _placed(listed: Listed, name: str, source: Mapping[str, Any]) -> bool:
     """Return whether a package comes from no registry; one from afar is listed as from elsewhere."""
     kind = source.get("type")
-    if source.keys() & _ELSEWHERE or kind in {"git", "url"}:
+    if kind in _LOCAL:  # Poetry gives a folder's path as its `url`
+        return True
+    if source.keys() & _ELSEWHERE and kind != "legacy":  # which is how Poetry calls another registry
         listed.elsewhere.append(name)
         return True
-    return bool(source.keys() & _LOCAL) or kind in _LOCAL
+    return bool(source.keys() & _LOCAL)
 
 
 def pipfile_lock(text: str, path: str) -> Listed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ def test_npm_versions_are_ordered_as_their_specification_says() -> None:
     """Each version of the specification's example is below the next."""
     keys = [key_of("npm", each) for each in ORDERED]
 
-    assert all(lower < higher for lower, higher in zip(keys, keys[1:], strict=False))
+    assert all(lower < higher for lower, higher in pairwise(keys))
 
 
 @pytest.mark.parametrize(
