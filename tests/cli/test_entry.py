@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -75,7 +76,7 @@ def test_every_command_has_help_with_an_example_that_parses(line: object) -> Non
     parser = build_parser(line)  # type: ignore[arg-type] # said in the line above
 
     for example in line.examples:  # type: ignore[attr-defined] # likewise
-        words = example.split(" | ")[0].split("     ")[0].split()
+        words = shlex.split(example.split(" | ")[0].split("     ")[0])
         parser.parse_args(words[2:] if line.name else words[1:])  # type: ignore[attr-defined] # likewise
         assert example in parser.format_help()
 

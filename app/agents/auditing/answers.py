@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.agents.auditing.reports.jsonform import to_json
 from app.agents.auditing.reports.markdown import to_markdown
+from app.agents.auditing.reports.outline import without_root
 from app.engine.files import write_atomic
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def answer_beside(root: Path, marker: str, report: AuditReport) -> tuple[Path, .
     """
     path = root / marker
     stem = path.name.removesuffix(".md") or path.name
-    told: Sequence[tuple[str, str]] = ((".audit.md", to_markdown(report)), (".audit.json", to_json(report)))
+    told: Sequence[tuple[str, str]] = ((".audit.md", to_markdown(report)), (".audit.json", to_json(without_root(report))))
     written = []
     for end, text in told:
         answer = path.with_name(stem + end)

@@ -27,6 +27,7 @@ _BANDS = ((9.0, Severity.CRITICAL), (7.0, Severity.HIGH), (4.0, Severity.MEDIUM)
 """The qualitative ratings of CVSS v3.1 and v4.0."""
 _CALCULATORS = {"CVSS_V4": "CVSS4", "CVSS_V3": "CVSS3"}
 _LONGEST = 2000
+_UNNAMED = "unnamed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def _vulnerability(package: Package, names: set[str], records: list[Mapping[str,
 def _names(record: Mapping[str, Any]) -> set[str]:
     aliases = record.get("aliases")
     names = [record.get("id"), *(aliases if isinstance(aliases, list) else [])]
-    return {each[:100] for each in names if isinstance(each, str) and each.isprintable() and each}
+    return {each[:100] for each in names if isinstance(each, str) and each.isprintable() and each} or {_UNNAMED}
 
 
 def _rank(name: str) -> tuple[int, str]:

@@ -131,6 +131,7 @@ class _Seen:
             for member, content in _contents(file):
                 try:
                     record = json.loads(content)
+                    _checked(record)
                     packages = {_named(each["package"]) for each in record.get("affected") or ()}
                     self.newest = max(self.newest, str(record.get("modified") or ""))
                 except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -140,6 +141,16 @@ class _Seen:
                     if ecosystem in {PYPI, NPM}:
                         self.ecosystems.add(ecosystem)
                         yield ecosystem, name, str(file), member
+
+
+def _checked(record: dict[str, Any]) -> None:
+    """Refuse what has no id: it could not be told.
+
+    Raises:
+        TypeError: It has none.
+    """
+    if not isinstance(record["id"], str) or not record["id"]:
+        raise TypeError("no id")
 
 
 def _named(package: dict[str, Any]) -> tuple[str, str]:

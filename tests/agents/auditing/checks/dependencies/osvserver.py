@@ -135,6 +135,7 @@ def _is_of(affected: Mapping[str, Any], query: Mapping[str, Any]) -> bool:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     body = b""
 
     @property

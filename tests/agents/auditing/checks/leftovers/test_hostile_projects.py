@@ -89,16 +89,6 @@ def test_files_that_hold_no_text(project: Project) -> None:
     assert project.rules(since) == [("todo", "latin.py", 1)]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="whoever may read everything cannot see it")
-def test_a_file_that_may_not_be_read(project: Project) -> None:
-    """A file without permission to read is not known."""
-    since = project.commit({"a.py": "a = 1\n"})
-    project.write({"secret.py": "# TODO\n"})
-    (project.root / "secret.py").chmod(0)
-
-    assert [each.reason for each in project.told(since)] == ["secret.py cannot be read (PermissionError)"]
-
-
 def test_no_program_of_the_repository_is_run(project: Project, tmp_path: Path) -> None:
     """A filter, a text conversion and a diff program that the repository names are not started."""
     ran = tmp_path / "ran"
