@@ -88,6 +88,7 @@ class AuditAgent:
         projects: Gives what is watched, by root folder.
         publish: Takes events.
         clock: Time.
+        look_every_s: How often it looks whether work was declared finished.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class AuditAgent:
         projects: Callable[[], Mapping[str, ProjectView]],
         publish: Callable[[Event], None],
         clock: Clock,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self._auditor = auditor
         self._memories = memories
@@ -110,6 +112,7 @@ class AuditAgent:
         self._watched = projects
         self._publish = publish
         self._clock = clock
+        self._look_every_s = look_every_s
         self._notices = Notices(publish, clock)
         self._projects: dict[str, _Project] = {}
         self._turn = asyncio.Lock()
@@ -130,7 +133,7 @@ class AuditAgent:
                         await self._look(project)
                     self._tell(project, project.view)
                     self._begin(project)
-                await pulse.rest(LOOK_EVERY_S)
+                await pulse.rest(self._look_every_s)
         finally:
             await self._end([each for each in self._projects.values() if each.running is not None])
 

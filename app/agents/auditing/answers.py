@@ -31,7 +31,10 @@ def answer_beside(root: Path, marker: str, report: AuditReport) -> tuple[Path, .
     """
     path = root / marker
     stem = path.name.removesuffix(".md") or path.name
-    told: Sequence[tuple[str, str]] = ((".audit.md", to_markdown(report)), (".audit.json", to_json(without_root(report))))
+    told: Sequence[tuple[str, str]] = (
+        (".audit.md", to_markdown(report)),
+        (".audit.json", to_json(without_root(report))),
+    )
     written = []
     for end, text in told:
         answer = path.with_name(stem + end)

@@ -159,6 +159,7 @@ def watch_at(tmp_path: Path) -> Callable[..., AsyncIterator[Watch]]:
             projects=lambda: holder[0].views,
             publish=lambda event: _published(holder, event),
             clock=clock,
+            look_every_s=0.1,
         )
         watch = Watch(agent, chosen, {str(root): ProjectView(str(root), root.name)}, archive=archive)
         holder.append(watch)
