@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.domain import modelwords, words
 from app.domain.analysis import SubjectKind, When
-from app.ui.explain_view import visible_line
+from app.ui.explain_view import SWITCH_ON, SWITCHED_OFF, visible_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,13 +15,11 @@ if TYPE_CHECKING:
     from app.domain.analysis import AnalysisView, ConversationRecord, Exchange, Reply, Subject, Usage
 
 EMPTY = "Ask about a red test from its page, or anything about your code."
-CONSENT = "Secrets and personal details are taken out first."
 NOTHING_FOUND = "No conversation has these words."
 NO_CONVERSATIONS = "No conversations yet."
 SET_UP = "Set a key with: watchkeeper keys set DEEPSEEK_API_KEY"
-SHOWN_CHARACTERS = 300_000
-"""Setting so many takes 40 ms, and 3,000,000 take 0.4 s, which would be felt."""
-SWITCH_ON = "Switch them on with: watchkeeper config set analysis.when ask"
+SHOWN_CHARACTERS = 150_000
+"""Setting so many takes 0.15 s when they are full of marks, and ten times as many would be felt."""
 _FILE_NAME = 60
 
 
@@ -66,7 +64,7 @@ def empty_text(about: Subject) -> str:
 def set_up(analysis: AnalysisView) -> tuple[str, str]:
     """Return why no model can be asked, and what to do about that; both empty when one can, as far as is known."""
     if analysis.when is When.NEVER:
-        return "Models are switched off by the setting analysis.when.", SWITCH_ON
+        return SWITCHED_OFF, SWITCH_ON
     if not analysis.providers:
         return "No model is set up.", SET_UP
     reasons = [visible_line(each.reason) for each in analysis.providers if each.reason]

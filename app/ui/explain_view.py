@@ -24,6 +24,12 @@ if TYPE_CHECKING:
         PromptPreview,
     )
 
+SWITCHED_OFF = "Models are switched off by the setting analysis.when."
+SWITCH_ON = "Switch them on with: watchkeeper config set analysis.when ask"
+TAKEN_OUT = (
+    "What is known as a secret or as a personal detail is taken out first. What cannot be known as one stays in, "
+    "and so does your code."
+)
 SUSPECTS = 4
 FRAMES = 6
 _KEPT = "\n\t\u200d"
@@ -100,8 +106,11 @@ class ExplainView:
         trouble: Why there is no answer; empty when nothing went wrong.
         hint: What to do about that.
         consent: What the person is to agree to; empty when nothing is.
-        explain: What the button says that asks a model; empty when there is none to press.
+        explain: What the button says that asks a model; empty when there is none.
+        is_asking: Whether a model is asked, so that the button does nothing.
+        may_withdraw: Whether the person may have agreed that parts of the project are sent, and so can take it back.
         offers_models: Whether models can be asked at all.
+        switched_off: That they cannot, and what to do about that; empty when they can.
     """
 
     local: LocalView
@@ -111,7 +120,10 @@ class ExplainView:
     hint: str = ""
     consent: str = ""
     explain: str = ""
+    is_asking: bool = False
+    may_withdraw: bool = False
     offers_models: bool = False
+    switched_off: str = ""
 
 
 def explain_view(explanation: Explanation, analysis: AnalysisView, now: float) -> ExplainView:
@@ -119,19 +131,21 @@ def explain_view(explanation: Explanation, analysis: AnalysisView, now: float) -
     local = _local(explanation.local, now)
     answer = _answer(explanation.answer, now, is_repeat=explanation.is_repeat) if explanation.answer else None
     if analysis.when is When.NEVER:
-        return ExplainView(local, answer=answer)
+        return ExplainView(local, answer=answer, switched_off=f"{SWITCHED_OFF} {SWITCH_ON}")
     model = next((visible_line(each.model) for each in analysis.providers if not each.reason), "")
     busy = explanation.stage is ExplainStage.ASKING
-    again = answer is not None or explanation.stage is ExplainStage.UNANSWERED
-    consent = consent_text(explanation.needs_consent)
     return ExplainView(
         local,
         modelwords.explain_stage(explanation.stage, model),
         answer,
         visible(explanation.trouble) if not busy else "",
         visible(explanation.hint) if not busy else "",
-        consent if not busy else "",
-        "" if busy or consent else "Explain again" if again else "Explain",
+        consent_text(explanation.needs_consent) if not busy else "",
+        f"Asking{words.ELLIPSIS}" if busy else "Explain" if answer is None else "Explain again",
+        is_asking=busy,
+        may_withdraw=bool(analysis.providers)
+        and explanation.stage is not ExplainStage.LOCAL
+        and not explanation.needs_consent,
         offers_models=True,
     )
 
@@ -140,10 +154,12 @@ def consent_text(hosts: tuple[str, ...]) -> str:
     """Return what a person agrees to when a project's source is sent to these hosts; empty for none."""
     if not hosts:
         return ""
-    return (
-        f"Parts of this project's source would be sent to {', '.join(visible_line(host) for host in hosts)}. "
-        "Secrets and personal details are taken out first."
-    )
+    return f"Parts of this project's source would be sent to {', '.join(visible_line(host) for host in hosts)}."
+
+
+def set_up_of(analysis: AnalysisView) -> tuple[object, ...]:
+    """Return who can be asked and when: once that is another, what kept a model from answering is out of date."""
+    return (analysis.when, *((each.name, each.host, each.model, each.reason) for each in analysis.providers))
 
 
 def prompt_head(preview: PromptPreview) -> str:

@@ -116,6 +116,11 @@ def label(text: str, name: str = "", *, wraps: bool = False) -> QLabel:
     return made
 
 
+def focus_of(widget: QWidget) -> QWidget | None:
+    """Return what has the focus in a widget's window, whether that is in front or not."""
+    return widget.window().focusWidget()
+
+
 def set_text(widget: QLabel | QPushButton, text: str) -> None:
     """Change a widget's text only where it differs, so that nothing is laid out anew for nothing."""
     if widget.text() != text:

@@ -440,6 +440,7 @@ _analysis = st.builds(
     st.integers(0, 10**6),
     st.floats(0, 10**6),
     st.floats(0, 10**3),
+    st.lists(_text, max_size=2).map(tuple),
     st.integers(0, 5),
 )
 _event = st.one_of(

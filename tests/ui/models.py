@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 NOW = 1_700_000_000.0
 FLASK = "/home/ada/src/flask"
-HOSTILE = "<b>bold</b> <img src='file:///etc/hostname'> <a href='https://example.org'>link</a> \u202egnirts"
+HOSTILE = (
+    "<b>bold</b> <img src='file:///etc/hostname'> <a href='https://example.org'>link</a> \u202egnirts "
+    "[x](file:///etc/passwd) ![y](https://example.org/p.png) <javascript:alert(1)>"
+)
 """What a model or a test may say to be more than text."""
 PATCH = "--- a/src/flask/app.py\n+++ b/src/flask/app.py\n@@ -812 +812 @@\n-    return a + b\n+    return a - b\n"
 LOCAL = LocalExplanation(

@@ -166,20 +166,168 @@ def test_a_refusal_is_told_beside_the_button(window: Window, desk: Desk, story: 
     assert _button(pane, "Explain").isEnabled()
 
 
-def test_consent_comes_before_anything_is_sent(window: Window, desk: Desk, story: Story, red: Snapshot) -> None:
+def _read(window: Window, clock: FakeClock) -> None:
+    """Let a person have a second to read, after which the window looks at its clock."""
+    clock.advance(1)
+    window._show_ages()
+
+
+def test_consent_comes_before_anything_is_sent(
+    window: Window, desk: Desk, story: Story, red: Snapshot, fake_clock: FakeClock
+) -> None:
     """The strip names the host; agreeing sets the consent and then has the failure explained."""
     desk.explanation = _explanation(story, needs_consent=("api.deepseek.com",))
     pane = _look(window, story, red)
-    assert "would be sent to api.deepseek.com" in _seen(pane)
-    assert "Explain" not in _buttons(pane)
+    seen = _seen(pane)
+    _read(window, fake_clock)
 
     _button(pane, "Allow for this project").click()
 
+    assert "would be sent to api.deepseek.com" in seen
+    assert "What cannot be known as one stays in" in seen
     asked = [each for each in desk.asked if isinstance(each, commands.SetConsent | commands.Explain)]
     assert asked == [
         commands.SetConsent(project=story.flask, hosts="api.deepseek.com"),
         commands.Explain(project=story.flask, nodeid=_nodeid(story)),
     ]
+
+
+def test_a_double_click_is_no_consent(
+    qtbot: QtBot, window: Window, desk: Desk, story: Story, red: Snapshot, *, fake_clock: FakeClock
+) -> None:
+    """Where Explain was pressed nothing agrees, and nothing at all does before it could be read."""
+    desk.explanation = _explanation(story)
+    pane = _look(window, story, red)
+    window.grab()
+    explain = _button(pane, "Explain")
+    at = explain.mapTo(window, explain.rect().center())
+    desk.explanation = _explanation(story, needs_consent=("api.deepseek.com",))
+
+    for _ in range(2):
+        hit = window.childAt(at)
+        assert hit is not None
+        qtbot.mouseClick(hit, Qt.MouseButton.LeftButton)
+        window.grab()
+    allow = _button(pane, "Allow for this project")
+    early = allow.isEnabled()
+    allow.click()
+    fake_clock.advance(0.9)
+    window._show_ages()
+    still_early = allow.isEnabled()
+    _read(window, fake_clock)
+    late = allow.isEnabled()
+    hit = window.childAt(at)
+    assert hit is not None
+    qtbot.mouseClick(hit, Qt.MouseButton.LeftButton)
+
+    assert (early, still_early, late) == (False, False, True)
+    assert allow.objectName() != "primary"
+    assert desk.of(commands.SetConsent) == []
+
+
+def test_consent_that_was_out_of_sight_is_to_be_read_anew(
+    window: Window, desk: Desk, story: Story, red: Snapshot, fake_clock: FakeClock
+) -> None:
+    """A question counts from when it is seen: neither its time on another page nor before that is reading."""
+    desk.explanation = _explanation(story, needs_consent=("api.deepseek.com",))
+    pane = _look(window, story, red)
+    _read(window, fake_clock)
+    before = _button(pane, "Allow for this project").isEnabled()
+
+    window.show_page("log")
+    fake_clock.advance(60)
+    window.show_page("tests")
+
+    assert before
+    assert not _button(pane, "Allow for this project").isEnabled()
+
+
+def test_one_can_say_no(window: Window, desk: Desk, story: Story, red: Snapshot) -> None:
+    """Not now sends nothing and is not asked again by itself; Explain asks again."""
+    desk.explanation = _explanation(story, needs_consent=("api.deepseek.com",))
+    pane = _look(window, story, red)
+
+    _button(pane, "Not now").click()
+    window._show_ages()
+    declined = _buttons(pane)
+    asked = desk.of(commands.SetConsent) + desk.of(commands.Explain)
+    _button(pane, "Explain").click()
+
+    assert asked == []
+    assert not {"Allow for this project", "Not now"} & declined
+    assert {"Allow for this project", "Not now"} <= _buttons(pane)
+
+
+def test_consent_can_be_taken_back(window: Window, desk: Desk, story: Story, red: Snapshot) -> None:
+    """Where a model was asked one click ends that for the project, and says so."""
+    desk.explanation = _explanation(story, ExplainStage.EXPLAINED, answer=ANSWER)
+    pane = _look(window, story, red)
+
+    _button(pane, "Stop sending parts of this project").click()
+
+    assert desk.of(commands.SetConsent) == [commands.SetConsent(project=story.flask, given=False)]
+    assert "No part of this project is sent any more." in _seen(pane)
+    assert "Stop sending parts of this project" not in _buttons(pane)
+
+
+def test_the_focus_stays_where_it_was(window: Window, desk: Desk, story: Story, red: Snapshot) -> None:
+    """Explain keeps it while a model is asked, and gets it when a button beside it goes."""
+    desk.explanation = _explanation(story)
+    pane = _look(window, story, red)
+    explain = _button(pane, "Explain")
+    explain.setFocus()
+    desk.explanation = _explanation(story, ExplainStage.ASKING)
+
+    explain.click()
+    asking = window.focusWidget(), explain.text()
+    explain.click()
+    _button(pane, "Stop sending parts of this project").setFocus()
+    desk.explanation = _explanation(story)
+    explained = Explained(_nodeid(story), ExplainStage.LOCAL, "", story.now)
+    window.render(reduce(red, events.ExplanationChanged(at=story.now, project=story.flask, explained=explained)))
+
+    assert asking == (explain, "Asking\u2026")
+    assert len(desk.of(commands.Explain)) == 1
+    assert window.focusWidget() is explain
+
+
+def test_who_agrees_is_led_to_the_button_that_tells_of_the_asking(
+    window: Window, desk: Desk, story: Story, red: Snapshot, fake_clock: FakeClock
+) -> None:
+    """The question goes with its buttons; where no model can be asked any more, the text is where a person stays."""
+    desk.explanation = _explanation(story, needs_consent=("api.deepseek.com",))
+    pane = _look(window, story, red)
+    _read(window, fake_clock)
+    allow = _button(pane, "Allow for this project")
+    allow.setFocus()
+    desk.explanation = _explanation(story, ExplainStage.ASKING)
+
+    allow.click()
+    asking = window.focusWidget()
+    never = replace(ANALYSIS, when=When.NEVER)
+    window.render(reduce(red, events.AnalysisChanged(at=story.now, analysis=never)))
+
+    assert asking is pane._explain._explain
+    assert window.focusWidget() is pane._explain._scroll
+
+
+def test_an_old_trouble_goes_when_the_settings_change(window: Window, desk: Desk, story: Story, red: Snapshot) -> None:
+    """What kept a model from answering with the settings of before is not told of those of now; what is new is."""
+    troubled = _explanation(story, ExplainStage.UNANSWERED, trouble="No key.", hint="Set one.")
+    desk.explanation = troubled
+    pane = _look(window, story, red)
+    before = _seen(pane)
+    reads = len(desk.of(commands.ReadExplanation))
+    mended = replace(ANALYSIS, providers=(replace(ANALYSIS.providers[0], model="another"),))
+
+    window.render(reduce(red, events.AnalysisChanged(at=story.now, analysis=mended)))
+    after = _seen(pane)
+    _button(pane, "Explain").click()
+
+    assert "No key." in before
+    assert "No key." not in after
+    assert len(desk.of(commands.ReadExplanation)) == reads + 1
+    assert "No key." in _seen(pane)
 
 
 def test_what_is_sent_can_be_read_before(qtbot: QtBot, window: Window, desk: Desk, story: Story, red: Snapshot) -> None:
@@ -201,13 +349,14 @@ def test_what_is_sent_can_be_read_before(qtbot: QtBot, window: Window, desk: Des
 
 
 def test_never_offers_no_model(window: Window, desk: Desk, story: Story) -> None:
-    """Where the settings say never, what is known here stays and no button asks a model."""
+    """Where the settings say never, that is said, what is known here stays and no button asks a model."""
     desk.explanation = _explanation(story, needs_consent=("h",))
     never = replace(ANALYSIS, when=When.NEVER)
 
     pane = _look(window, story, reduce(story.red, events.AnalysisChanged(at=story.now, analysis=never)))
 
     assert "assert 404 == 200" in _seen(pane._explain)
+    assert "Models are switched off by the setting analysis.when." in _seen(pane)
     assert not {"Explain", "Ask about it", "See what is sent", "Allow for this project"} & _buttons(pane)
 
 

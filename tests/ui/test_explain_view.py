@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.analysis import ExplainStage, Explanation, Usage, When
-from app.ui.explain_view import explain_view, prompt_head, prompt_sections, prompt_text, visible
+from app.ui.explain_view import (
+    TAKEN_OUT,
+    explain_view,
+    prompt_head,
+    prompt_sections,
+    prompt_text,
+    set_up_of,
+    visible,
+)
 from tests.ui.models import ANALYSIS, ANSWER, LOCAL, NOW, PREVIEW, PROVIDER
 
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\u200e\u200f\ufeff"
@@ -33,16 +41,17 @@ def test_what_is_known_here_is_said_at_once() -> None:
     ("explanation", "progress", "explain", "trouble"),
     [
         (_explanation(), "", "Explain", ""),
-        (_explanation(ExplainStage.ASKING, trouble="Of before."), "Asking deepseek-chat\u2026", "", ""),
+        (_explanation(ExplainStage.ASKING, trouble="Of before."), "Asking deepseek-chat\u2026", "Asking\u2026", ""),
         (_explanation(ExplainStage.EXPLAINED, answer=ANSWER), "", "Explain again", ""),
-        (_explanation(ExplainStage.UNANSWERED, trouble="No answer.", hint="Wait."), "", "Explain again", "No answer."),
-        (_explanation(needs_consent=("api.deepseek.com",)), "", "", ""),
+        (_explanation(ExplainStage.UNANSWERED, trouble="No answer.", hint="Wait."), "", "Explain", "No answer."),
+        (_explanation(needs_consent=("api.deepseek.com",)), "", "Explain", ""),
     ],
 )
 def test_each_stage_has_its_words(explanation: Explanation, progress: str, explain: str, trouble: str) -> None:
-    """While a model is asked nobody can ask it again, and trouble is told once it has ended."""
+    """Trouble is told once the asking has ended, and only what was explained is explained again."""
     view = explain_view(explanation, ANALYSIS, NOW)
 
+    assert view.is_asking is bool(progress)
     assert (view.progress, view.explain, view.trouble) == (progress, explain, trouble)
 
 
@@ -50,10 +59,36 @@ def test_consent_names_the_hosts() -> None:
     """Before anything is sent it is said what, and to whom."""
     view = explain_view(_explanation(needs_consent=("api.deepseek.com", "b.example")), ANALYSIS, NOW)
 
-    assert view.consent == (
-        "Parts of this project's source would be sent to api.deepseek.com, b.example. "
-        "Secrets and personal details are taken out first."
-    )
+    assert view.consent == "Parts of this project's source would be sent to api.deepseek.com, b.example."
+
+
+def test_what_is_taken_out_is_not_promised_to_be_all() -> None:
+    """Nobody can know each secret, and whoever agrees is told so."""
+    assert TAKEN_OUT.startswith("What is known as a secret or as a personal detail is taken out first.")
+    assert "What cannot be known as one stays in" in TAKEN_OUT
+
+
+@pytest.mark.parametrize(
+    ("explanation", "may"),
+    [
+        (_explanation(), False),
+        (_explanation(ExplainStage.ASKING), True),
+        (_explanation(ExplainStage.EXPLAINED, answer=ANSWER), True),
+        (_explanation(ExplainStage.EXPLAINED, answer=ANSWER, needs_consent=("h",)), False),
+    ],
+)
+def test_consent_can_be_taken_back_where_it_may_have_been_given(explanation: Explanation, *, may: bool) -> None:
+    """That is where a model was asked, and nobody is asked to agree."""
+    assert explain_view(explanation, ANALYSIS, NOW).may_withdraw is may
+    assert not explain_view(explanation, replace(ANALYSIS, providers=()), NOW).may_withdraw
+
+
+def test_another_setting_is_another_set_up() -> None:
+    """Who is asked, where, and what is missing count; what was spent does not."""
+    assert set_up_of(ANALYSIS) == set_up_of(replace(ANALYSIS, tokens_today=1, asking=1))
+    assert set_up_of(ANALYSIS) != set_up_of(replace(ANALYSIS, when=When.ALWAYS))
+    for name in ("name", "host", "model", "reason"):
+        assert set_up_of(ANALYSIS) != set_up_of(replace(ANALYSIS, providers=(replace(PROVIDER, **{name: "x"}),)))
 
 
 def test_never_leaves_what_is_known_here() -> None:
@@ -64,6 +99,10 @@ def test_never_leaves_what_is_known_here() -> None:
 
     assert view.local.failure
     assert (view.offers_models, view.explain, view.consent, view.trouble) == (False, "", "", "")
+    assert view.switched_off == (
+        "Models are switched off by the setting analysis.when. "
+        "Switch them on with: watchkeeper config set analysis.when ask"
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ from app.domain import modelwords, words
 from app.domain.analysis import Conversation, Reply, Subject, SubjectKind
 from app.domain.commands import Ask, ReadConversation, ReadReply, StopReply
 from app.domain.modelwords import STOPPED
-from app.ui.conversation_view import CONSENT, answering, empty_text, newest, set_up, subject, took
+from app.ui.conversation_view import answering, empty_text, newest, set_up, subject, took
+from app.ui.explain_view import TAKEN_OUT, set_up_of
+from app.ui.pages.consent import WITHDRAWN, WithdrawButton
 from app.ui.pages.conversation_asking import AskBar
 from app.ui.pages.conversation_delete import Deletion
 from app.ui.pages.conversation_export import ask_where
@@ -95,11 +97,14 @@ class ConversationPage(Page):
             return
         if before is not None and before.asking > snapshot.analysis.asking:
             self._list.read()
+        if before is not None and set_up_of(before) != set_up_of(snapshot.analysis):
+            self._bar.forget_reason()
         self._show()
 
     def tick(self) -> None:
         """Bring ages up to date."""
         self._list.tick()
+        self._bar.tick()
 
     def wear(self, theme: Theme) -> None:
         """Take on the colours of a theme."""
@@ -141,6 +146,8 @@ class ConversationPage(Page):
         self._bar.again_wanted.connect(self._ask_again)
         self._bar.stop_wanted.connect(self._stop_reply)
         self._foot = label("", "status", wraps=True)
+        self._withdraw = WithdrawButton(self._context, self._bar.field)
+        self._withdraw.withdrawn.connect(self._tell_withdrawn)
 
     def _lay_out(self) -> None:
         right = QWidget()
@@ -153,7 +160,9 @@ class ConversationPage(Page):
         column.addWidget(self._setup)
         column.addWidget(self._stack, 1)
         column.addWidget(self._bar)
-        column.addWidget(self._foot)
+        foot = row(self._foot, self._withdraw)
+        foot.setStretch(0, 1)
+        column.addLayout(foot)
         split = QSplitter(Qt.Orientation.Horizontal)
         split.setChildrenCollapsible(False)
         split.setHandleWidth(SPACE + 4)
@@ -177,6 +186,8 @@ class ConversationPage(Page):
             self._setup.say(reason, hint)
         is_free = not self._is_asking and not self._is_answering
         self._bar.show_state(is_free=is_free, is_answering=self._is_answering)
+        was_sent = self._about.kind is not SubjectKind.FREE and (self._is_answering or self._last_seq > 0)
+        self._withdraw.offer(self._about.project if was_sent and not self._bar.asks_to_agree else "")
         has_models = self._analysis is not None and bool(self._analysis.providers)
         today = modelwords.spent_today(self._analysis) if self._analysis is not None and has_models else ""
         set_text(self._foot, " \u00b7 ".join(filter(None, (self._note or self._took, today))))
@@ -318,7 +329,8 @@ class ConversationPage(Page):
             failed(problem, hint)
             if turn == self._turn and self._about.project:
                 hosts = tuple(dict.fromkeys(each.host for each in self._context.analysis().providers))
-                self._bar.show_consent(problem, CONSENT, self._about.project, hosts)
+                self._bar.show_consent(problem, TAKEN_OUT, self._about.project, hosts)
+                self._show()
 
         about = Subject() if self._conversation else self._about
         command = Ask(text=text, conversation=self._conversation, project=about.project, nodeid=about.name)
@@ -329,6 +341,7 @@ class ConversationPage(Page):
             self._conversation, self._title_text = conversation, text.splitlines()[0]
             self._list.choose(conversation)
         self._is_answering = True
+        self._withdraw.note_agreed(self._about.project)
         self._reply_seq = 0
         self._took = self._note = ""
         self._show_question(text, self._context.clock.wall())
@@ -374,13 +387,18 @@ class ConversationPage(Page):
         self._show_trouble(text, hint, can_repeat=True)
 
     @Slot()
+    def _tell_withdrawn(self) -> None:
+        self._note = WITHDRAWN
+        self._show()
+
+    @Slot()
     def _stop_reply(self) -> None:
         if self._conversation:
             self._context.request(StopReply(conversation=self._conversation))
 
     def _show_end(self, trouble: str, hint: str) -> None:
         if trouble == STOPPED:
-            self._bar.show_stopped(trouble)
+            self._bar.show_stopped()
         elif trouble:
             self._show_trouble(trouble, hint, can_repeat=True)
 

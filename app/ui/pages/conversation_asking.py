@@ -8,8 +8,9 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.domain.commands import SetConsent
+from app.ui.pages.consent import ConsentQuestion
 from app.ui.pages.conversation_input import QuestionField
-from app.ui.parts import Strip, button, label, row, set_text
+from app.ui.parts import Strip, button, focus_of, row
 from app.ui.theme import SPACE
 
 if TYPE_CHECKING:
@@ -33,10 +34,9 @@ class AskBar(QWidget):
         self._hosts: tuple[str, ...] = ()
         self._turn = 0
         self._trouble = Strip("error")
-        self._calm = label("", "muted", wraps=True)
-        self._consent = Strip("notice")
-        self._allow = button("Allow for this project", tooltip="Agree, and ask what is in the field")
-        self._allow.clicked.connect(self._agree)
+        self._consent = ConsentQuestion(context.clock, "Agree, and ask what is in the field")
+        self._consent.agreed.connect(self._agree)
+        self._consent.declined.connect(self.forget_trouble)
         self._again = button("Ask again", tooltip="Ask the last question once more")
         self._again.clicked.connect(self.again_wanted)
         self._field = QuestionField()
@@ -51,13 +51,11 @@ class AskBar(QWidget):
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(SPACE)
-        above, below = row(self._trouble, self._calm, self._again), row(self._field, self._ask, self._stop)
-        above.setStretch(1, 1)
+        above, below = row(self._trouble, 0, self._again), row(self._field, self._ask, self._stop)
         for line in (above, below):
             line.setStretch(0, 1)
         box.addLayout(above)
         box.addWidget(self._consent)
-        box.addLayout(row(self._allow, 1))
         box.addLayout(below)
         for each in (self._ask, self._stop):
             below.setAlignment(each, Qt.AlignmentFlag.AlignBottom)
@@ -69,6 +67,11 @@ class AskBar(QWidget):
         """What a question is typed into."""
         return self._field
 
+    @property
+    def asks_to_agree(self) -> bool:
+        """Whether the person is asked to agree, and so has not."""
+        return not self._consent.isHidden()
+
     def show_state(self, *, is_free: bool, is_answering: bool) -> None:
         """Offer to ask, or while an answer comes to stop it.
 
@@ -77,6 +80,7 @@ class AskBar(QWidget):
             is_answering: Whether an answer comes.
         """
         self._is_free = is_free
+        self._keep_focus(self._ask if is_answering else self._stop)
         self._stop.setVisible(is_answering)
         self._ask.setVisible(not is_answering)
         self._enable()
@@ -93,11 +97,9 @@ class AskBar(QWidget):
         self._trouble.show()
         self._again.setVisible(can_repeat)
 
-    def show_stopped(self, text: str) -> None:
-        """Say that an answer was ended as the person wanted, and offer to ask again."""
+    def show_stopped(self) -> None:
+        """Offer to ask again what was ended as the person wanted: that it was stands below the answer."""
         self.forget_trouble()
-        set_text(self._calm, text)
-        self._calm.show()
         self._again.show()
 
     def show_consent(self, text: str, hint: str, project: str, hosts: tuple[str, ...]) -> None:
@@ -111,16 +113,25 @@ class AskBar(QWidget):
         """
         self.forget_trouble()
         self._project, self._hosts = project, hosts
-        self._consent.say(text, hint)
-        self._consent.show()
-        self._allow.show()
+        self._consent.ask(text, hint)
 
+    @Slot()
     def forget_trouble(self) -> None:
         """Say nothing of before; a consent that is on its way then sends no question."""
+        self._keep_focus(self._again)
+        self._again.hide()
+        self.forget_reason()
+
+    def forget_reason(self) -> None:
+        """Say no longer why nothing was answered, nor ask to agree; what could be asked again still can."""
         self._turn += 1
-        self._allow.setEnabled(True)
-        for each in (self._trouble, self._calm, self._again, self._consent, self._allow):
+        self._keep_focus(self._consent)
+        for each in (self._trouble, self._consent):
             each.hide()
+
+    def tick(self) -> None:
+        """Take a yes once the question has been in sight for long enough."""
+        self._consent.tick()
 
     def wear(self, theme: Theme) -> None:
         """Take on the colours of a theme."""
@@ -128,12 +139,20 @@ class AskBar(QWidget):
 
     @Slot()
     def _enable(self) -> None:
-        self._ask.setEnabled(self._is_free and bool(self._field.toPlainText().strip()))
+        enabled = self._is_free and bool(self._field.toPlainText().strip())
+        if not enabled:
+            self._keep_focus(self._ask)
+        self._ask.setEnabled(enabled)
+
+    def _keep_focus(self, leaving: QWidget) -> None:
+        """Go to the field with a person who is at what can be pressed no longer: Qt would lead them anywhere."""
+        focus = focus_of(self)
+        if focus is not None and (focus is leaving or leaving.isAncestorOf(focus)):
+            self._field.setFocus(Qt.FocusReason.OtherFocusReason)
 
     @Slot()
     def _agree(self) -> None:
         turn = self._turn
-        self._allow.setEnabled(False)
 
         def agreed(_hosts: object) -> None:
             if turn == self._turn:

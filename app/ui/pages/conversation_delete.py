@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtWidgets import QGridLayout, QMessageBox, QSpacerItem, QWidget
 
 from app.domain import words
 from app.domain.commands import DeleteConversation
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from app.ui.requests import PageContext
 
+TITLE = "Delete a conversation"
 _TITLE_LENGTH = 80
+_FRAME_WIDTH = 220
+"""What a window's frame has beside its title: an icon, buttons, and the room between."""
 
 
 class Deletion:
@@ -58,7 +61,7 @@ def ask_to_delete(title: str, over: QWidget) -> QMessageBox:
     """
     question = QMessageBox(
         QMessageBox.Icon.Question,
-        "Delete a conversation",
+        TITLE,
         f"Delete \u201c{words.clip(title, _TITLE_LENGTH)}\u201d?",
         QMessageBox.StandardButton.NoButton,
         over,
@@ -70,10 +73,19 @@ def ask_to_delete(title: str, over: QWidget) -> QMessageBox:
     question.setInformativeText("What was asked and answered in it is gone for good then.")
     question.addButton("Delete", QMessageBox.ButtonRole.DestructiveRole)
     keeps = question.addButton("Keep", QMessageBox.ButtonRole.RejectRole)
+    _make_room_for_title(question)
     question.setDefaultButton(keeps)
     question.setEscapeButton(keeps)
     question.open()
     return question
+
+
+def _make_room_for_title(question: QMessageBox) -> None:
+    """Widen a question, which takes no size of its own, until its window's title fits into the frame."""
+    layout = question.layout()
+    if isinstance(layout, QGridLayout):
+        width = question.fontMetrics().horizontalAdvance(question.windowTitle()) + _FRAME_WIDTH
+        layout.addItem(QSpacerItem(width, 0), layout.rowCount(), 0, 1, layout.columnCount())
 
 
 def wants_to_delete(question: QMessageBox) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QDir, Qt
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.domain.analysis import Conversation
@@ -41,6 +41,7 @@ def ask_where(
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setNameFilter("Markdown (*.md)")
     dialog.setDefaultSuffix("md")
+    dialog.setDirectory(QDir.homePath())
     dialog.selectFile(file_name(title))
 
     def unexpected(_error: BaseException) -> None:

@@ -6,18 +6,21 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QFont, QFontDatabase, QTextCharFormat, QTextCursor, QTextOption
+from PySide6.QtGui import QColor, QFont, QTextCharFormat, QTextCursor, QTextOption
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from app.domain.modelwords import STOPPED
 from app.ui.explain_view import visible
+from app.ui.markdown import LONGEST_LINE, Line, Mark, Run, joined, read_line
+from app.ui.markdown_format import format_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from PySide6.QtGui import QResizeEvent
 
     from app.ui.theme import Theme
 
-FENCE = "```"
 BETWEEN = "\n\n"
 """What stands between an answer and the next question."""
 _NEAR_END = 4
@@ -30,14 +33,12 @@ class Ink(StrEnum):
     QUESTIONER = "questioner"
     ANSWERER = "answerer"
     TEXT = "text"
-    CODE = "code"
-    FENCE = "fence"
     NOTE = "note"
     TROUBLE = "trouble"
 
 
 class Transcript(QPlainTextEdit):
-    """Questions and answers, one after the other. All of it is plain text: no markup of a model is ever followed.
+    """Questions and answers, one after the other. No link or picture of a model is ever followed, no HTML read.
 
     It stays at its end only while a person is there, so that nobody is torn away from what they read.
     """
@@ -47,7 +48,12 @@ class Transcript(QPlainTextEdit):
         self._theme = theme
         self._pieces: list[tuple[Ink, str]] = []
         self._line = ""
-        self._in_code = False
+        """What has come of the last line, as it was written."""
+        self._line_at: int | None = None
+        """Where that stands in the document; None before its first sign."""
+        self._fence = 0
+        self._formats: dict[Mark, QTextCharFormat] = {}
+        """Those of the theme: to make one for each piece would take most of the time."""
         self.setReadOnly(True)
         self.setUndoRedoEnabled(False)
         self.setAccessibleName("Conversation")
@@ -96,7 +102,7 @@ class Transcript(QPlainTextEdit):
         self._end_line()
 
     def answer(self, text: str) -> None:
-        """Add what came of an answer. Lines between fences are set as code."""
+        """Add what came of an answer. The Markdown in it is set as it is meant."""
         shown = visible(text.replace("\r", ""))
         if shown:
             stays = not self.is_at_end
@@ -143,52 +149,59 @@ class Transcript(QPlainTextEdit):
             self.go_to_end()
 
     def _begin(self) -> None:
-        self._line, self._in_code = "", False
         self.clear()
+        self._formats.clear()
+        self._end_line()
 
     def _end_line(self) -> None:
-        """What follows is no part of an answer's code, even if that was never closed."""
-        self._line, self._in_code = "", False
+        """What follows is no part of an answer's line or code, even if that was never closed."""
+        self._line, self._fence, self._line_at = "", 0, None
 
     def _say(self, ink: Ink, text: str) -> None:
         self._pieces.append((ink, text))
         self._write(ink, text)
+        self._end_line()
 
     def _add_text(self, text: str) -> None:
         self._pieces.append((Ink.TEXT, text))
         self._write_text(text)
 
     def _write_text(self, text: str) -> None:
-        """Write text whose lines may come in pieces: a fence is known at its third sign, and counts from the next line.
+        """Write text whose lines may come in pieces: how a line is set is known for sure when it has ended.
 
-        What stands of a fence's line already is then set anew.
+        What stands of it already is then set anew, so that the same text looks the same however it was cut.
         """
-        runs: list[tuple[Ink, str]] = []
-        for piece in text.splitlines(keepends=True):
-            before = self._line
-            self._line += piece
-            is_fence = _is_fence(self._line)
-            if is_fence and before and not _is_fence(before):
-                self._set_anew(len(before), Ink.FENCE)
-            ink = Ink.FENCE if is_fence else Ink.CODE if self._in_code else Ink.TEXT
-            if runs and runs[-1][0] is ink:
-                runs[-1] = (ink, runs[-1][1] + piece)
-            else:
-                runs.append((ink, piece))
-            if piece.endswith("\n"):
-                self._in_code ^= is_fence
-                self._line = ""
         cursor = self._cursor()
         cursor.beginEditBlock()
-        for ink, run in runs:
-            cursor.insertText(run, self._format(ink))
+        *ended, last = text.split("\n")
+        runs: list[Run] = []
+        for piece in ended:
+            line = self._take(piece, cursor)
+            runs += (*line.runs, Run("\n")) if line.is_shown else ()
+            self._line, self._line_at, self._fence = "", None, line.fence
+        self._insert(runs, cursor)
+        if last:
+            self._insert(self._take(last, cursor).runs, cursor)
         cursor.endEditBlock()
 
-    def _set_anew(self, length: int, ink: Ink) -> None:
-        """Set the last signs in another ink."""
-        cursor = self._cursor()
-        cursor.movePosition(QTextCursor.MoveOperation.Left, QTextCursor.MoveMode.KeepAnchor, length)
-        cursor.setCharFormat(self._format(ink))
+    def _take(self, piece: str, cursor: QTextCursor) -> Line:
+        """Return how a line is set, or the rest of one that is read no longer; what is set anew is taken away."""
+        before, self._line = self._line, self._line + piece
+        if len(before) >= LONGEST_LINE:
+            return Line((Run(piece, Mark.CODE if self._fence else Mark.NONE),), is_shown=True, fence=self._fence)
+        if self._line_at is None:
+            self._line_at = cursor.position()
+        if before:
+            cursor.setPosition(self._line_at)
+            cursor.movePosition(QTextCursor.MoveOperation.End, QTextCursor.MoveMode.KeepAnchor)
+            cursor.removeSelectedText()
+        return read_line(self._line, self._fence)
+
+    def _insert(self, runs: Iterable[Run], cursor: QTextCursor) -> None:
+        for run in joined(runs):
+            if run.mark not in self._formats:
+                self._formats[run.mark] = self._format_of(run.mark)
+            cursor.insertText(run.text, self._formats[run.mark])
 
     def _write(self, ink: Ink, text: str) -> None:
         self._cursor().insertText(text, self._format(ink))
@@ -198,23 +211,21 @@ class Transcript(QPlainTextEdit):
         cursor.movePosition(QTextCursor.MoveOperation.End)
         return cursor
 
+    def _format_of(self, mark: Mark) -> QTextCharFormat:
+        made = format_of(mark)
+        made.setForeground(QColor(self._theme.muted if mark & Mark.NOTE else self._theme.text))
+        return made
+
     def _format(self, ink: Ink) -> QTextCharFormat:
         theme = self._theme
         color = {
             Ink.QUESTIONER: theme.accent,
             Ink.ANSWERER: theme.green,
-            Ink.FENCE: theme.muted,
             Ink.NOTE: theme.muted,
             Ink.TROUBLE: theme.amber,
         }.get(ink, theme.text)
         made = QTextCharFormat()
         made.setForeground(QColor(color))
-        if ink in (Ink.CODE, Ink.FENCE):
-            made.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        elif ink in (Ink.QUESTIONER, Ink.ANSWERER):
+        if ink in (Ink.QUESTIONER, Ink.ANSWERER):
             made.setFontWeight(QFont.Weight.DemiBold)
         return made
-
-
-def _is_fence(line: str) -> bool:
-    return line.lstrip().startswith(FENCE)

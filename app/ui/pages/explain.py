@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from app.domain.analysis import Explanation, PromptPreview
+from app.domain.analysis import ExplainStage, Explanation, PromptPreview
 from app.domain.commands import Explain, ReadExplanation, ReadPrompt, SetConsent
-from app.ui.explain_view import explain_view
+from app.ui.explain_view import TAKEN_OUT, explain_view, set_up_of
+from app.ui.pages.consent import WITHDRAWN, ConsentQuestion, WithdrawButton
 from app.ui.pages.explain_parts import FlowText, PlaceList
-from app.ui.parts import Strip, button, label, row, set_text
+from app.ui.parts import Strip, button, focus_of, label, row, set_text
 from app.ui.theme import SPACE
 
 if TYPE_CHECKING:
@@ -45,6 +47,11 @@ class ExplainPart(QWidget):
         self._nodeid = ""
         self._explanation: Explanation | None = None
         self._refused = False
+        self._is_sent = False
+        self._outdated = ("", "")
+        """The trouble and hint of before the settings were changed."""
+        self._declined: set[str] = set()
+        """Projects for which the person is not asked to agree until a model is to be asked."""
         self._analysis: AnalysisView | None = None
         self._explained: Explained | None = None
         self._turn = 0
@@ -75,10 +82,9 @@ class ExplainPart(QWidget):
                 self.read()
             return
         self._project, self._nodeid, self._explained = project, nodeid, explained
-        self._explanation, self._refused = None, False
+        self._explanation, self._refused, self._is_sent, self._outdated = None, False, False, ("", "")
         self._turn += 1
-        self._explain.setEnabled(True)
-        self._allow.setEnabled(True)
+        self._consent.be_free()
         self._error.hide()
         self._said.hide()
         self._show()
@@ -92,9 +98,16 @@ class ExplainPart(QWidget):
 
     def tick(self) -> None:
         """Bring ages, and what is known of the models, up to date."""
-        analysis = self._context.analysis()
-        if analysis is not self._analysis or self._explanation is not None:
+        before, analysis = self._analysis, self._context.analysis()
+        if before is not None and set_up_of(analysis) != set_up_of(before):
+            if self._explanation is not None:
+                self._outdated = (self._explanation.trouble, self._explanation.hint)
+            self._error.hide()
             self._show()
+            self.read()
+        elif analysis is not before or self._explanation is not None:
+            self._show()
+        self._consent.tick()
 
     def wear(self, theme: Theme) -> None:
         """Take on the colours of a theme."""
@@ -112,13 +125,13 @@ class ExplainPart(QWidget):
         self._mark = QLabel()
         self._mark.setFixedSize(_MARK, _MARK)
         self._sure = label("", "muted")
-        self._cause = FlowText("Likely cause", most_lines=24)
-        self._evidence = PlaceList("Evidence")
+        self._cause = FlowText("Likely cause", most_lines=24, is_marked=True)
+        self._evidence = PlaceList("Evidence", is_marked=True)
         self._next_title = label("Next step", "section")
-        self._next = FlowText("Next step")
+        self._next = FlowText("Next step", is_marked=True)
         self._patch_title = label("Patch to read", "section")
         self._patch = FlowText("Patch to read", most_lines=12, is_code=True)
-        self._patch_note = FlowText("Note on the patch")
+        self._patch_note = FlowText("Note on the patch", is_marked=True)
         self._foot = label("", "status", wraps=True)
         self._trouble = Strip("notice")
         self._error = Strip("error")
@@ -136,9 +149,12 @@ class ExplainPart(QWidget):
         self._see.clicked.connect(self._read_prompt)
         self._copy_patch = button("Copy patch", tooltip="Copy the patch to the clipboard: nothing applies it for you")
         self._copy_patch.clicked.connect(lambda: QGuiApplication.clipboard().setText(self._whole_patch()))
-        self._consent = Strip("notice")
-        self._allow = button("Allow for this project", "primary", "Agree, and have this failure explained")
-        self._allow.clicked.connect(self._agree)
+        self._consent = ConsentQuestion(self._context.clock, "Agree, and have this failure explained")
+        self._consent.agreed.connect(self._agree)
+        self._consent.declined.connect(self._decline)
+        self._withdraw = WithdrawButton(self._context, self._explain)
+        self._withdraw.withdrawn.connect(self._tell_withdrawn)
+        self._off = label("", "muted", wraps=True)
 
     def _lay_out(self) -> None:
         inside = QWidget()
@@ -179,19 +195,24 @@ class ExplainPart(QWidget):
         box.addWidget(self._said)
         box.addWidget(self._error)
         box.addWidget(self._consent)
-        box.addLayout(row(self._explain, self._allow, self._talk, 1))
-        box.addLayout(row(self._see, 1))
+        box.addWidget(self._off)
+        box.addLayout(row(self._explain, self._talk, 1))
+        box.addLayout(row(self._see, self._withdraw, 1))
         self._said.hide()
         self._error.hide()
 
     def _show(self) -> None:
+        focus = focus_of(self)
+        was_here = focus is not None and self.isAncestorOf(focus)
         analysis = self._analysis = self._context.analysis()
-        if self._explanation is None:
-            self._reading.setVisible(not self._refused)
-            self._show_view(None)
-            return
-        self._reading.hide()
-        self._show_view(explain_view(self._explanation, analysis, self._context.clock.wall()))
+        explanation = self._explanation
+        self._reading.setVisible(explanation is None and not self._refused)
+        if explanation is not None and (explanation.trouble, explanation.hint) == self._outdated:
+            explanation = replace(explanation, trouble="", hint="")
+        now = self._context.clock.wall()
+        self._show_view(explain_view(explanation, analysis, now) if explanation is not None else None)
+        if focus is not None and was_here and self.isVisible() and not focus.isVisibleTo(self):
+            (self._scroll if self._explain.isHidden() else self._explain).setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _show_view(self, view: ExplainView | None) -> None:
         local = view.local if view is not None else None
@@ -201,23 +222,24 @@ class ExplainPart(QWidget):
         self._frames.show_places(local.frames if local else ())
         self._facts.show_text("\n".join(local.facts) if local else "")
         self._show_answer(view.answer if view is not None else None)
-        progress = view.progress if view is not None else ""
-        set_text(self._progress, progress)
-        self._progress.setVisible(bool(progress))
+        for said, text in (
+            (self._progress, view.progress if view is not None else ""),
+            (self._off, view.switched_off if view is not None else ""),
+            (self._explain, view.explain if view is not None else ""),
+        ):
+            set_text(said, text)
+            said.setVisible(bool(text))
         self._trouble.setVisible(view is not None and bool(view.trouble))
         if view is not None and view.trouble:
             self._trouble.say(view.trouble, view.hint)
-        consent = view.consent if view is not None else ""
-        self._consent.setVisible(bool(consent))
-        if consent:
-            self._consent.say(consent, "")
-        self._allow.setVisible(bool(consent))
-        explain = view.explain if view is not None else ""
-        set_text(self._explain, explain)
-        self._explain.setVisible(bool(explain))
+        if view is not None and view.consent and self._project not in self._declined:
+            self._consent.ask(view.consent, TAKEN_OUT)
+        else:
+            self._consent.hide()
         offers = view is not None and view.offers_models
         self._talk.setVisible(offers)
         self._see.setVisible(offers)
+        self._withdraw.offer(self._project if view is not None and view.may_withdraw else "")
 
     def _show_answer(self, answer: AnswerView | None) -> None:
         has = answer is not None
@@ -252,6 +274,9 @@ class ExplainPart(QWidget):
     def _take(self, answer: object) -> None:
         if isinstance(answer, Explanation):
             had, self._refused, self._explanation = self.has_one, False, answer
+            if answer.stage is ExplainStage.ASKING:  # nobody is asked without consent
+                self._withdraw.note_agreed(answer.project)
+                self._outdated = ("", "")
             self._show()
             if not had:
                 self.changed.emit()
@@ -264,22 +289,42 @@ class ExplainPart(QWidget):
 
     @Slot()
     def _ask(self) -> None:
+        """Ask once, however often the button is pressed meanwhile: to switch it off would send the focus elsewhere."""
+        if self._is_sent or (self._explanation is not None and self._explanation.stage is ExplainStage.ASKING):
+            return
         again = self._explanation is not None and self._explanation.answer is not None
+        self._is_sent, self._outdated = True, ("", "")
+        self._declined.discard(self._project)
         self._error.hide()
-        self._explain.setEnabled(False)
         self._request(Explain(project=self._project, nodeid=self._nodeid, again=again), self._asked, self._complain)
 
     def _asked(self, answer: object) -> None:
-        self._explain.setEnabled(True)
-        self._allow.setEnabled(True)
+        self._is_sent = False
+        self._consent.be_free()
         self._take(answer)
 
     @Slot()
     def _agree(self) -> None:
         self._error.hide()
-        self._allow.setEnabled(False)
+        project = self._project
         hosts = ",".join(self._explanation.needs_consent) if self._explanation is not None else ""
-        self._request(SetConsent(project=self._project, hosts=hosts), lambda _hosts: self._ask(), self._complain)
+
+        def agreed(_hosts: object) -> None:
+            self._withdraw.note_agreed(project)
+            self._ask()
+
+        self._request(SetConsent(project=project, hosts=hosts), agreed, self._complain)
+
+    @Slot()
+    def _decline(self) -> None:
+        self._declined.add(self._project)
+        self._explain.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._show()
+
+    @Slot()
+    def _tell_withdrawn(self) -> None:
+        self._say(WITHDRAWN)
+        self._show()
 
     @Slot()
     def _read_prompt(self) -> None:
@@ -304,13 +349,16 @@ class ExplainPart(QWidget):
     @Slot(str)
     def _copy_place(self, where: str) -> None:
         QGuiApplication.clipboard().setText(where)
-        set_text(self._said, f"{where} is in the clipboard.")
+        self._say(f"{where} is in the clipboard.")
+
+    def _say(self, text: str) -> None:
+        set_text(self._said, text)
         self._said.show()
         self._forget_said.start()
 
     def _complain(self, text: str, hint: str) -> None:
-        self._explain.setEnabled(True)
-        self._allow.setEnabled(True)
+        self._is_sent = False
+        self._consent.be_free()
         self._error.say(text, hint)
         self._error.show()
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QFontDatabase, QTextOption
+from PySide6.QtGui import QFontDatabase, QFontMetrics, QTextCursor, QTextOption
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -18,6 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.ui.markdown import read_text
+from app.ui.markdown_format import format_of
 from app.ui.parts import ElidedLabel, button, label, row
 
 if TYPE_CHECKING:
@@ -35,21 +37,31 @@ QPlainTextEdit:focus { border: 1px solid palette(link); }
 
 
 class FlowText(QPlainTextEdit):
-    """Text to read, select and copy that takes the height it needs. Never markup, and never wider than its room.
+    """Text to read, select and copy that takes the height it needs, and is never wider than its room.
+
+    It is set piece by piece: nothing in it is ever read as HTML, and no link or picture of it is followed.
 
     Args:
         name: What a screen reader calls it.
         most_lines: From so many lines on it scrolls.
         is_code: Whether it is monospaced, framed and not wrapped.
+        is_marked: Whether the Markdown that models write is set as it is meant.
     """
 
     def __init__(
-        self, name: str, *, most_lines: int = 14, is_code: bool = False, parent: QWidget | None = None
+        self,
+        name: str,
+        *,
+        most_lines: int = 14,
+        is_code: bool = False,
+        is_marked: bool = False,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._text = ""
         self._most_lines = most_lines
         self._is_code = is_code
+        self._is_marked = is_marked
         self.setReadOnly(True)
         self.setAccessibleName(name)
         self.setTabChangesFocus(True)
@@ -72,7 +84,10 @@ class FlowText(QPlainTextEdit):
         self.setVisible(bool(text))
         if text != self._text:  # Qt gives a text back with other spaces than it was given
             self._text = text
-            self.setPlainText(text)
+            if self._is_marked:
+                self._set_marked(text)
+            else:
+                self.setPlainText(text)
             self._fit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -80,6 +95,14 @@ class FlowText(QPlainTextEdit):
         super().resizeEvent(event)
         if event.size().width() != event.oldSize().width():
             self._fit()
+
+    def _set_marked(self, text: str) -> None:
+        self.clear()
+        cursor = QTextCursor(self.document())
+        cursor.beginEditBlock()
+        for run in read_text(text):
+            cursor.insertText(run.text, format_of(run.mark))
+        cursor.endEditBlock()
 
     def _fit(self) -> None:
         # QPlainTextDocumentLayout measures a document's height in lines.
@@ -91,7 +114,10 @@ class FlowText(QPlainTextEdit):
         bar = self.horizontalScrollBar().sizeHint().height() if self._is_code else 0
         if self._is_code:
             frame = 14 + bar
-        height = min(lines, self._most_lines) * self.fontMetrics().lineSpacing()
+        line = self.fontMetrics().lineSpacing()
+        if self._is_marked:
+            line = max(line, QFontMetrics(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)).lineSpacing())
+        height = min(lines, self._most_lines) * line
         self.setFixedHeight(math.ceil(height + 2 * self.document().documentMargin() + frame))
 
 
@@ -174,14 +200,16 @@ class PlaceList(QWidget):
 
     Args:
         title: What stands above them.
+        is_marked: Whether a model says why they count, and may have written that as Markdown.
     """
 
     copied = Signal(str)
     """The place that was asked for."""
 
-    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+    def __init__(self, title: str, *, is_marked: bool = False, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._title = title
+        self._is_marked = is_marked
         self._places: tuple[Place, ...] = ()
         self._box = QVBoxLayout(self)
         self._box.setContentsMargins(0, 0, 0, 0)
@@ -214,7 +242,7 @@ class PlaceList(QWidget):
             source.setText(place.source)
             made.append(source)
         if place.why:
-            why = FlowText(f"Why {place.where}")
+            why = FlowText(f"Why {place.where}", is_marked=self._is_marked)
             why.show_text(place.why)
             made.append(why)
         return made

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import QDialog, QPlainTextEdit, QVBoxLayout, QWidget
 
-from app.ui.explain_view import consent_text, prompt_head, prompt_sections, prompt_text, visible
+from app.ui.explain_view import TAKEN_OUT, consent_text, prompt_head, prompt_sections, prompt_text, visible
 from app.ui.parts import button, label, row
 from app.ui.theme import SPACE
 
@@ -49,7 +49,8 @@ class PromptDialog(QDialog):
         box.setContentsMargins(2 * SPACE, 2 * SPACE, 2 * SPACE, 2 * SPACE)
         box.setSpacing(SPACE)
         box.addWidget(label(prompt_head(preview), "strong", wraps=True))
-        for text in (prompt_sections(preview), consent_text(preview.needs_consent)):
+        consent = f"{consent_text(preview.needs_consent)} {TAKEN_OUT}" if preview.needs_consent else ""
+        for text in (prompt_sections(preview), consent):
             if text:
                 box.addWidget(label(text, "muted", wraps=True))
         box.addWidget(self._text, 1)
