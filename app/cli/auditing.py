@@ -150,6 +150,8 @@ def _list_checks(context: Context) -> int:
         )
     else:
         context.terminal.table([[each.id, each.title + (" (installed)" if each.entry else "")] for each in known])
+        folder = context.places.data / "checks"
+        context.terminal.note(plain(f"Others are found once they are installed: pip install --target {folder} NAME"))
     return EXIT_GOOD
 
 

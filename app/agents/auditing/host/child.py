@@ -2,8 +2,8 @@
 
 ORDER is a file that holds one JSON document; see `host.program`. PLUGINS is a folder of installed checks. What the
 check tells goes, a JSON document a line, into the descriptor (on Windows: the handle) that WATCHKEEPER_RESULTS_FD
-names: `{"finding": {...}}`, `{"unknown": "..."}`, and `{"done": true}` as the last one. Without the last one, the check
-did not come to its end.
+names: `{"finding": {...}}`, `{"unknown": "..."}`, and as the last one `{"done": true}` or `{"failed": "..."}`. Without
+the last one, the check did not come to its end.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
             asyncio.run(_run(order, results))
             _tell(results, {"done": True})
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are only other ways to fail
-            _tell(results, {"unknown": f"it failed: {_said(error)}"})
+            _tell(results, {"failed": f"it failed: {_said(error)}"})
 
 
 def _own(number: int) -> int:

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from app.agents.auditing.host.builtin import BUILT_IN
 from app.agents.auditing.plugin import GROUP
-from app.domain.errors import CannotError, ProjectError
+from app.domain import words
+from app.domain.errors import BreakerOpen, CannotError, ProjectError
 from app.domain.findings import AuditVerdict, CheckOutcome, Finding, Severity, weighs
+from app.engine.resilience.breaker import Breaker, BreakerLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,6 +35,11 @@ FLOOD = 100_000
 MOST_REASONS = 20
 OTHERS_DEADLINE_S = 120.0
 _OUTPUT_CAP = 16 * 1024
+PATIENCE = BreakerLimits(
+    failure_rate=1.0, slow_rate=2.0, window_s=86_400.0, least_calls=3, probes=1, open_first_s=900.0,
+    open_ceiling_s=6 * 3600.0, lost_after_s=3600.0,
+)  # fmt: skip
+"""A check that failed three times is left alone for a quarter of an hour, and for longer when it goes on failing."""
 
 _CHILD = "import sys\nsys.path += [sys.argv[1], sys.argv[3]]\nfrom app.agents.auditing.host import child\nchild.main()"
 """`-I` takes neither the folder nor PYTHONPATH into account: the project's own modules are never imported."""
@@ -109,6 +116,7 @@ class CheckPrograms:
         self._environ = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
         self._cache = cache
         self._plugins = plugins
+        self._breakers: dict[tuple[str, Path], Breaker] = {}
         self._folder = str(Path(__file__).resolve().parents[4])
 
     async def run(
@@ -124,6 +132,26 @@ class CheckPrograms:
         began = self._clock.monotonic()
         heard = _Heard(place, on_finding)
         try:
+            permit = self._breaker(place, context.root).admit()
+        except BreakerOpen as error:
+            wait = words.duration(error.retry_after_s or 0.0)
+            heard.unknown(f"it failed in the last audits, and is left alone for another {wait}")
+        else:
+            with permit:
+                await self._run(place, context, heard)
+                if heard.has_failed:
+                    permit.failed()
+        return heard.checked(self._clock.monotonic() - began)
+
+    def _breaker(self, place: CheckPlace, root: Path) -> Breaker:
+        """Return the breaker of a check for one project: what fails on one may do well on another."""
+        key = (place.id, root)
+        if key not in self._breakers:
+            self._breakers[key] = Breaker(place.title, monotonic=self._clock.monotonic, limits=PATIENCE)
+        return self._breakers[key]
+
+    async def _run(self, place: CheckPlace, context: Context, heard: _Heard) -> None:
+        try:
             order = await asyncio.to_thread(self._order, place, context)
         except OSError as error:
             heard.unknown(f"its folder cannot be written ({error.strerror or type(error).__name__})")
@@ -133,7 +161,6 @@ class CheckPrograms:
             finally:
                 with suppress(OSError):
                     order.unlink()
-        return heard.checked(self._clock.monotonic() - began)
 
     def _order(self, place: CheckPlace, context: Context) -> Path:
         cache = self._cache / place.id
@@ -155,12 +182,12 @@ class CheckPrograms:
                         await _hear(process, heard)
                         ended = await process.wait()
                 except TimeoutError:
-                    heard.unknown(f"it did not end within {place.deadline_s:g} s")
+                    heard.failed(f"it did not end within {place.deadline_s:g} s")
                     return
                 if not heard.is_done and not heard.is_ended:
                     said = ended.output.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
                     how = f"by signal {ended.signal}" if ended.signal else f"with code {ended.code}"
-                    heard.unknown(f"its program ended {how}" + (f": {said}" if said else ""))
+                    heard.failed(f"its program ended {how}" + (f": {said}" if said else ""))
         except (CannotError, ProjectError) as error:
             heard.unknown(f"its program could not be started: {error.message}")
 
@@ -179,6 +206,7 @@ class _Heard:
     def __init__(self, place: CheckPlace, on_finding: Callable[[], None] | None) -> None:
         self.is_done = False
         self.is_ended = False
+        self.has_failed = False
         self._place = place
         self._on_finding = on_finding
         self._findings: list[Finding] = []
@@ -193,19 +221,26 @@ class _Heard:
         else:
             self._more_reasons += 1
 
+    def failed(self, reason: str) -> None:
+        """Take note of why the check itself failed."""
+        self.has_failed = True
+        self.unknown(reason)
+
     def line(self, line: bytes) -> None:
         """Take what the program told."""
         try:
             told = json.loads(line)
             if told.get("done") is True:
                 self.is_done = True
+            elif "failed" in told:
+                self.failed(str(told["failed"]))
+                self.is_done = True
             elif "unknown" in told:
                 self.unknown(str(told["unknown"]))
-                self.is_done = True  # it could still say why
             else:
                 self._take(finding_of(told["finding"], self._place.id))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            self.unknown("it told something that cannot be read")
+            self.failed("it told something that cannot be read")
 
     def _take(self, finding: Finding) -> None:
         self._count += 1
@@ -214,7 +249,7 @@ class _Heard:
         if self._on_finding is not None:
             self._on_finding()
         if self._count >= FLOOD:
-            self.unknown(f"it was ended after {FLOOD:,} findings")
+            self.failed(f"it was ended after {FLOOD:,} findings")
             self.is_ended = True
 
     def checked(self, took_s: float) -> Checked:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import re
 import subprocess
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
 SHELL = "import subprocess\n\n\ndef run(what):\n    subprocess.run(what, shell=True)\n"
 
 
+def left(cache: Path) -> list[Path]:
+    """Return what was left in the cache."""
+    return list(cache.iterdir())
+
+
 async def scanned(root: Path, **options: Any) -> tuple[list[Finding], list[str]]:
     """Return what is found, and what is not known."""
     cache = root.parent / "cache"
     cache.mkdir(exist_ok=True)
     told = [each async for each in Security().scan(Context(root, cache=cache, options=options))]
-    assert not os.listdir(cache)
+    assert not any(left(cache))
     findings = [each for each in told if isinstance(each, Finding)]
     return findings, [each.reason for each in told if isinstance(each, NotKnown)]
 
@@ -118,7 +124,7 @@ async def test_what_only_informs_is_told_once_for_a_file(root: Path) -> None:
 
 
 async def test_people_may_silence_a_rule_and_it_is_told(root: Path) -> None:
-    """`noqa`, `ignore` and `per-file-ignores` count; what settings silence is told. The rest of them is nothing to us."""
+    """`noqa`, `ignore` and `per-file-ignores` count; what settings silence is told. The rest is nothing to us."""
     settings = """\
 [tool.ruff]
 line-length = "nonsense"
@@ -156,6 +162,7 @@ async def test_files_that_cannot_be_read_are_named(root: Path, tmp_path: Path) -
     findings, unknown = await scanned(root)
 
     assert [each.path for each in findings] == ["g-fine.py"]
+    assert any(each.startswith("d-syntax.py") and each.endswith("in line 1") for each in unknown)
     assert sorted(each.partition(" could not be")[0] for each in unknown) == [
         "'i\\nline.py'",
         "a-link.py",
@@ -204,9 +211,8 @@ async def test_a_project_without_python(root: Path) -> None:
 
 def test_each_rule_is_one_of_ruff() -> None:
     """The table names no rule that ruff has not, and all of its stable ones."""
-    said = subprocess.run(
-        ["ruff", "check", "--isolated", "--select=S", "--show-settings"], capture_output=True, check=True
-    )
-    there = set(__import__("re").findall(r"\((S\d{3})\)", said.stdout.decode()))
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select=S", "--show-settings"]
+    said = subprocess.run(command, capture_output=True, check=True)
+    there = set(re.findall(r"\((S\d{3})\)", said.stdout.decode()))
 
     assert there == set(RULES)

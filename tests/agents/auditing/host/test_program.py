@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,7 @@ from app.agents.auditing.context import Context
 from app.agents.auditing.host.program import (
     FLOOD,
     MOST_FINDINGS,
+    PATIENCE,
     CheckPlace,
     CheckPrograms,
     chosen,
@@ -120,6 +121,24 @@ async def test_what_was_found_before_the_end_counts(programs: CheckPrograms, plu
     ]
     assert result.outcome.verdict is AuditVerdict.FAIL
     assert "signal 6" in result.outcome.reasons[0]
+
+
+async def test_a_check_that_fails_again_and_again_is_left_alone(plugins: Path, tmp_path: Path, fake_clock: Any) -> None:
+    """After three failures it is not begun for a while, in that project; then it is tried again."""
+    programs = CheckPrograms(
+        ProcessRunner(clock=fake_clock), fake_clock, environ=os.environ, cache=tmp_path / "cache", plugins=plugins
+    )
+    place = add(plugins, "raises", SYNC + "raise ValueError; yield")
+    other = tmp_path / "other"
+
+    first = [(await programs.run(place, Context(tmp_path))).outcome.reasons for _ in range(4)]
+    elsewhere = (await programs.run(place, Context(other))).outcome.reasons
+    fake_clock.advance(PATIENCE.open_first_s + 1)
+    later = (await programs.run(place, Context(tmp_path))).outcome.reasons
+
+    assert first[:3] == [("it failed: ValueError",)] * 3
+    assert first[3] == ("it failed in the last audits, and is left alone for another 15 min 00 s",)
+    assert elsewhere == later == ("it failed: ValueError",)
 
 
 async def test_a_flood_is_dammed(programs: CheckPrograms, plugins: Path, tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import strategies as st
 
-from app.domain.findings import Past
 from app.domain.findings import (
     AuditReport,
     AuditVerdict,
     CheckOutcome,
     Finding,
+    Past,
     Severity,
     Standing,
     Standings,

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.agents.auditing.reports.htmlpage import LONGEST, to_html
-from app.domain.findings import Past, past_of
-from app.domain.findings import AuditReport, AuditVerdict, Severity, Standing, Standings, Trigger
+from app.domain.findings import AuditReport, AuditVerdict, Past, Severity, Standing, Standings, Trigger, past_of
 
 VOID = {"meta", "input"}
 TAGS = (

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.agents.auditing.reports.jsonform import NotAReport, history_from_json, report_from_json, to_json
-from app.domain.findings import past_of
-from app.domain.findings import AuditReport, AuditVerdict, Severity, Trigger
+from app.domain.findings import AuditReport, AuditVerdict, Severity, Trigger, past_of
 
 if TYPE_CHECKING:
     from app.domain.findings import Past

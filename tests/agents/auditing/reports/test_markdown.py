@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from app.agents.auditing.reports.markdown import LONGEST, to_markdown
-from app.domain.findings import past_of
-from app.domain.findings import AuditReport, AuditVerdict, CheckOutcome, Severity, Standing, Standings, Trigger
+from app.domain.findings import AuditReport, AuditVerdict, CheckOutcome, Severity, Standing, Standings, Trigger, past_of
 
 if TYPE_CHECKING:
     from app.domain.findings import Past

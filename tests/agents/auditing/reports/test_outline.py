@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.agents.auditing.reports.outline import block, moment, occasion, outline, summary, without_root
-from app.domain.findings import past_of
 from app.domain.findings import (
     AuditReport,
     AuditVerdict,
@@ -21,6 +20,7 @@ from app.domain.findings import (
     Standings,
     Trigger,
     TriggerKind,
+    past_of,
 )
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.agents.auditing.reports.outline import summary
-from app.domain.findings import Past, past_of
 from app.agents.auditing.reports.text import cells, to_text
-from app.domain.findings import AuditVerdict, Severity
+from app.domain.findings import AuditVerdict, Past, Severity, past_of
 
 if TYPE_CHECKING:
     from app.domain.findings import AuditReport

@@ -97,6 +97,8 @@ class Secrets(SyncCheck):
         try:
             shallow = context.git("rev-parse", "--is-shallow-repository").strip() == "true"
         except GitFailed as error:
+            if not any((folder / ".git").exists() for folder in (context.root, *context.root.parents)):
+                return  # no commits are none that were not looked at
             yield NotKnown(f"commits could not be looked at (the option `commits` = 0 leaves them out): {error}")
             return
         if not _has_commits(context):

@@ -110,7 +110,7 @@ def test_any_advisory_can_be_read(document: dict[str, Any]) -> None:
     folded(JINJA, [document])
 
 
-@pytest.fixture(params=["folder", "zip", "folder of zips"])
+@pytest.fixture(params=["folder", "zip", "folder of zips", "zip that packs nothing"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """The advisories as files, in each form in which they may come."""
     folder = tmp_path / "osv"
@@ -119,7 +119,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         for each in RECORDS:
             (folder / "PyPI" / f"{each['id']}.json").write_text(json.dumps(each))
         return folder
-    with zipfile.ZipFile(folder / "PyPI" / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+    method = zipfile.ZIP_STORED if request.param.endswith("nothing") else zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(folder / "PyPI" / "all.zip", "w", method) as archive:
         for each in RECORDS:
             archive.writestr(f"{each['id']}.json", json.dumps(each))
     return folder if request.param == "folder of zips" else folder / "PyPI" / "all.zip"

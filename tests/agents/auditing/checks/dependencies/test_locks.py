@@ -199,7 +199,7 @@ def test_package_lock() -> None:
             "packages": {
                 "": {"name": "shop", "version": "1.0.0"},
                 "packages/own": {"version": "1.0.0"},
-                "node_modules/own": {"resolved": "packages/own", "link": True},
+                "node_modules/own": {"version": "1.0.0", "link": True},
                 "node_modules/lodash": {"version": "4.17.15", "resolved": "https://example.org/lodash-4.17.15.tgz"},
                 "node_modules/@a/b/node_modules/@c/d": {"version": "1.0.0"},
                 "node_modules/other": {"name": "real", "version": "2.0.0"},

@@ -182,7 +182,7 @@ async def test_another_advisory_than_was_asked_for_is_refused(tmp_path: Path) ->
             with pytest.raises(OutOfReach, match="another advisory"):
                 await osv.record(named[REQUESTS][0])
 
-    assert not cache.exists()  # noqa: ASYNC240 - a look
+    assert not cache.exists()
 
 
 @pytest.mark.parametrize("base", ["ftp://a", "", "http://api.osv.dev", "https://u:p@a.org", "http://[", "https://"])

@@ -166,14 +166,23 @@ def test_a_project_in_a_folder_of_a_repository_is_told_by_its_own_paths(project:
     assert found.path == "a.py"
 
 
-def test_without_a_repository_the_files_are_looked_at_and_the_commits_not_known(tmp_path: Path) -> None:
-    """No history is not the same as a clean one."""
+def test_without_a_repository_the_files_alone_are_looked_at(tmp_path: Path) -> None:
+    """Where there are no commits, none were left out."""
     (tmp_path / "a.py").write_text(f"KEY = '{TOKEN}'\n")
 
-    told = list(Secrets().look(Context(tmp_path)))
+    (told,) = Secrets().look(Context(tmp_path))
 
-    assert [type(each) for each in told[:-1]] == [NotKnown]
-    assert told[-1].path == "a.py"
+    assert told.path == "a.py"
+
+
+def test_a_damaged_repository_is_not_known(tmp_path: Path) -> None:
+    """A history that cannot be read is not the same as a clean one."""
+    (tmp_path / ".git").mkdir()
+
+    (told,) = Secrets().look(Context(tmp_path))
+
+    assert isinstance(told, NotKnown)
+    assert "commits could not be looked at" in told.reason
 
 
 def test_a_repository_without_commits_has_a_clean_history(project: Project) -> None:
