@@ -175,7 +175,7 @@ def test_without_a_repository_the_files_alone_are_looked_at(tmp_path: Path) -> N
     assert told.path == "a.py"
 
 
-def test_a_damaged_repository_is_not_known(tmp_path: Path) -> None:
+def test_a_folder_called_git_that_is_none_is_not_known(tmp_path: Path) -> None:
     """A history that cannot be read is not the same as a clean one."""
     (tmp_path / ".git").mkdir()
 
