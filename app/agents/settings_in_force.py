@@ -45,7 +45,7 @@ class SettingsInForce:
         self._file = SettingsFile(Settings, places.settings_file, last_good=places.last_good_settings)
         self._overrides = overrides_of(places, lambda: self._file.current)
         self._turn = threading.Lock()
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[int, ...] | None = None
         with self._turn:
             self._seen = self._stamp()
             self._file.load()
@@ -79,9 +79,10 @@ class SettingsInForce:
                 _log.warning("the settings file has a mistake, and the old settings stay", problem=error.message)
         return self._file.current
 
-    def _stamp(self) -> tuple[int, int] | None:
+    def _stamp(self) -> tuple[int, ...] | None:
         try:
             found = self._file.path.stat()
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_size
+        # Two writes may fall into one tick of the file system's clock: a new file has another number.
+        return found.st_mtime_ns, found.st_size, found.st_ino

@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import tomllib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from app.agents.settings import Settings
@@ -57,12 +59,37 @@ def _show(context: Context) -> int:
 
 def _set(context: Context) -> int:
     key, values = context.words.key, context.words.values
+    _refuse_bad_address(settings_file(context).check()[0], key, values)
     settings = settings_file(context).set(key, values)
     if context.as_json:
         context.terminal.document({"key": key, "value": _value(settings, key)})
     else:
         context.terminal.say(plain(f"{key} = {_toml(_value(settings, key))}"))
     return 0
+
+
+def _refuse_bad_address(settings: Settings, key: str, values: list[str]) -> None:
+    """See that a provider can be asked at its new address, with its new key; what is missing yet may come.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    from app.ai.providers.presets import PRESETS
+
+    section, _, rest = key.partition(".")
+    name, _, field = rest.partition(".")
+    if section != "analysis" or name not in PRESETS or field not in {"base_url", "key"} or len(values) != 1:
+        return
+    said: object = values[0]
+    with suppress(tomllib.TOMLDecodeError, RecursionError):
+        said = tomllib.loads(f"v = {values[0]}")["v"]
+    own = getattr(settings.analysis, name).model_copy(update={field: said})
+    if not isinstance(said, str) or not own.base_url:
+        return
+    try:
+        PRESETS[name].provider(name, base_url=own.base_url, model=own.model or "any", key=own.key or None)
+    except UsageError as error:
+        raise UsageError(error.message, f"Nothing was changed. {error.hint}") from None
 
 
 def _edit(context: Context) -> int:

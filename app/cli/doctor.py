@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.exits import EXIT_GOOD, EXIT_RED
 from app.cli.terminal import plain
+from app.domain import modelwords
 from app.domain.errors import NoInstance, SettingsError, WatchkeeperError
 
 if TYPE_CHECKING:
@@ -223,7 +224,10 @@ def _models(context: Context, snapshot: dict[str, Any] | None) -> Check:
                 text,
                 "A missing key: watchkeeper keys set NAME. Of all else, `watchkeeper logs` tells more.",
             )
-    return Check("models", Level.OK, f"{when}: {named}")
+    unpriced = [each.name for each in providers if each.price is None]
+    unlimited = modelwords.unlimited(unpriced) if settings.dollars_per_day else ""
+    level = Level.WARN if unlimited else Level.OK
+    return Check("models", level, f"{when}: {named}", f"{unlimited[:1].upper()}{unlimited[1:]}")
 
 
 def _database(context: Context) -> Check:

@@ -37,7 +37,10 @@ def tests(context: Context) -> int:
     said = context.words
     if not 0 < said.limit <= _MOST_LINES:
         raise UsageError(f"{said.limit} is no number of lines.", f"Write 1 to {_MOST_LINES} behind --limit.")
-    project = str(project_root(said.path, context.cwd)) if said.path is not None else None
+    if said.path is not None and said.project is not None:
+        raise UsageError("The project is named twice.", "Name it as PATH, or behind --project.")
+    named = said.path if said.path is not None else said.project
+    project = str(project_root(named, context.cwd)) if named is not None else None
     from app.store.history import History
     from app.store.location import history_url
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any
 
 from app.cli.projects import project_root
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from app.cli.context import Context
 
 _MATCHES_SHOWN = 20
+_NEAR_SHOWN = 5
+_LOOKED_THROUGH = 5_000
+"""Tests among which near names are looked for: a tenth of a second."""
 
 
 def project_said(context: Context) -> str | None:
@@ -51,8 +55,7 @@ def find_test(
     if prefer_red:
         found = [pair for pair in found if _is_red(watched, pair)] or found
     if not found:
-        hint = "It must have run at least once. `watchkeeper status --json` lists the known tests."
-        raise UsageError(f"No known test has {test!r} in its id.", hint)
+        raise UsageError(f"No known test has {test!r} in its id.", _near(part, [nodeid for _, nodeid in ids]))
     if len(found) > 1:
         several = len({root for root, _ in found}) > 1
         lines = [f"  {nodeid}" + (f"  in {root}" if several else "") for root, nodeid in found[:_MATCHES_SHOWN]]
@@ -89,6 +92,21 @@ def check_watched(watched: Mapping[str, Any], project: str | None) -> None:
 def _ids(watched: Mapping[str, Any], project: str | None) -> list[tuple[str, str]]:
     check_watched(watched, project)
     return [(root, each) for root in watched if project in (None, root) for each in watched[root]["tests"]]
+
+
+def _near(part: str, nodeids: list[str]) -> str:
+    """Return which tests may have been meant instead."""
+    if not nodeids:
+        return "No test is known yet: it must have run at least once."
+    by_name: dict[str, list[str]] = {}
+    for nodeid in nodeids[:_LOOKED_THROUGH]:
+        for name in (nodeid, words.function_name(nodeid), _without_parameters(nodeid)):
+            by_name.setdefault(name.casefold(), []).append(nodeid)
+    near = difflib.get_close_matches(part, by_name, n=_NEAR_SHOWN, cutoff=0.6)
+    found = list(dict.fromkeys(by_name[name][0] for name in near))[:_NEAR_SHOWN]
+    if not found:
+        return "It must have run at least once. `watchkeeper tests slow` names known tests."
+    return "\n".join(["Did you mean one of these?", *(f"  {words.one_line(nodeid)}" for nodeid in found)])
 
 
 def _told(watched: Mapping[str, Any], pair: tuple[str, str]) -> Any:  # noqa: ANN401 - a JSON document

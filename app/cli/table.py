@@ -152,7 +152,7 @@ def _tests_arguments(parser: ArgumentParser) -> None:
         nargs="?",
         help="the project's folder, default: all projects; with `why`: a test's id, or enough of it to tell it apart",
     )
-    parser.add_argument("--project", metavar="PATH", help="with `why`: the folder of the project whose test it is")
+    parser.add_argument("--project", metavar="PATH", help="only this project, watched or known of before")
     parser.add_argument("--limit", metavar="N", type=int, default=20, help="how many lines; default: 20")
     parser.add_argument("--output", action="store_true", help="with `last`: what each red test said and printed too")
 

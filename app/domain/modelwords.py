@@ -8,6 +8,8 @@ from app.domain import words
 from app.domain.analysis import BreakerState, ExplainStage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.domain.analysis import AnalysisView, Confidence, ProviderView, Usage
 
 STOPPED = "You stopped it."
@@ -43,6 +45,11 @@ def dollars_of(dollars: float) -> str:
     return "under $0.01" if 0 < dollars < 0.005 else f"${max(dollars, 0.0):,.2f}"  # noqa: PLR2004 - it rounds to none
 
 
+def limit_of(dollars: float) -> str:
+    """Return a limit as money, as exact as it was set: `$1.00`, `$0.001`."""
+    return f"${dollars:,.2f}" if round(dollars, 2) == dollars else f"${dollars:,.6f}".rstrip("0")
+
+
 def usage(usage: Usage) -> str:
     """Return what an answer took: `1,240 tokens, 0.4 cents, 3.20 s`; tokens that are reckoned are `about` so many."""
     about = "about " if usage.is_estimate else ""
@@ -58,9 +65,18 @@ def spent_today(analysis: AnalysisView) -> str:
     used = f"{analysis.tokens_today:,} of " if limit else ""
     tokens = used + words.plural(limit or analysis.tokens_today, "token")
     money = dollars_of(analysis.cost_today)
-    money += f" of {dollars_of(analysis.cost_limit)}" if analysis.cost_limit else ""
-    unknown = ", ".join(map(words.one_line, analysis.unpriced)) if analysis.cost_limit else ""
-    return f"today {tokens}, {money}" + (f" (the price of {unknown} is not known)" if unknown else "")
+    money += f" of {limit_of(analysis.cost_limit)}" if analysis.cost_limit else ""
+    unknown = unlimited(analysis.unpriced) if analysis.cost_limit else ""
+    return f"today {tokens}, {money}" + (f" ({unknown})" if unknown else "")
+
+
+def unlimited(unpriced: Sequence[str]) -> str:
+    """Return that a limit in dollars does not hold for those whose price is not known; empty for none."""
+    names = [words.one_line(each) for each in unpriced]
+    if not names:
+        return ""
+    settings = ", ".join(f"analysis.{each}.prices" for each in names)
+    return f"the limit of dollars does not hold for {', '.join(names)}; set {settings}"
 
 
 def analysis(view: AnalysisView) -> str:

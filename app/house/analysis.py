@@ -62,6 +62,7 @@ async def analysis(
     from app.agents.analysis.work import Work
     from app.ai.providers import budget as budgets
     from app.ai.providers.service import Models
+    from app.domain.errors import CannotError
     from app.engine.statefile import StateFile
 
     bus, clock, data = ground.bus, ground.clock, ground.places.data
@@ -73,11 +74,18 @@ async def analysis(
         work, states = Work(), Work(piece_s=STATE_S)
         stack.callback(states.close)
         stack.callback(work.close)
+
+        async def look() -> None:
+            """Read the settings again where their file has changed; a disk that hangs leaves those of before."""
+            with suppress(CannotError):
+                await states.do(in_force.general)
+
         asking = Asking(
             models,
             budget,
             Consent(StateFile(data / "consent.json", schema=CONSENT_SCHEMA), states),
             settings=lambda: in_force.current.analysis,
+            look=look,
             privacy=lambda root: _privacy(ground, root),
             environ=os.environ,
             new_nonce=lambda: secrets.token_hex(8),

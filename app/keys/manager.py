@@ -103,6 +103,7 @@ class KeyManager:
         self._read: dict[str, tuple[float, str]] = {}
         self._slot_trouble: SlotClosed | None = None
         self._closed = False
+        self._was_missing = False
         self._given_up = asyncio.Event()
         self._give_ups = 0
         self._seen_stamp = usual.file.stamp
@@ -245,7 +246,7 @@ class KeyManager:
     async def secret(self, name: str, *, why: str) -> str:
         """Return a secret's value; see Secrets."""
         self.used_at = self._clock.monotonic()
-        value = await self._call(partial(self._vault.get, name, why=why))
+        value = await self._asked(partial(self._vault.get, name, why=why))
         try:
             text = value.decode("utf-8")
         except UnicodeDecodeError:
@@ -255,7 +256,10 @@ class KeyManager:
 
     async def group(self, name: str) -> tuple[str, ...]:
         """Return the names that serve as well as this one; see Secrets."""
-        return await self._call(lambda: self._vault.contents.group(name))
+        stamp = self._usual.file.stamp
+        if self._view.state is VaultState.OPEN and (stamp is None or stamp != self._seen_stamp):
+            await self.look()  # a key that was just set elsewhere is to be told of before it is asked for
+        return await self._asked(lambda: self._vault.contents.group(name))
 
     async def copied(self, name: str) -> str:
         """Return a secret's value for the clipboard.
@@ -264,7 +268,7 @@ class KeyManager:
             VaultError: As `secret`.
         """
         self.used_at = self._clock.monotonic()
-        value = await self._call(partial(self._vault.get, name, action=Action.COPY))
+        value = await self._asked(partial(self._vault.get, name, action=Action.COPY))
         text = value.decode("utf-8", "replace")
         self._redactor.register(text)
         return text
@@ -348,7 +352,11 @@ class KeyManager:
             elif self._view.state is VaultState.TROUBLE and self._usual.file.stamp != self._seen_stamp:
                 offers = await self._call(self._offers)
                 self._show(VaultView(VaultState.LOCKED, "The vault's file was changed since.", "Unlock it.", offers))
-            elif self._view.state in (VaultState.NONE, VaultState.OPEN) and self._vault.exists:
+            elif self._view.state is VaultState.NONE:
+                if self._was_missing and self._vault.exists:
+                    # Made elsewhere, it opens as it would at the start: waited for by nobody.
+                    spawn(self.unlock(), name="a new vault opens")
+            elif self._view.state is VaultState.OPEN and self._vault.exists:
                 offers = await self._call(self._offers)
                 self._show(VaultView(VaultState.LOCKED, "The vault is locked.", "Unlock it.", offers))
 
@@ -369,6 +377,25 @@ class KeyManager:
         return await self._call(proved)
 
     # Inside
+
+    async def _asked(self, fn: Callable[[], T]) -> T:
+        """Ask the vault something; one that was made elsewhere meanwhile is opened before, as at the start.
+
+        Raises:
+            VaultMissing: There is none.
+            VaultError: As the asking.
+        """
+        if self._view.state is VaultState.NONE and await self._call(self._is_there):
+            await self.unlock()
+        try:
+            return await self._call(fn)
+        except VaultLocked:
+            if await self._call(self._is_there):
+                raise
+        raise no_vault()
+
+    def _is_there(self) -> bool:
+        return self._vault.exists
 
     async def _changed(self, change: Callable[[], object]) -> None:
         self.used_at = self._clock.monotonic()
@@ -421,6 +448,7 @@ class KeyManager:
         self._log_size = lines
 
     def _show(self, view: VaultView) -> None:
+        self._was_missing = view.state is VaultState.NONE
         self._seen_stamp = self._usual.file.stamp
         if view != self._view:
             self._view = view
@@ -433,6 +461,11 @@ class KeyManager:
         if self._closed:
             raise VaultLocked("The vault is locked: the program ends.")
         return asyncio.wrap_future(self._pool.submit(fn))
+
+
+def no_vault() -> VaultMissing:
+    """Return that there is no vault, and what to do."""
+    return VaultMissing("There is no vault.", "Make one: watchkeeper keys init")
 
 
 _MAY_ASK = "It may be asking for its password, perhaps behind another window."

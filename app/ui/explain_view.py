@@ -239,7 +239,7 @@ def _answer(answer: Answer, now: float, *, is_repeat: bool) -> AnswerView:
     model = visible_line(answer.model)
     provider = visible_line(answer.provider)
     by = model if model.startswith(provider) else f"{provider} {model}".strip()
-    took = "from the journal at no cost" if is_repeat else modelwords.usage(answer.usage)
+    took = "from before, at no cost" if is_repeat else modelwords.usage(answer.usage)
     return AnswerView(
         visible((answer.cause or answer.text).strip()),
         answer.confidence,

@@ -55,6 +55,68 @@ def test_a_bad_value_is_told_and_nothing_is_written(cli: CommandLine, places: Pl
     assert not places.settings_file.exists()
 
 
+@pytest.mark.parametrize(
+    ("before", "words", "said"),
+    [
+        ("", ("analysis.custom.base_url", "bogus"), "The address of the provider custom is not one like https://"),
+        ("", ("analysis.custom.base_url", '"http://example.org/v1"'), "by plain http"),
+        (
+            '[analysis.custom]\nbase_url = "http://192.168.1.20/v1"\n',
+            ("analysis.custom.key", "A_KEY"),
+            "would be sent its key by plain http",
+        ),
+    ],
+)
+def test_an_address_that_cannot_be_asked_is_refused(
+    cli: CommandLine, places: Places, before: str, words: tuple[str, str], said: str
+) -> None:
+    """In the words in which it would be told later, and nothing is written."""
+    places.settings_file.write_text(before)
+
+    ran = cli("config", "set", *words)
+
+    assert ran.code == 2
+    assert said in ran.err
+    assert "Nothing was changed." in ran.err
+    assert places.settings_file.read_text() == before
+
+
+def test_an_address_is_taken_before_its_model_is_named(cli: CommandLine) -> None:
+    """A provider is set up one setting after the other, in any order; and a setting is taken back."""
+    words = (("key", "A_KEY"), ("base_url", "https://example.org/v1"), ("model", "m"), ("base_url", '""'))
+
+    codes = [cli("config", "set", f"analysis.custom.{key}", value).code for key, value in words]
+
+    assert codes == [0] * 4
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("analysis.providers", "nobody"), "it must be names out of deepseek, "),
+        (("analysis.deepseek.prices", "0.28"), "it must be two prices from 0 on, such as [0.28, 0.42], or none: []."),
+        (("analysis.deepseek.prices", "1", "2", "3"), "it must be two prices from 0 on"),
+        (("analysis.deepseek.prices", "1", "-2"), "it must be two prices from 0 on"),
+    ],
+)
+def test_what_a_setting_of_models_must_be_is_said_plainly(cli: CommandLine, words: tuple[str, ...], said: str) -> None:
+    """Not as what the library calls it."""
+    ran = cli("config", "set", *words)
+
+    assert ran.code == 2
+    assert said in ran.err
+    assert "alue error" not in ran.err
+
+
+def test_prices_are_two_numbers(cli: CommandLine) -> None:
+    """Written as words or as TOML; none is none."""
+    told = [
+        cli("config", "set", "analysis.openai.prices", *words).out for words in (("1", "2.5"), ("[3, 4]",), ("[]",))
+    ]
+
+    assert told == [f"analysis.openai.prices = {each}\n" for each in ("[1.0, 2.5]", "[3.0, 4.0]", "[]")]
+
+
 def test_a_broken_file_is_told_with_its_line(cli: CommandLine, places: Places) -> None:
     """`config show` names the mistake rather than what holds in its stead."""
     places.settings_file.write_text("[tests]\nhang_seconds = 'soon'\n")

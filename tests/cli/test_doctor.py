@@ -135,6 +135,12 @@ def test_the_running_instance_is_asked_about_its_tray(cli: CommandLine, instance
             "by itself: ollama (qwen2.5-coder:7b at 127.0.0.1:11434), then openai (gpt-4o-mini at api.openai.com)",
         ),
         ('when = "never"\n', "ok", "none is asked"),
+        (
+            'providers = ["openrouter"]\n',
+            "warn",
+            "when you ask: openrouter (deepseek/deepseek-chat at openrouter.ai)",
+        ),
+        ('providers = ["openrouter"]\ndollars_per_day = 0\n', "ok", "openrouter"),
         ("providers = []\n", "warn", "No provider is set up"),
         ('providers = ["custom"]\n', "fail", "custom"),
         ('providers = ["nobody"]\n', "unknown", "they are not good"),
@@ -151,6 +157,15 @@ def test_who_would_be_asked_is_told_in_order(
     assert found["level"] == level
     assert said in found["text"]
     assert bool(found["hint"]) is (level in ("warn", "fail"))
+
+
+def test_whom_the_limit_of_dollars_does_not_keep_back_is_told(cli: CommandLine, places: Places) -> None:
+    """A provider without a known price is named, with the setting that would help."""
+    places.settings_file.write_text('[analysis]\nproviders = ["openrouter"]\n')
+
+    found = checks(cli("doctor", "--json"))["models"]
+
+    assert found["hint"] == "The limit of dollars does not hold for openrouter; set analysis.openrouter.prices"
 
 
 def test_a_provider_that_the_instance_cannot_use_is_told(cli: CommandLine, instance: Instance) -> None:

@@ -61,6 +61,17 @@ def test_last_tells_the_newest_run_and_what_is_red(cli: CommandLine, root: str) 
     assert [test["nodeid"] for test in project["red"]] == ["t.py::flaky"]
 
 
+def test_the_project_can_be_named_behind_project_too(cli: CommandLine, root: str, places: Places) -> None:
+    """It is obeyed there, and named twice it is wrong use."""
+    here = cli("tests", "last", "--project", root, "--json")
+    elsewhere = cli("tests", "last", "--project", str(places.data), "--json")
+    twice = cli("tests", "last", root, "--project", root)
+
+    assert [each["run"]["project"] for each in json.loads(here.out)["projects"]] == [root]
+    assert json.loads(elsewhere.out)["projects"] == []
+    assert (twice.code, "named twice" in twice.err) == (2, True)
+
+
 def test_last_tells_what_the_running_instance_found_out(cli: CommandLine, root: str, instance: Instance) -> None:
     """A second look is no history: the instance that took it is asked, and its word stands behind the red test."""
     test = TestState("t.py::flaky", Outcome.FAILED, 0.1, 1.0, Cause(CauseKind.REQUEST), "r3", Check(Outcome.PASSED))

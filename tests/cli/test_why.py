@@ -134,6 +134,16 @@ def test_a_test_that_is_not_known_is_wrong_use(cli: CommandLine, shop: Instance,
     assert not [each for each in shop.seen if isinstance(each, commands.ReadWhy)]
 
 
+def test_a_name_that_is_near_is_offered(cli: CommandLine, shop: Instance) -> None:
+    """A slip of the finger is answered with the tests that may have been meant."""
+    ran = cli("tests", "why", "test_totl")
+
+    assert ran.code == 2
+    assert "Did you mean one of these?" in ran.err
+    assert "::test_total" in ran.err
+    assert not [each for each in shop.seen if isinstance(each, commands.ReadWhy)]
+
+
 def test_without_an_instance_there_is_nobody_to_ask(cli: CommandLine) -> None:
     """Exit code 3, and how to start one."""
     ran = cli("tests", "why", "test_total")

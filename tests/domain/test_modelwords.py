@@ -54,7 +54,10 @@ def test_usage_tells_tokens_cost_and_latency() -> None:
         (AnalysisView(tokens_today=1, tokens_limit=2), "today 1 of 2 tokens, $0.00"),
         (
             AnalysisView(tokens_today=1, cost_limit=1.0, unpriced=("mine", "yours")),
-            "today 1 token, $0.00 of $1.00 (the price of mine, yours is not known)",
+            (
+                "today 1 token, $0.00 of $1.00 (the limit of dollars does not hold for mine, yours; "
+                "set analysis.mine.prices, analysis.yours.prices)"
+            ),
         ),
         (AnalysisView(tokens_today=1, unpriced=("mine",)), "today 1 token, $0.00"),
     ],
@@ -103,3 +106,15 @@ def test_stage_and_confidence_have_words() -> None:
         "high confidence",
         "confidence not given",
     ]
+
+
+@pytest.mark.parametrize(
+    ("dollars", "said"), [(1.0, "$1.00"), (0.5, "$0.50"), (0.001, "$0.001"), (0.0125, "$0.0125"), (1200.0, "$1,200.00")]
+)
+def test_a_limit_is_told_as_exactly_as_it_was_set(dollars: float, said: str) -> None:
+    """One of a tenth of a cent is not rounded to none."""
+    view = AnalysisView(tokens_today=1, cost_limit=dollars)
+
+    told = modelwords.spent_today(view)
+
+    assert (modelwords.limit_of(dollars), told) == (said, f"today 1 token, $0.00 of {said}")

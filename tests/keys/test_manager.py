@@ -12,7 +12,7 @@ import pytest
 
 from app.agents.keyrotation.answers import answer
 from app.domain import commands
-from app.domain.errors import SecretError, SecretMissing, SlotClosed, VaultExists, VaultLocked
+from app.domain.errors import SecretError, SecretMissing, SlotClosed, VaultExists, VaultLocked, VaultMissing
 from app.domain.keys import VaultState
 from app.engine.bus import Bus
 from app.engine.redaction import Redactor
@@ -319,3 +319,63 @@ async def test_a_keychain_that_stays_away_after_a_recovery_is_told(setting: Any)
 
         assert s.view.state is VaultState.OPEN
         assert "no keychain" in s.keys.trouble[0]
+
+
+async def test_where_there_is_no_vault_that_is_said(setting: Any) -> None:
+    """It is not called locked, and what to do stands beside it."""
+    async with scene(setting, makes=False) as s:
+        await s.keys.unlock()
+
+        with pytest.raises(VaultMissing, match="There is no vault") as missing:
+            await s.keys.secret("A_KEY", why="a test")
+        with pytest.raises(VaultMissing):
+            await s.keys.group("A_KEY")
+
+        assert "keys init" in missing.value.hint
+
+
+async def test_a_vault_made_by_the_command_line_is_open_for_the_next_question(setting: Any) -> None:
+    """The running program notices it by itself, and what was put in is there: nobody has to unlock anything."""
+    async with scene(setting, makes=False) as s:
+        await s.keys.unlock()
+        s.other.create([NewSlot(s.slot), NewSlot(RecoverySlot(setting.code))])
+        put(s.other, "A_KEY", b"value")
+
+        value = await s.keys.secret("A_KEY", why="a test")
+
+        assert value == "value"
+        assert s.view.state is VaultState.OPEN
+
+
+async def test_a_vault_made_by_the_command_line_is_opened_by_the_next_look(setting: Any) -> None:
+    """As at the start; the look itself does not wait for it."""
+    async with scene(setting, makes=False) as s:
+        await s.keys.unlock()
+        s.other.create([NewSlot(s.slot), NewSlot(RecoverySlot(setting.code))])
+
+        await s.keys.look()
+
+        await s.until(VaultState.OPEN)
+
+
+async def test_a_vault_that_a_person_locked_stays_locked(setting: Any) -> None:
+    """Only a new one opens by itself."""
+    async with scene(setting) as s:
+        await s.keys.unlock()
+        await s.keys.lock()
+
+        with pytest.raises(VaultLocked):
+            await s.keys.secret("A_KEY", why="a test")
+
+        assert s.view.state is VaultState.LOCKED
+
+
+async def test_a_key_set_by_the_command_line_is_told_before_it_is_asked_for(setting: Any) -> None:
+    """Whoever put the old one aside hears of the new one in time, and need not wait for the next look."""
+    async with scene(setting) as s:
+        await s.keys.unlock()
+        put(s.other, "A_KEY", b"value")
+
+        await s.keys.group("A_KEY")
+
+        assert [each.name for each in s.view.secrets] == ["A_KEY"]

@@ -109,8 +109,8 @@ def test_never_leaves_what_is_known_here() -> None:
     ("values", "is_repeat", "foot"),
     [
         ({}, False, "deepseek-chat, 3,622 tokens, 0.4 cents, 3.20 s, 2 min ago"),
-        ({}, True, "deepseek-chat, from the journal at no cost, 2 min ago"),
-        ({"provider": "home", "model": "qwen"}, True, "home qwen, from the journal at no cost, 2 min ago"),
+        ({}, True, "deepseek-chat, from before, at no cost, 2 min ago"),
+        ({"provider": "home", "model": "qwen"}, True, "home qwen, from before, at no cost, 2 min ago"),
         (
             {"usage": Usage(100, 20, None, 61.0, is_estimate=True)},
             False,

@@ -72,6 +72,7 @@ class Analysis:
         self._owed = Owed(clock.monotonic)
         self._secrets: tuple[object, ...] = ()
         self._moved = asyncio.Event()
+        asking.on_change(self._moved.set)
         self._view: AnalysisView | None = None
         self._pulse: Pulse | None = None
 
@@ -121,6 +122,8 @@ class Analysis:
         try:
             while not pulse.stopping.is_set():
                 pulse.beat()
+                await self._asking.look_at_settings()
+                self._moved.clear()  # before anything is looked at: what moves from here on is looked at again
                 self._notices.show("analysis", *self._asking.trouble)
                 self._notices.show("analysis-budget", self._asking.budget.trouble)
                 self._tell()
@@ -135,7 +138,6 @@ class Analysis:
 
     async def _wait(self, pulse: Pulse) -> None:
         """Wait until there is something to tell, or for a while."""
-        self._moved.clear()
         timer = spawn(self._move_later(), name="analysis looks again")
         try:
             await pulse.until(self._moved)

@@ -13,7 +13,7 @@ from app.domain.errors import CommandRefused, ModelNotSetUp, UsageError
 from app.engine.resilience.calls import CallLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
     from pathlib import Path
 
     from app.agents.analysis.consent import Consent
@@ -27,6 +27,9 @@ ATTEMPT_S = 60.0
 """A whole answer takes no longer, or is given up: a thinking model's takes half a minute."""
 
 
+SWITCHED_OFF = ("Models are switched off by the setting analysis.when.", "watchkeeper config set analysis.when ask")
+
+
 class Asking:
     """It. Belongs to the loop's thread.
 
@@ -35,6 +38,8 @@ class Asking:
         budget: What may be spent.
         consent: The person's word.
         settings: Gives the settings in force.
+        look: Sees to it that they are those that the file holds now: what a person has just set holds for their next
+            question. Raises nothing.
         privacy: Gives what takes secrets out of what is sent about a project (None: about no project); called in a
             thread.
         environ: The environment, which may tell the person's language.
@@ -48,6 +53,7 @@ class Asking:
         consent: Consent,
         *,
         settings: Callable[[], AnalysisSettings],
+        look: Callable[[], Awaitable[None]],
         privacy: Callable[[Path | None], Privacy],
         environ: Mapping[str, str],
         new_nonce: Callable[[], str],
@@ -58,6 +64,8 @@ class Asking:
         self.new_nonce = new_nonce
         self._consent = consent
         self._settings = settings
+        self._look = look
+        self._on_change: Callable[[], None] = lambda: None
         self._environ = environ
         self._in_force: AnalysisSettings | None = None
         self._trouble = ("", "")
@@ -73,6 +81,16 @@ class Asking:
         """What is wrong with the providers in the settings, and what to do; empty when nothing is."""
         self._refresh()
         return self._trouble
+
+    def on_change(self, heard: Callable[[], None]) -> None:
+        """Have somebody told when whom to ask has changed, or how they fare."""
+        self._on_change = heard
+        self._models.on_change = heard
+
+    async def look_at_settings(self) -> None:
+        """Take the settings as their file holds them now; to be awaited before it is decided whom to ask, and why."""
+        await self._look()
+        self._refresh()
 
     @property
     def settings(self) -> AnalysisSettings:
@@ -100,7 +118,8 @@ class Asking:
         return next((each for each in providers if each.host in agreed), next(iter(providers), None))
 
     async def agreed(self, project: str) -> frozenset[str]:
-        """Return the hosts of now that parts of a project's source may be sent to."""
+        """Return the hosts of now that parts of a project's source may be sent to, by the settings of now."""
+        await self.look_at_settings()
         return (await self._consent.hosts(project)).intersection(self.hosts)
 
     async def set_consent(self, project: str, shown: str, *, given: bool) -> tuple[str, ...]:
@@ -115,6 +134,7 @@ class Asking:
             CommandRefused: Other hosts are set up now than the person was shown.
             CannotError: It cannot be kept.
         """
+        await self.look_at_settings()
         hosts = self.hosts
         if not given:
             await self._consent.take_back(project)
@@ -139,6 +159,7 @@ class Asking:
             deadline_s = settings.deadline_seconds
             limits = CallLimits(deadline_s=deadline_s, attempt_s=min(ATTEMPT_S, deadline_s))
             self._models.reconfigure(providers, limits)
+            self._on_change()
 
 
 def providers_of(settings: AnalysisSettings) -> tuple[tuple[Provider, ...], str, str]:
@@ -162,8 +183,14 @@ def providers_of(settings: AnalysisSettings) -> tuple[tuple[Provider, ...], str,
     return tuple(found), text, hint
 
 
-def not_set_up() -> ModelNotSetUp:
-    """Return the error for settings that name nobody who could be asked."""
+def not_set_up(trouble: tuple[str, str] = ("", "")) -> ModelNotSetUp:
+    """Return the error for settings that name nobody who could be asked.
+
+    Args:
+        trouble: What is wrong with one whom they do name, and what to do; empty for nothing.
+    """
+    if trouble[0]:
+        return ModelNotSetUp(*trouble)
     return ModelNotSetUp(
         "No model is set up that could be asked.", "Name one: watchkeeper config set analysis.providers deepseek"
     )

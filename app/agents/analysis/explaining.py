@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.agents.analysis.asking import not_set_up
+from app.agents.analysis.asking import SWITCHED_OFF, not_set_up
 from app.ai.answers.checking import checked, to_answer
 from app.ai.answers.reading import read_answer
 from app.ai.failures.local import explain_locally
@@ -174,16 +174,27 @@ class Explaining:
             if self.known(project, nodeid) is case and case.stamp == self._gathering.stamp(project, nodeid):
                 break
         # From here on nothing is awaited: what is decided holds when it is told.
-        if self._asking.when is When.NEVER or case.print in self._questions:
+        if case.print in self._questions:
             return self.shown(case)
-        if case.explanation.answer is not None and not again:
-            return self.shown(case)
+        if self._asking.when is When.NEVER:
+            return self._switched_off(case, again=again)
+        is_old = case.explanation.answer is not None
+        if is_old and not again:
+            return replace(self.shown(case), is_repeat=True)
         if not self._asking.hosts:
-            nobody = not_set_up()
-            return self._tell(case, stage=ExplainStage.UNANSWERED, trouble=nobody.message, hint=nobody.hint)
+            nobody = not_set_up(self._asking.trouble)
+            return self._tell(
+                case,
+                stage=ExplainStage.UNANSWERED,
+                trouble=nobody.message,
+                hint=nobody.hint,
+                needs_consent=(),
+                is_repeat=is_old,
+            )
         if not agreed:
-            return self._tell(case, stage=case.settled, needs_consent=self._asking.hosts, trouble="", hint="")
-        case = self._keep(case, stage=case.settled, trouble="", hint="", needs_consent=())
+            hosts = self._asking.hosts
+            return self._tell(case, stage=case.settled, needs_consent=hosts, trouble="", hint="", is_repeat=is_old)
+        case = self._keep(case, stage=case.settled, trouble="", hint="", needs_consent=(), is_repeat=is_old)
         question = self._questions[case.print] = spawn(self._ask(case, agreed), name="a model is asked")
         question.add_done_callback(lambda done: self._ended(case, done))
         return self._tell(case)
@@ -195,12 +206,13 @@ class Explaining:
             UsageError: As `look`.
             CannotError: As `look`; ModelNotSetUp when nobody is set up to be asked.
         """
+        await self._asking.look_at_settings()
         case = await self.look(project, nodeid)
         prompt = await self._prompt(case)
         agreed = await self._asking.agreed(project)
         asked = self._asking.first(agreed)
         if asked is None:
-            raise not_set_up()
+            raise not_set_up(self._asking.trouble)
         return PromptPreview(
             provider=asked.name,
             host=asked.host,
@@ -212,6 +224,16 @@ class Explaining:
             redacted=prompt.redacted,
             needs_consent=() if agreed else self._asking.hosts,
         )
+
+    def _switched_off(self, case: Case, *, again: bool) -> Explanation:
+        """Return the explanation while models are switched off: an error of before is no reason any more."""
+        known = case.explanation
+        is_old = known.answer is not None
+        if known.stage is not case.settled or known.trouble or known.needs_consent:
+            known = self._tell(case, stage=case.settled, trouble="", hint="", needs_consent=())
+        text, hint = SWITCHED_OFF if again or not is_old else ("", "")
+        # Not kept: the setting may be another one by the next look.
+        return replace(self.shown(replace(case, explanation=known)), trouble=text, hint=hint, is_repeat=is_old)
 
     async def facts(self, case: Case) -> FailureFacts:
         """Return what is known of a failure.

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from app.ai.providers.presets import PRESETS
 from app.engine.settings import Section
 
 
-def _is_pair(prices: tuple[float, ...]) -> tuple[float, ...]:
-    if len(prices) not in (0, 2) or any(price < 0 for price in prices):
-        raise ValueError("two prices from 0 on, such as [0.28, 0.42], or none: []")
-    return prices
+def _is_pair(prices: object) -> object:
+    found = prices if isinstance(prices, list | tuple) and len(prices) in {0, 2} else None
+    if found is None or any(isinstance(price, int | float) and price < 0 for price in found):
+        raise _allowed("two prices from 0 on, such as [0.28, 0.42], or none: []")
+    return tuple(found)  # a list is none to pydantic, once it is Python's
 
 
 def _are_known(names: tuple[str, ...]) -> tuple[str, ...]:
     unknown = [name for name in names if name not in PRESETS]
     if unknown:
-        raise ValueError(f"names out of {', '.join(PRESETS)}; {unknown[0]!r} is none of them")
+        raise _allowed(f"names out of {', '.join(PRESETS)}; {unknown[0]!r} is none of them")
     return tuple(dict.fromkeys(names))
+
+
+def _allowed(what: str) -> PydanticCustomError:
+    """Return the error that says what a value must be: of a ValueError pydantic would say that it is one."""
+    return PydanticCustomError("not_allowed", "{what}", {"what": what})
 
 
 class ProviderSettings(Section):
@@ -29,7 +36,7 @@ class ProviderSettings(Section):
     base_url: str = Field(default="", description="Its address, up to /v1 or the like; empty: its usual one")
     model: str = Field(default="", description="The model that is asked; empty: its usual one")
     key: str = Field(default="", description="The name of its API key in the vault; empty: its usual one")
-    prices: Annotated[tuple[float, ...], AfterValidator(_is_pair)] = Field(
+    prices: Annotated[tuple[float, ...], BeforeValidator(_is_pair)] = Field(
         default=(), description="US dollars for a million tokens sent, and for a million received: [0.28, 0.42]"
     )
 

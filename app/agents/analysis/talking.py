@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from app.agents.analysis.asking import SWITCHED_OFF, not_set_up
 from app.ai.conversations.chat import chat_messages
 from app.ai.failures.prompt import failure_context
 from app.ai.failures.sources import Sources
@@ -47,8 +48,6 @@ LAST = 10
 
 _ENDED = "Watchkeeper was stopped."
 _TAKEN_BACK = "You no longer agree that parts of this project are sent."
-
-SWITCHED_OFF = ("Models are switched off by the setting analysis.when.", "watchkeeper config set analysis.when ask")
 
 
 @dataclass(slots=True)
@@ -147,12 +146,15 @@ class Talking:
             raise UsageError(
                 f"The question has {len(question):,} characters.", f"Ask in {LONGEST_QUESTION:,} or fewer."
             )
+        await self._asking.look_at_settings()
         if self._asking.when is When.NEVER:
             raise CommandRefused(*SWITCHED_OFF)
         begun = await self._goes_on(asked.conversation, question) if asked.conversation else None
         subject = begun.subject if begun is not None else await self._subject(asked)
         taken_back = self._taken_back[subject.project]
         hosts = await self._hosts(subject)
+        if not self._asking.hosts:
+            raise not_set_up(self._asking.trouble)
         if begun is None:
             title = clip(one_line(question), TITLE)
             begun = _Answering(subject, title, 1, self._clock.wall(), question)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from app.domain.errors import BudgetSpent
+from app.domain.modelwords import limit_of
 from app.engine.tasks import spawn
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ class Budget:
                 return
             also = f", ${held.cost:.4f} are held back for questions that are on their way" if held.cost else ""
             raise BudgetSpent(
-                f"The question may cost ${wanted.cost:.4f}. Of the ${limits.dollars_per_day:.2f} for a day, "
+                f"The question may cost ${wanted.cost:.4f}. Of the {limit_of(limits.dollars_per_day)} for a day, "
                 f"${spent.cost:.4f} are spent{also}.",
                 "It is renewed at midnight. To raise it, change the setting analysis.dollars_per_day.",
             )

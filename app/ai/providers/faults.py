@@ -100,6 +100,8 @@ def answered(  # noqa: PLR0911 - one answer for each status
     whom = f"{provider.name} at {provider.host}"
     words, code = _said(body, key)
     also = f": {words}" if words else "."
+    # Not `NAME: words`: what stands behind a key's name like that is taken for its value, and taken out of logs.
+    says = f". It says: {words}" if words else "."
     name = key.name or provider.key
     if status in _REDIRECTS:
         return ModelRefused(
@@ -118,10 +120,10 @@ def answered(  # noqa: PLR0911 - one answer for each status
             f"{whom} wants a key, and none is set{also}", f"Name its secret: analysis.{provider.name}.key"
         )
     if status == _UNAUTHORIZED:
-        return KeyRefused(f"{whom} does not take the key {name}{also}", f"Set a valid one: watchkeeper keys set {name}")
+        return KeyRefused(f"{whom} does not take the key {name}{says}", f"Set a valid one: watchkeeper keys set {name}")
     if status == _FORBIDDEN:
         return AccountRefused(
-            f"{whom} does not let the key {name} do this{also}", "See what it may do, and where you may use it."
+            f"{whom} does not let the key {name} do this{says}", "See what it may do, and where you may use it."
         )
     if status == _NOT_FOUND:
         return ModelRefused(

@@ -104,7 +104,8 @@ class KeyTurns:
             trouble = _no_key(name)
         except VaultMissing:
             trouble = ModelNotSetUp(
-                f"There is no vault yet, so there is no key {name}.", f"Make it: watchkeeper keys set {name}"
+                f"There is no vault yet, so there is no key {name}.",
+                f"Make one: watchkeeper keys init. Then: watchkeeper keys set {name}",
             )
         except VaultLocked:
             trouble = ModelNotSetUp(

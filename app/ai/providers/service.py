@@ -120,6 +120,9 @@ class Models:
         budget: What may be spent; None for any amount.
         breaker: When a provider is left alone.
         client: The HTTP client; None for the usual one.
+
+    Attributes:
+        on_change: Called when somebody is left alone from now on, or no more; may be set at any time.
     """
 
     def __init__(
@@ -133,6 +136,7 @@ class Models:
         breaker: BreakerLimits = USUAL_BREAKER,
         client: ChatClient | None = None,
     ) -> None:
+        self.on_change: Callable[[], None] = _nothing
         self._vault = keys
         self._turns: dict[str, KeyTurns] = {}
         self._clock = clock
@@ -260,7 +264,12 @@ class Models:
         return allowed
 
     def _place(self, provider: Provider) -> _Place:
-        breaker = Breaker(provider.name, monotonic=self._clock.monotonic, limits=self._breaker_limits)
+        breaker = Breaker(
+            provider.name,
+            monotonic=self._clock.monotonic,
+            limits=self._breaker_limits,
+            on_change=lambda _state: self.on_change(),
+        )
         # What one service thinks of a key says nothing of another's opinion.
         keys = self._turns.setdefault(provider.host, KeyTurns(self._vault, monotonic=self._clock.monotonic))
         return _Place(provider, keys, breaker, Calls(provider.name, breaker, self._limits))
@@ -298,6 +307,16 @@ class Models:
         said = turn.draft
         why = trouble.message if trouble is not None else said.trouble
         usage = turn.usage(self._clock.monotonic() - begun)
+        _log.info(
+            "a model has answered",
+            provider=provider.name,
+            host=provider.host,
+            model=said.model or provider.model,
+            sent=usage.prompt_tokens,
+            came=usage.answer_tokens,
+            took_s=round(usage.latency_s, 3),
+            trouble=why,
+        )
         return Completion(said.text, provider.name, said.model or provider.model, usage, why)
 
     def _left_s(self, turn: _Turn) -> float:
@@ -360,6 +379,10 @@ class Models:
         """Remember why a provider cannot be used until something is done about it."""
         if not isinstance(trouble, BudgetSpent):
             place.reason = trouble.message if isinstance(trouble, ModelNotSetUp | faults.AccountRefused) else ""
+
+
+def _nothing() -> None:
+    return
 
 
 def _unaffordable(error: BudgetSpent, turn: _Turn) -> BudgetSpent:

@@ -68,9 +68,14 @@ def ask(context: Context) -> int:
             _listen(context, client, heard, stream)
         except (InstanceUnreachable, NoInstance) as error:
             heard.trouble, heard.hint = error.message, error.hint
-        except (KeyboardInterrupt, BrokenPipeError):
+        except BrokenPipeError:
             # Nobody reads any more, so nobody shall pay for the rest.
             _stop(context, conversation)
+            raise
+        except KeyboardInterrupt:
+            _stop(context, conversation)
+            context.terminal.note("Stopped.")
+            _tell_how_to_go_on(context, conversation)
             raise
     if context.as_json:
         _document(context, question, heard)
@@ -178,4 +183,8 @@ def _footer(context: Context, heard: _Heard) -> None:
             note(line(heard.hint))
     if reply.provider:
         note(f"{line(who(reply.provider, reply.model))}: {modelwords.usage(reply.usage)}")
-    note(f'Go on with: watchkeeper ask --in {line(reply.conversation)} "..."')
+    _tell_how_to_go_on(context, reply.conversation)
+
+
+def _tell_how_to_go_on(context: Context, conversation: str) -> None:
+    context.terminal.note(f'Go on with: watchkeeper ask --in {line(conversation)} "..."')

@@ -47,8 +47,11 @@ def ask_consent(context: Context, client: ControlClient, explanation: Explanatio
     try:
         preview = of_document(PromptPreview, client.send(commands.ReadPrompt(project=project, nodeid=nodeid)))
         _tell_size(context, preview)
-    except ModelError as error:
+    except ModelError as error:  # nobody can be asked any more, so there is nothing to agree to
         note(line(error.message))
+        if error.hint:
+            note(line(error.hint))
+        return False
     line_of_this = f"watchkeeper explain {shlex.quote(nodeid)} --project {shlex.quote(project)}"
     note(f"See all of it:  {shown(line_of_this)} --show-prompt")
     if context.as_json or not has_person():

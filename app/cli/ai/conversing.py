@@ -93,8 +93,13 @@ def _remove(context: Context) -> int:
     with context.client() as client:
         which = find_conversation(client, context.words.conversation)
     if not context.words.yes:
-        from app.cli.keys.prompts import ask_yes
+        from app.cli.keys.prompts import ask_yes, has_person
 
+        if not has_person():
+            raise UsageError(
+                f"The conversation {line(which)} stays: it is deleted for good, and nobody can be asked here.",
+                f"If that is meant: watchkeeper conversations rm {line(which)} --yes",
+            )
         if not ask_yes(f"Delete the conversation {line(which)} for good?", instead="Say it with --yes."):
             context.terminal.note("It stays.")
             return 0

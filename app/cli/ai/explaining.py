@@ -13,7 +13,7 @@ from app.cli.ai.writing import write_answer, write_local
 from app.cli.exits import EXIT_CANNOT
 from app.cli.nodeids import check_watched, find_test, newest_red, project_said
 from app.domain import commands, modelwords
-from app.domain.analysis import AnalysisView, ExplainStage, Explanation, When
+from app.domain.analysis import AnalysisView, ExplainStage, Explanation
 from app.domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def explain(context: Context) -> int:
             return _nothing_red(context)
         if said.show_prompt:
             return show_prompt(context, client, *which)
-        return _explain(context, client, which, of_document(AnalysisView, snapshot.get("analysis", {})))
+        return _explain(context, client, which)
 
 
-def _explain(context: Context, client: ControlClient, which: tuple[str, str], analysis: AnalysisView) -> int:
+def _explain(context: Context, client: ControlClient, which: tuple[str, str]) -> int:
     root, nodeid = which
     explain = commands.Explain(project=root, nodeid=nodeid, again=context.words.again)
     told = client.send(explain)
@@ -55,28 +55,30 @@ def _explain(context: Context, client: ControlClient, which: tuple[str, str], an
     if not context.as_json:
         write_local(explanation, context.terminal, time.time())
     agreed = True
-    if _lacks_consent(explanation, analysis):
+    if _lacks_consent(explanation, again=context.words.again):
         agreed = ask_consent(context, client, explanation)
         if agreed:
             told = client.send(explain)
     if not context.words.no_wait:
-        told = _wait(context, client, told, _asked(analysis))
+        told = _wait(context, client, told)
     if context.as_json:
         context.terminal.document({"explanation": told})
     return _end(context, of_document(Explanation, told), agreed=agreed)
 
 
-def _lacks_consent(explanation: Explanation, analysis: AnalysisView) -> bool:
-    return (
-        bool(explanation.needs_consent)
-        and explanation.stage not in (ExplainStage.ASKING, ExplainStage.EXPLAINED)
-        and analysis.when is not When.NEVER
-    )
+def _lacks_consent(explanation: Explanation, *, again: bool) -> bool:
+    """Return whether a model would be asked if the person agreed; an answer of before is one, unless asked anew."""
+    is_over = explanation.stage is ExplainStage.ASKING or (explanation.stage is ExplainStage.EXPLAINED and not again)
+    return bool(explanation.needs_consent) and not is_over
 
 
-def _wait(context: Context, client: ControlClient, told: Any, asked: str) -> Any:  # noqa: ANN401 - JSON documents
+def _wait(context: Context, client: ControlClient, told: Any) -> Any:  # noqa: ANN401 - JSON documents
     """Return the explanation's document once it is not on its way any more, or as it is when patience ends."""
     begun = time.monotonic()
+    if of_document(Explanation, told).stage is not ExplainStage.ASKING:
+        return told
+    # Only now: what the settings say may be others than a moment ago.
+    asked = _asked(of_document(AnalysisView, client.send(commands.ReadStatus()).get("analysis", {})))
     progress = Progress(sys.stderr, context.environ)
     try:
         while (explanation := of_document(Explanation, told)).stage is ExplainStage.ASKING:
@@ -86,6 +88,10 @@ def _wait(context: Context, client: ControlClient, told: Any, asked: str) -> Any
             progress.show(modelwords.explain_stage(explanation.stage, asked), waited)
             time.sleep(min(POLL_S, PATIENCE_S - waited))
             told = client.send(commands.ReadExplanation(project=explanation.project, nodeid=explanation.nodeid))
+    except KeyboardInterrupt:
+        progress.end()
+        context.terminal.note("Not waited for any more. The question goes on: the same command tells its answer.")
+        raise
     finally:
         progress.end()
     return told
@@ -101,13 +107,14 @@ def _end(context: Context, explanation: Explanation, *, agreed: bool) -> int:
         note(f"No answer came within {PATIENCE_S:g} s. Should one come yet, the same command tells it.")
         return EXIT_CANNOT
     if explanation.answer is not None and not context.as_json:
-        write_answer(explanation.answer, context.terminal, is_repeat=explanation.is_repeat)
+        write_answer(explanation.answer, context.terminal, is_repeat=explanation.is_repeat, now=time.time())
     if not agreed:
         return EXIT_CANNOT
     for text in (explanation.trouble, explanation.hint):
         if text:
             note(line(text))
-    if explanation.stage is ExplainStage.UNANSWERED:
+    is_old = explanation.answer is None or explanation.is_repeat
+    if explanation.stage is ExplainStage.UNANSWERED or (context.words.again and is_old):
         return EXIT_CANNOT
     if explanation.answer is None and not explanation.trouble:
         note("No model was asked: that is what the settings say. `watchkeeper config show` lists them.")

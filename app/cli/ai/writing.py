@@ -47,9 +47,11 @@ def write_local(explanation: Explanation, terminal: Terminal, now: float) -> Non
     terminal.flush()
 
 
-def write_answer(answer: Answer, terminal: Terminal, *, is_repeat: bool) -> None:
-    """Write what a model said, and what that took."""
+def write_answer(answer: Answer, terminal: Terminal, *, is_repeat: bool, now: float) -> None:
+    """Write what a model said, and what that took; above an answer of before stands that it is one."""
     terminal.say()
+    if is_repeat:
+        terminal.say(terminal.paint(f"an answer from before, of {words.moment(answer.at, now)}", "yellow"))
     if answer.cause:
         _block(terminal, f"cause, {modelwords.confidence(answer.confidence)}", answer.cause)
     if answer.text:
@@ -67,7 +69,7 @@ def write_answer(answer: Answer, terminal: Terminal, *, is_repeat: bool) -> None
             terminal.say(terminal.paint(text, colour))
     if answer.patch_note:
         terminal.say(f"  {terminal.paint(line(answer.patch_note), 'yellow')}")
-    whence = "from the journal, at no cost" if is_repeat else modelwords.usage(answer.usage)
+    whence = "from before, at no cost" if is_repeat else modelwords.usage(answer.usage)
     terminal.say(terminal.paint(f"{line(who(answer.provider, answer.model))}: {whence}", "dim"))
 
 

@@ -8,6 +8,7 @@ from app.domain import commands
 from app.domain.errors import VaultLocked
 from app.domain.keys import VaultState
 from app.keys.keychain.keychain import ATTENDED_S
+from app.keys.manager import no_vault
 
 if TYPE_CHECKING:
     from app.cli.context import Context
@@ -21,8 +22,10 @@ def unlock(context: Context) -> int:
     with context.client(_PATIENCE_S) as client:
         state = VaultState(client.send(commands.UnlockVault()))
         vault = client.send(commands.ReadStatus())["vault"]
+    if state is VaultState.NONE:
+        raise no_vault()
     if state is not VaultState.OPEN:
-        raise VaultLocked(vault["reason"] or "There is no vault.", vault["hint"])
+        raise VaultLocked(vault["reason"] or "The vault was not opened.", vault["hint"])
     return _told(context, state, "The running Watchkeeper has opened the vault.")
 
 

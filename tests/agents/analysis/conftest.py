@@ -188,6 +188,11 @@ async def desk_at(
         "language": "English",
     }
     environment = {**os.environ, **environ}
+    in_force = dict(changes)  # what is set is in the file, as it were, and holds once somebody looks there
+
+    async def look() -> None:
+        in_force.update(changes)
+
     bus, redactor = Bus(clock), redactor or Redactor()
     async with AsyncExitStack() as stack:
         history = await stack.enter_async_context(
@@ -204,7 +209,8 @@ async def desk_at(
             models,
             budget,
             Consent(StateFile(data / "consent.json", schema=CONSENT_SCHEMA), work),
-            settings=lambda: AnalysisSettings(**changes),
+            settings=lambda: AnalysisSettings(**in_force),
+            look=look,
             privacy=lambda root: Privacy(
                 redactor, home=folder, user="masha", host="mashas-laptop", environ=environment, root=root
             ),

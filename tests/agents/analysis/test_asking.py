@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections import Counter
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -18,17 +19,19 @@ from app.agents.analysis.work import Work
 from app.ai.conversations.conversations import Conversations
 from app.ai.conversations.recent import NoCache
 from app.ai.conversations.transcripts import Transcripts
-from app.domain import commands
-from app.domain.analysis import ExplainStage, Subject, SubjectKind
-from app.domain.errors import CommandRefused, UsageError
+from app.ai.messages import Message, Role
+from app.domain import commands, modelwords
+from app.domain.analysis import BreakerState, ExplainStage, Subject, SubjectKind
+from app.domain.errors import CommandRefused, ModelError, ModelNotSetUp, UsageError
 from app.domain.events import ConversationDeleted, ExchangeEnded, ExplanationChanged, VaultChanged
 from app.domain.keys import SecretView, VaultState, VaultView
 from app.domain.modelwords import STOPPED
 from app.engine.clock import SystemClock
+from app.engine.resilience.breaker import BreakerLimits
 from app.engine.workers import WorkerPool
 from tests.agents.analysis import conftest
 from tests.agents.analysis.conftest import ANSWER, OUTPUT, Desk, at_work, desk_at, green, red
-from tests.ai.modelserver import ModelServer, answers, busy, refused, stalls, stream
+from tests.ai.modelserver import ModelServer, answers, busy, failing, refused, stalls, stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -696,3 +699,121 @@ async def test_what_is_green_again_is_owed_no_more(tmp_path: Path, server: Model
 
         assert asked == 2
         assert ["5 == 8" in each.said for each in server.asked[asked:]] == [True, True]
+
+
+async def test_what_was_just_set_holds_for_the_next_question(desk: Desk) -> None:
+    """The settings are looked at before it is decided whom to ask: nothing goes to a service that was just removed."""
+    desk.run(red())
+    await desk.agree()
+
+    with ModelServer() as other:
+        other.always(answers(ANSWER))
+        desk.set(custom=ProviderSettings(base_url=other.url, model="stand-in-2"))
+        explanation = await desk.send(commands.Explain(project=desk.project, nodeid=NODE))
+        talk = await desk.send(commands.Ask(text="Why?"))
+        await settled(desk, talk)
+        hosts = await desk.send(commands.SetConsent(project=desk.project))
+        preview = await desk.send(commands.ReadPrompt(project=desk.project, nodeid=NODE))
+
+    assert explanation.needs_consent == hosts == (other.host,)
+    assert len(other.asked) == 1
+    assert preview.host == other.host
+    assert desk.server.asked == []
+
+
+async def test_who_cannot_be_asked_is_told_with_the_reason(desk: Desk) -> None:
+    """An address that is none is named, to whoever wants an explanation and to whoever asks; nothing is to agree to."""
+    desk.run(red())
+    before = await desk.send(commands.Explain(project=desk.project, nodeid=NODE))
+    desk.set(custom=ProviderSettings(base_url="bogus", model="stand-in-1"))
+
+    explanation = await desk.send(commands.Explain(project=desk.project, nodeid=NODE))
+    with pytest.raises(ModelNotSetUp, match="The address of the provider custom"):
+        await desk.send(commands.Ask(text="Why?"))
+    with pytest.raises(ModelNotSetUp, match="The address of the provider custom"):
+        await desk.send(commands.ReadPrompt(project=desk.project, nodeid=NODE))
+
+    assert before.needs_consent == (desk.server.host,)
+    assert explanation.stage is ExplainStage.UNANSWERED
+    assert explanation.trouble.startswith("The address of the provider custom")
+    assert "analysis.custom.base_url" in explanation.hint
+    assert explanation.needs_consent == ()
+
+
+async def test_switched_off_is_said_in_place_of_an_error_of_before(desk: Desk) -> None:
+    """With `when` at never an old error is no reason any more, and it does not come back with the setting either."""
+    desk.server.always(refused(400, "no such model"))
+    desk.run(red())
+    await desk.agree()
+    failed = await desk.explained()
+
+    desk.set(when="never")
+    off = await desk.send(commands.Explain(project=desk.project, nodeid=NODE, again=True))
+    kept = await desk.send(commands.ReadExplanation(project=desk.project, nodeid=NODE))
+
+    assert "no such model" in failed.trouble
+    assert (off.stage, off.trouble) == (ExplainStage.LOCAL, "Models are switched off by the setting analysis.when.")
+    assert "analysis.when ask" in off.hint
+    assert (kept.stage, kept.trouble) == (ExplainStage.LOCAL, "")
+
+
+async def test_an_answer_of_before_is_marked_wherever_it_is_shown_again(desk: Desk) -> None:
+    """Asked for once more, after a failure, without consent, switched off: each time it is one of before."""
+    desk.server.always(answers(ANSWER))
+    desk.run(red())
+    await desk.agree()
+    new = await desk.explained()
+
+    once_more = await desk.explained()
+    desk.server.always(refused(400, "no such model"))
+    failed = await desk.explained(again=True)
+    await desk.send(commands.SetConsent(project=desk.project, given=False))
+    without_consent = await desk.explained(again=True)
+    desk.set(when="never")
+    off = await desk.explained(again=True)
+
+    assert not new.is_repeat
+    told = (once_more, failed, without_consent, off)
+    assert [(each.answer, each.is_repeat) for each in told] == [(new.answer, True)] * 4
+    assert failed.stage is ExplainStage.UNANSWERED
+    assert without_consent.needs_consent == (desk.server.host,)
+
+
+async def test_the_view_follows_the_breaker_at_once(tmp_path: Path, server: ModelServer, fake_clock: Any) -> None:
+    """Whoever asked: when a service is left alone, and when it is no more, is told without a look by the clock."""
+
+    def breaker() -> BreakerState:
+        return desk.bus.snapshot.analysis.providers[0].breaker
+
+    async def asked_until(state: BreakerState) -> None:
+        async with asyncio.timeout(20):
+            while desk.asking.models.views()[0].breaker is not state:
+                with suppress(ModelError):
+                    await desk.asking.models.complete(question, answer_tokens=500, hosts=None)
+
+    question = (Message(Role.USER, "Why?"),)
+    server.always(failing(500))
+    async with desk_at(tmp_path, server, clock=fake_clock) as desk, at_work(desk, fake_clock):
+        await desk.until(lambda: bool(desk.bus.snapshot.analysis.providers))
+        await asked_until(BreakerState.OPEN)
+        await desk.until(lambda: breaker() is BreakerState.OPEN, seconds=5)
+        out = modelwords.analysis(desk.bus.snapshot.analysis)
+
+        server.always(stream("Because."))
+        fake_clock.advance(BreakerLimits().open_ceiling_s)
+        await asked_until(BreakerState.CLOSED)
+        await desk.until(lambda: breaker() is BreakerState.CLOSED, seconds=5)
+
+    assert out == "Models: custom is left alone for a while"
+    assert modelwords.analysis(desk.bus.snapshot.analysis) == ""
+
+
+async def test_the_view_follows_the_settings_at_once(tmp_path: Path, server: ModelServer, fake_clock: Any) -> None:
+    """Who was just set up is in the snapshot after the first question of any kind, without a look by the clock."""
+    async with desk_at(tmp_path, server, clock=fake_clock) as desk, at_work(desk, fake_clock):
+        await desk.until(lambda: bool(desk.bus.snapshot.analysis.providers))
+        desk.run(red())
+        desk.set(custom=ProviderSettings(base_url=server.url, model="stand-in-2"))
+
+        await desk.send(commands.ReadPrompt(project=desk.project, nodeid=NODE))
+        await desk.until(lambda: desk.bus.snapshot.analysis.providers[0].model == "stand-in-2", seconds=5)

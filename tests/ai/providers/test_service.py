@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import structlog
 
 from app.ai.providers.budget import SCHEMA, Budget, BudgetLimits
 from app.ai.providers.client import ClientLimits
@@ -24,6 +25,7 @@ from app.domain.errors import (
     ModelRefused,
 )
 from app.engine.clock import SystemClock
+from app.engine.redaction import Redactor
 from app.engine.resilience.breaker import BreakerLimits
 from app.engine.resilience.calls import CallLimits
 from app.engine.statefile import StateFile
@@ -101,6 +103,40 @@ async def test_the_first_provider_answers(server: ModelServer, second: ModelServ
     assert answer.usage.latency_s > 0
     assert second.asked == []
     assert asking.vault.asked == [("A_KEY", "ask a language model")]
+
+
+async def test_each_answer_is_logged_without_what_was_said(server: ModelServer, asking: Asking) -> None:
+    """Who answered, where, by which model and with how many tokens: nothing of question or answer, and no key."""
+    server.then(stream("It is cart.py.", usage=(1000, 500)))
+    provider = provider_at(server)
+    models = asking.models(provider)
+
+    with structlog.testing.capture_logs() as lines:
+        await ask(models, "Why is cart red?")
+
+    (line,) = [each for each in lines if each["event"] == "a model has answered"]
+    assert line.pop("took_s") > 0
+    assert line == {
+        "event": "a model has answered",
+        "log_level": "info",
+        "provider": "first",
+        "host": provider.host,
+        "model": MODEL,
+        "sent": 1000,
+        "came": 500,
+        "trouble": "",
+    }
+
+
+async def test_what_a_service_says_of_a_key_is_not_taken_for_it(server: ModelServer, asking: Asking) -> None:
+    """Its words stand in the log as it said them: a key's name with a colon behind it would have them taken out."""
+    server.then(refused(401, "Authentication fails, your api key is invalid"))
+    models = asking.models(provider_at(server))
+
+    error = await fault_of(models)
+
+    assert "A_KEY" in error.message
+    assert "Authentication fails, your api key is invalid." in Redactor().redact(error.message)
 
 
 @pytest.mark.parametrize(

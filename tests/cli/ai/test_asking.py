@@ -195,7 +195,7 @@ def test_a_refusal_to_ask_is_told(cli: CommandLine, desk: Desk) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process there gets no SIGINT of its own")
 def test_ctrl_c_stops_the_answer(desk: Desk) -> None:
-    """What came stays, the instance hears of it, and the exit code is the one of an interrupt."""
+    """What came stays, the instance hears of it, how to go on is told, and the exit code is that of an interrupt."""
     desk.on(commands.ReadReply, pieces("Because ", "")[0], lambda _: threading.Event().wait(3) and None)
     with started("ask", "why?") as process:
         assert process.stdout is not None
@@ -206,7 +206,7 @@ def test_ctrl_c_stops_the_answer(desk: Desk) -> None:
 
     assert (process.returncode, seen + out) == (130, b"Because \n")
     assert desk.was_asked(commands.StopReply) == [commands.StopReply(conversation="3f2a99")]
-    assert b"Traceback" not in err
+    assert err.decode().splitlines() == ["Stopped.", 'Go on with: watchkeeper ask --in 3f2a99 "..."']
 
 
 def test_a_reader_that_leaves_stops_the_answer(desk: Desk) -> None:

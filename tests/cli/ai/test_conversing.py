@@ -92,7 +92,10 @@ def test_a_conversation_is_deleted_only_when_that_is_said(cli: CommandLine, desk
     said = cli("conversations", "rm", "3f2", "--yes")
 
     assert (unsaid.code, before) == (2, [])
-    assert "--yes" in unsaid.err
+    assert unsaid.err.splitlines() == [
+        "watchkeeper: The conversation 3f2a99 stays: it is deleted for good, and nobody can be asked here.",
+        "If that is meant: watchkeeper conversations rm 3f2a99 --yes",
+    ]
     assert (said.code, said.out) == (0, "3f2a99 is deleted.\n")
     assert desk.was_asked(commands.DeleteConversation) == [commands.DeleteConversation(conversation="3f2a99")]
 

@@ -17,6 +17,7 @@ from app.domain.analysis import (
     Explanation,
     When,
 )
+from app.domain.errors import ModelNotSetUp
 from app.domain.verdicts import Outcome
 from tests.cli.ai.conftest import ADD, EXPLAINED, EXPLANATION, PAY, SHOP, TOTAL, red, snapshot, started
 
@@ -97,8 +98,9 @@ def test_an_answer_from_the_journal_costs_nothing(cli: CommandLine, desk: Desk) 
     ran = cli("explain")
     again = cli("explain", "--again")
 
-    assert "deepseek-chat of deepseek: from the journal, at no cost" in ran.out
-    assert "from the journal" not in again.out
+    assert "an answer from before, of " in ran.out
+    assert "deepseek-chat of deepseek: from before, at no cost" in ran.out
+    assert "from before" not in again.out
     assert [each.again for each in desk.was_asked(commands.Explain)] == [False, True]
     assert desk.was_asked(commands.ReadExplanation) == []
 
@@ -118,14 +120,15 @@ def test_no_answer_is_told_and_the_local_explanation_stays(cli: CommandLine, des
 def test_local_only_by_setting_is_good(cli: CommandLine, desk: Desk) -> None:
     """Whoever switched models off has what they wanted, and is not asked to agree to anything."""
     desk.on(commands.ReadStatus, snapshot(red(TOTAL, 5.0), when=When.NEVER))
-    desk.on(commands.Explain, replace(EXPLANATION, stage=ExplainStage.LOCAL, needs_consent=("api.deepseek.com",)))
+    switched_off = "Models are switched off by the setting analysis.when."
+    desk.on(commands.Explain, replace(EXPLANATION, stage=ExplainStage.LOCAL, trouble=switched_off))
 
     ran = cli("explain")
+    again = cli("explain", "--again")
 
-    assert ran.code == 0
+    assert (ran.code, again.code) == (0, 3)
     assert "AssertionError" in ran.out
-    assert "that is what the settings say" in ran.err
-    assert "api.deepseek.com" not in ran.err
+    assert ran.err == again.err == f"{switched_off}\n"
 
 
 def test_an_answer_that_does_not_come_is_not_waited_for_without_end(
@@ -164,7 +167,7 @@ def test_explain_as_json_is_the_explanation(cli: CommandLine, desk: Desk) -> Non
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process there gets no SIGINT of its own")
 def test_ctrl_c_leaves_an_explanation_cleanly(desk: Desk) -> None:
-    """What is known stays on the screen, no traceback is shown, and the exit code is the one of an interrupt."""
+    """What is known stays, that the question goes on is said, and the exit code is the one of an interrupt."""
     desk.on(commands.ReadExplanation, EXPLANATION)
     process = started("explain")
 
@@ -174,4 +177,43 @@ def test_ctrl_c_leaves_an_explanation_cleanly(desk: Desk) -> None:
 
     assert process.returncode == 130
     assert b"AssertionError" in out
-    assert err == b""
+    assert err.splitlines() == [b"Not waited for any more. The question goes on: the same command tells its answer."]
+
+
+def test_again_without_consent_asks_for_it_and_marks_the_old_answer(cli: CommandLine, desk: Desk) -> None:
+    """An answer of before is no answer to `--again`: how to agree is said, the exit code is 3, and it stands as old."""
+    old = replace(EXPLAINED, is_repeat=True, needs_consent=("api.deepseek.com",))
+    desk.on(commands.Explain, old)
+
+    again = cli("explain", "--again")
+    plain = cli("explain")
+
+    assert (again.code, plain.code) == (3, 0)
+    assert "would be sent to api.deepseek.com" in again.err
+    assert "--allow" in again.err
+    assert "an answer from before" in again.out
+    assert plain.err == ""
+
+
+def test_again_that_fails_marks_the_old_answer(cli: CommandLine, desk: Desk) -> None:
+    """Why it failed is said, with exit code 3, and the answer that is shown is not taken for a new one."""
+    failed = replace(EXPLAINED, stage=ExplainStage.UNANSWERED, is_repeat=True, trouble="The service is busy.")
+    desk.on(commands.ReadExplanation, failed)
+
+    ran = cli("explain", "--again")
+
+    assert ran.code == 3
+    assert "an answer from before, of " in ran.out
+    assert ran.err == "The service is busy.\n"
+
+
+def test_nobody_to_ask_is_nothing_to_agree_to(cli: CommandLine, desk: Desk) -> None:
+    """Where what would be sent cannot be told, why is said, and consent is not asked for."""
+    desk.on(commands.Explain, replace(EXPLANATION, stage=ExplainStage.LOCAL, needs_consent=("api.deepseek.com",)))
+    desk.on(commands.ReadPrompt, ModelNotSetUp("The address of the provider custom is none.", "Change it."))
+
+    ran = cli("explain")
+
+    assert ran.code == 3
+    assert "The address of the provider custom is none.\nChange it.\n" in ran.err
+    assert "--allow" not in ran.err
