@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.domain import words
+from app.domain import auditwords, words
 from app.domain.verdicts import CauseKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.domain.events import VerdictChanged
+    from app.domain.events import AuditEnded, VerdictChanged
+    from app.domain.findings import Finding
     from app.domain.verdicts import Cause
 
 TITLE_LENGTH: Final = 80
 """Characters of a title: GNOME, KDE and dunst all cut longer ones."""
+
+TOLD_EARLY: Final = "Told before the other tests had run."
+"""True for as long as a notification stands: one that is shown anew when the run ends would be told twice."""
 
 _NAME_LENGTH: Final = 44
 """Characters of a name in a title, which leaves room for what happened to it and the tests still red."""
@@ -46,6 +50,30 @@ def due_body(seconds: float) -> str:
     return f"{words.sentence(words.due(seconds))}. Make a new one at its provider, and put that into the vault."
 
 
+def finding_title(event: AuditEnded, project: str) -> str:
+    """Say in one line of at most 80 characters how many findings are new, in which project, and the worst of them."""
+    name = words.clip(words.one_line(project), _NAME_LENGTH // 2)
+    said = f"{words.plural(event.told, 'new finding')} in {name}"
+    if event.worst:
+        said += f": {_finding(event.worst[0])}"
+    return words.clip(said, TITLE_LENGTH)
+
+
+def finding_body(event: AuditEnded) -> str:
+    """Say the rest: the worst findings with their severity and place, and what made the audit begin."""
+    lines = [f"{each.severity}: {_finding(each)}" for each in event.worst]
+    more = event.told - len(event.worst)
+    if more > 0 and event.worst:
+        lines.append(f"and {more:,} more")
+    lines.append(f"Audit: {auditwords.occasion(event.trigger)}")
+    return "\n".join(_line(line) for line in lines)
+
+
+def _finding(finding: Finding) -> str:
+    place = auditwords.place(finding)
+    return f"{auditwords.title(finding)}, {place}" if place else auditwords.title(finding)
+
+
 def _title(event: VerdictChanged) -> str:
     if event.trouble is not None:
         return words.sentence(words.verdict(event.trouble))
@@ -74,7 +102,7 @@ def body_of(event: VerdictChanged, project: str) -> str:
     if len(named) > _TESTS_NAMED:
         lines.append(f"and {len(named) - _TESTS_NAMED} more")
     if not event.complete:
-        lines.append("The other tests still run.")
+        lines.append(TOLD_EARLY)
     if event.recovered is not None:
         lines.append(f"{words.recovery(event.recovered)}.")
     if event.fixed and named is not event.fixed:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.ai.documents import of_document
 from app.cli.terminal import plain
-from app.domain import modelwords, words
+from app.domain import auditwords, modelwords, words
 from app.domain.agents import AgentState
 from app.domain.analysis import AnalysisView, When
 from app.domain.coverage import ChangedLines
+from app.domain.findings import AuditView
 from app.domain.keys import VaultState, VaultView
 from app.domain.snapshot import AgentView
 from app.domain.verdicts import Check, Counts, Outcome, Verdict
@@ -38,13 +39,8 @@ _HEADLINES = {
 def write_status(snapshot: Mapping[str, Any], terminal: Terminal, now: float) -> None:
     """Write the headline, the red tests, the projects, the agents and the notices."""
     colour, mood = _HEADLINES.get(snapshot["mood"], ("bold", str(snapshot["mood"]).upper()))
-    red = snapshot["red_count"]
     projects = snapshot["projects"]
-    behind = f"{words.plural(red, 'test is', 'tests are')} red" if red else ""
-    if not projects:
-        behind = "no project is watched"
-    if snapshot["stopping"]:
-        behind = f"stopping: {plain(snapshot['stopping'])}"
+    behind = _behind(snapshot)
     headline = terminal.paint(mood, colour, "bold")
     terminal.say(f"{headline}  {behind}".rstrip())
     for project in projects.values():
@@ -53,6 +49,8 @@ def write_status(snapshot: Mapping[str, Any], terminal: Terminal, now: float) ->
             f"{terminal.paint(plain(project['name']), 'bold')}  {terminal.paint(plain(project['root']), 'dim')}"
         )
         for line in _project(project, terminal, now):
+            terminal.say(f"  {line}")
+        for line in _audits(_audit_of(snapshot, project["root"]), terminal, now):
             terminal.say(f"  {line}")
     if snapshot["agents"]:
         terminal.say()
@@ -65,6 +63,20 @@ def write_status(snapshot: Mapping[str, Any], terminal: Terminal, now: float) ->
         terminal.say(f"{terminal.paint('note', 'yellow')}  {plain(notice['text'])}")
         if notice["hint"]:
             terminal.say(f"      {plain(notice['hint'])}")
+
+
+def _behind(snapshot: Mapping[str, Any]) -> str:
+    """Return what stands behind the headline."""
+    red, projects = snapshot["red_count"], snapshot["projects"]
+    if snapshot["stopping"]:
+        return f"stopping: {plain(snapshot['stopping'])}"
+    if not projects:
+        return "no project is watched"
+    if red:
+        return f"{words.plural(red, 'test is', 'tests are')} red"
+    if snapshot["mood"] == "attention":
+        return auditwords.grave([view for root in projects if (view := _audit_of(snapshot, root)) is not None])
+    return ""
 
 
 def _project(project: Mapping[str, Any], terminal: Terminal, now: float) -> Iterator[str]:
@@ -116,6 +128,29 @@ def _covered(project: Mapping[str, Any]) -> Iterator[str]:
         yield f"{words.changed_lines(lines)}{where}"
     if project["coverage"] is not None:
         yield f"coverage {words.percent(project['coverage']['percent'])}"
+
+
+def _audit_of(snapshot: Mapping[str, Any], root: str) -> AuditView | None:
+    """Return where the audits of a project stand; None where the instance tells of none."""
+    told = snapshot.get("audits", {}).get(root)
+    return of_document(AuditView, told) if told is not None else None
+
+
+def _audits(view: AuditView | None, terminal: Terminal, now: float) -> Iterator[str]:
+    """Yield where the audits of a project stand, in a line."""
+    if view is None:
+        return
+    said = [plain(auditwords.standing(view))] if view.verdict is not None else []
+    if said and view.grave:
+        said = [terminal.paint(said[0], "red")]
+    if view.verdict is not None:
+        why = plain(auditwords.occasion(view.trigger)) if not view.running else ""
+        ended = ", ".join(filter(None, (words.ago(now - view.last_at), why)))
+        said.append(terminal.paint(ended, "dim"))
+    if view.running:
+        said.append(f"now {plain(auditwords.auditing(view))}")
+    if said:
+        yield f"audit: {'  '.join(said)}"
 
 
 def _asides(snapshot: Mapping[str, Any], terminal: Terminal, now: float) -> Iterator[str]:

@@ -191,7 +191,7 @@ class Explanation:
         stage: How far it has come.
         local: What can be said without a model.
         answer: What a model said; None until it has.
-        is_repeat: True when the answer was given before, for this failure or another of its fingerprint, at no cost now.
+        is_repeat: True when the answer was given before, for this failure or another of its fingerprint: no cost now.
         trouble: Why there is no answer, a sentence; empty when there is one, or none was asked for.
         hint: What to do about that.
         needs_consent: The hosts to which the project's source would be sent and that the person has not agreed to.

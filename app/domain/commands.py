@@ -159,10 +159,12 @@ class ReplaceRecoveryCode(PrivateCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaiseWindow(Command):
-    """Show the window: on a test, or on a page (`now`, `tests`, `conversation`, `keys`, `log`), where one is named.
+    """Show the window: on a test, or on a page, where one is named.
 
+    Pages are `now`, `tests`, `conversation`, `audits`, `keys` and `log`.
     With a conversation's id it is that one, or with an empty id a new one about the test. Answer: None.
-    A page that there is none of leaves the window where it was.
+    The page `audits` shows the project that is named with it. A page that there is none of leaves the window where it
+    was.
     """
 
     project: str | None = None

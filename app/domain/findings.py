@@ -231,6 +231,11 @@ class AuditView:
     open: tuple[tuple[Severity, int], ...] = ()
     new: int = 0
 
+    @property
+    def grave(self) -> int:
+        """How many findings that are neither muted nor fixed are of severity HIGH or above."""
+        return sum(count for severity, count in self.open if severity.rank >= Severity.HIGH.rank)
+
 
 def weighs(finding: Finding) -> bool:
     """Return whether a finding makes its check fail: what is only told does not."""

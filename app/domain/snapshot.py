@@ -135,7 +135,8 @@ class Mood(StrEnum):
 
     RED = "red"
     ATTENTION = "attention"
-    """A run went wrong as a whole (cannot collect, no pytest, crash, hang), an agent failed, or the vault is damaged.
+    """A run went wrong as a whole (cannot collect, no pytest, crash, hang), an agent failed, the vault is damaged, or
+    an audit found something grave in a watched project, which is neither muted nor fixed.
     """
     PAUSED = "paused"
     RUNNING = "running"
@@ -187,12 +188,14 @@ class Snapshot:
         """The one state that the tray's icon shows."""
         projects = self.projects.values()
         agents = [a for a in self.agents.values() if a.state is not AgentState.DISABLED]
+        audits = [self.audits[root] for root in self.projects if root in self.audits]
         broken = (AgentState.FAILED, AgentState.ABANDONED)
         applies = {
             Mood.RED: self.red_count > 0,
             Mood.ATTENTION: any(p.trouble for p in projects)
             or any(a.state in broken for a in agents)
-            or self.vault.state is VaultState.TROUBLE,
+            or self.vault.state is VaultState.TROUBLE
+            or any(audit.grave for audit in audits),
             Mood.PAUSED: bool(agents) and all(a.paused or a.state is AgentState.STOPPED for a in agents),
             Mood.RUNNING: any(p.current and not p.current.is_confirming for p in projects),
             Mood.CONFIRMING: any(p.current for p in projects),

@@ -72,6 +72,7 @@ async def _copying(on: Ground, keys: KeyManager) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _alerts(on: Ground, settings: Settings, desk: Desk) -> AsyncIterator[None]:
+    from app.alerts.audits import AuditAlerts
     from app.alerts.desktop import TOLD_MOODS, DesktopAlerts
     from app.engine.files import write_atomic
     from app.system.notifications import BalloonNotifier, DesktopNotifierAdapter
@@ -88,13 +89,10 @@ async def _alerts(on: Ground, settings: Settings, desk: Desk) -> AsyncIterator[N
     notifiers = (DesktopNotifierAdapter(icons.get(None)), BalloonNotifier(desk.balloon))
     try:
         snooze_s = settings.notifications.snooze_minutes * 60
-        async with DesktopAlerts(
-            on.bus,
-            notifiers,
-            on.clock,
-            snooze_s=snooze_s,
-            icons=icons,
-            redact=on.log.redactor.redact,
+        redact = on.log.redactor.redact
+        async with (
+            DesktopAlerts(on.bus, notifiers, on.clock, snooze_s=snooze_s, icons=icons, redact=redact),
+            AuditAlerts(on.bus, notifiers, on.clock, snooze_s=snooze_s, icons=icons, redact=redact),
         ):
             yield
     finally:

@@ -99,6 +99,8 @@ class Desk:
         window.open()
         if command.conversation is not None:
             window.show_conversation(command.conversation, command.project or "", command.nodeid or "")
+        elif command.page == "audits":
+            window.show_audits(command.project or "")
         elif command.project is not None:
             window.show_test(command.project, command.nodeid)
         elif command.page is not None:

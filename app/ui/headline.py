@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.domain import words
+from app.domain import auditwords, words
 from app.domain.agents import AgentState
+from app.domain.keys import VaultState
 from app.domain.snapshot import Mood
 from app.domain.verdicts import Stage, Verdict
 
@@ -86,13 +87,14 @@ def _red(snapshot: Snapshot, now: float) -> tuple[str, str]:
 
 
 def _attention(snapshot: Snapshot, now: float) -> tuple[str, str]:
-    del now
     for project in snapshot.projects.values():
         trouble = project.trouble
         if trouble and trouble.verdict:
             return f"{project.name}: {words.verdict(trouble.verdict)}", words.one_line(trouble.message)
     broken = (AgentState.FAILED, AgentState.ABANDONED)
     agent = next((a for a in snapshot.agents.values() if a.state in broken), None)
+    if agent is None and snapshot.vault.state is not VaultState.TROUBLE:
+        return _grave(snapshot, now)
     if agent is None:
         vault = snapshot.vault
         return "The vault is in trouble", words.one_line(f"{_sentence(vault.reason)}{vault.hint}")
@@ -100,6 +102,21 @@ def _attention(snapshot: Snapshot, now: float) -> tuple[str, str]:
     if agent.state is AgentState.ABANDONED:
         return f"The agent {name} did not stop", reason
     return f"The agent {name} has failed", f"{_sentence(reason)}Resume tries again at once."
+
+
+def _grave(snapshot: Snapshot, now: float) -> tuple[str, str]:
+    found = [
+        (project.name, audit)
+        for root, project in snapshot.projects.items()
+        if (audit := snapshot.audits.get(root)) is not None and audit.grave
+    ]
+    views = [audit for _, audit in found]
+    where = found[0][0] if len(found) == 1 else words.plural(len(found), "project")
+    newest = max(audit.last_at for audit in views)
+    return (
+        f"{auditwords.grave(views)} in {where}",
+        f"Last audit {words.ago(now - newest)}. The Audits page says more.",
+    )
 
 
 def _paused(snapshot: Snapshot, now: float) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
 
 from app.domain.agents import AgentState
+from app.domain.findings import Severity
 from app.domain.verdicts import Outcome
 from app.ui.icons import Panel, paint_of
 
@@ -59,6 +60,12 @@ class Theme:
         if outcome.is_red:
             return self.red
         return {Outcome.PASSED: self.green, Outcome.XPASSED: self.amber}.get(outcome, self.muted)
+
+    def severity(self, severity: Severity) -> str:
+        """Return the colour of a finding's severity."""
+        if severity.rank >= Severity.HIGH.rank:
+            return self.red
+        return self.amber if severity is Severity.MEDIUM else self.muted
 
     def agent(self, agent: AgentView) -> str:
         """Return the colour of an agent's state."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.domain import words
-from app.domain.commands import Pause, RaiseWindow, Resume, RunTests, Stop
+from app.domain.auditwords import auditing, grave
+from app.domain.commands import Pause, RaiseWindow, Resume, RunTests, StartAudit, Stop
 from app.ui.headline import agents_on_duty, failed_agents, headline, project_state
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 TOOLTIP_LIMIT = 127
 """Windows cuts a tooltip off here (NOTIFYICONDATA.szTip holds 128 with its end), so no tray is given more."""
 RED_ENTRIES = 5
+AUDIT_ENTRIES = 5
+"""Projects that can be audited from the menu: the window has all of them."""
 ENTRY_LIMIT = 72
 PAUSE_S = 30 * 60.0
 
@@ -90,6 +93,7 @@ def _entries(snapshot: Snapshot, now: float) -> tuple[MenuEntry, ...]:
     agents = agents_on_duty(snapshot)
     entries = [_entry("headline", "verdict", headline(snapshot, now).line, RaiseWindow())]
     entries += _red_entries(snapshot)
+    entries += _audit_entries(snapshot)
     vault = words.vault(snapshot.vault)
     entries += (
         [_entry("vault", "vault", vault, RaiseWindow(page="keys"), vault if len(vault) > ENTRY_LIMIT else "")]
@@ -106,6 +110,13 @@ def _entries(snapshot: Snapshot, now: float) -> tuple[MenuEntry, ...]:
         for agent in agents
     ]
     entries.append(_entry("run", "work", "Run tests", RunTests() if snapshot.projects else None))
+    several = len(snapshot.projects) > 1
+    entries += [
+        _entry(
+            f"audit:{root}", "work", f"Audit {project.name} now" if several else "Audit now", StartAudit(project=root)
+        )
+        for root, project in tuple(snapshot.projects.items())[:AUDIT_ENTRIES]
+    ]
     if any(not agent.paused for agent in agents):
         entries.append(_entry("pause-for", "work", "Pause for 30 minutes", Pause(seconds=PAUSE_S)))
         entries.append(_entry("pause", "work", "Pause until resumed", Pause()))
@@ -132,6 +143,21 @@ def _red_entries(snapshot: Snapshot) -> list[MenuEntry]:
         )
     if len(reds) > RED_ENTRIES:
         entries.append(_entry("more", "red", f"and {len(reds) - RED_ENTRIES:,} more", RaiseWindow()))
+    return entries
+
+
+def _audit_entries(snapshot: Snapshot) -> list[MenuEntry]:
+    """Return a line for each audit that is on its way, and for each project with grave findings."""
+    entries = []
+    for root, project in snapshot.projects.items():
+        audit = snapshot.audits.get(root)
+        if audit is None:
+            continue
+        opens = RaiseWindow(page="audits", project=root)
+        if audit.running:
+            entries.append(_entry(f"auditing:{root}", "audits", f"{project.name}: {auditing(audit)}", opens))
+        if audit.grave:
+            entries.append(_entry(f"found:{root}", "audits", f"{project.name}: {grave([audit])}", opens))
     return entries
 
 

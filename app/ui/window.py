@@ -36,13 +36,21 @@ if TYPE_CHECKING:
     from app.domain.snapshot import Snapshot
     from app.engine.clock import Clock
     from app.ui.icons import Icons
+    from app.ui.pages.audits import AuditsPage
     from app.ui.pages.conversation import ConversationPage
     from app.ui.pages.tests import TestsPage
 
 TICK_MS = 1_000
 ERROR_SHOWN_MS = 10_000
 _SIDEBAR_WIDTH = 172
-PAGES = (("now", "Now"), ("tests", "Tests"), ("conversation", "Conversation"), ("keys", "Keys"), ("log", "Log"))
+PAGES = (
+    ("now", "Now"),
+    ("tests", "Tests"),
+    ("conversation", "Conversation"),
+    ("audits", "Audits"),
+    ("keys", "Keys"),
+    ("log", "Log"),
+)
 
 
 class Window(QMainWindow):
@@ -134,6 +142,12 @@ class Window(QMainWindow):
         page: ConversationPage = self.page_widget("conversation")  # type: ignore[assignment] # the name says which page it is
         page.show_conversation(conversation, project, nodeid)
 
+    def show_audits(self, project: str = "") -> None:
+        """Open the Audits page, at this project where one is named."""
+        page: AuditsPage = self.page_widget("audits")  # type: ignore[assignment] # the name says which page it is
+        page.show_project(project)
+        self.show_page("audits")
+
     def show_page(self, name: str) -> None:
         """Look at a page of `PAGES`. Any other name changes nothing: it may come from outside."""
         if name not in self._nav:
@@ -191,6 +205,10 @@ class Window(QMainWindow):
             from app.ui.pages.conversation import ConversationPage  # noqa: PLC0415 - likewise
 
             page = ConversationPage(self._context, self._theme)
+        elif name == "audits":
+            from app.ui.pages.audits import AuditsPage  # noqa: PLC0415 - likewise
+
+            page = AuditsPage(self._context, self._theme)
         elif name == "keys":
             from app.ui.pages.keys import KeysPage  # noqa: PLC0415 - likewise
 

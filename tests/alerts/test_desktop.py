@@ -335,7 +335,10 @@ async def test_red_and_green_of_a_project_share_one_place(alerts: Alerted) -> No
 
 
 async def test_a_run_that_was_told_early_is_told_once(alerts: Alerted) -> None:
-    """A long run tells early that it goes on; what else it breaks is for the tray and the window."""
+    """A long run tells early; what else it breaks is for the tray and the window.
+
+    What stands there is as true when the run has ended, for it stays on the screen.
+    """
     screen = Screen()
 
     async with alerts(screen) as bus:
@@ -345,7 +348,8 @@ async def test_a_run_that_was_told_early_is_told_once(alerts: Alerted) -> None:
         await _settle()
 
     assert [each.title for each in screen.shown] == ["test_logout went red"]
-    assert "still run" in screen.shown[0].body
+    assert "Told before the other tests had run." in screen.shown[0].body
+    assert "still run" not in screen.shown[0].body
 
 
 async def test_stages_second_looks_and_coverage_are_no_news(alerts: Alerted) -> None:

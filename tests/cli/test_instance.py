@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import pytest
 from app.domain import commands
 from app.domain.analysis import AnalysisView, BreakerState, ProviderView, When
 from app.domain.coverage import ChangedLines, Coverage, FileCoverage
+from app.domain.findings import AuditVerdict, AuditView, Severity, Trigger, TriggerKind
 from app.domain.keys import VaultState, VaultView
 from app.domain.snapshot import ProjectView, RunView, Snapshot
 from app.domain.verdicts import Cause, CauseKind, Check, Counts, Outcome, Stage, Verdict
@@ -261,7 +263,7 @@ def test_status_tells_what_a_second_look_said(cli: CommandLine, instance: Instan
     [
         (VaultView(VaultState.OPEN), 0, "has opened the vault"),
         (VaultView(VaultState.LOCKED, "The system keychain is locked.", "Unlock it."), 3, "keychain is locked"),
-        (VaultView(), 3, "There is no vault"),
+        (VaultView(), 3, "There is no vault.\nMake one: watchkeeper keys init\n"),
     ],
 )
 def test_the_instance_opens_its_vault_or_says_why_not(
@@ -328,3 +330,42 @@ def test_status_tells_of_models_only_when_that_matters(cli: CommandLine, instanc
         ["Models: openai [31m is left alone for a while, today 1 token, $0.00"],
         [],
     ]
+
+
+def test_status_tells_of_audits(cli: CommandLine, instance: Instance) -> None:
+    """Each project has a line of what is open, how old that is, why it began, and what is audited now; none is none."""
+    marker = Trigger(TriggerKind.MARKER, "DONE_COMPLETE.md\x1b[31m")
+    found = ((Severity.HIGH, 1), (Severity.LOW, 2))
+    last = time.time() - 125
+    views = (
+        AuditView("/src/demo"),
+        AuditView("/src/demo", "waiting", marker),
+        AuditView("/src/demo", "", marker, "1" * 16, last, AuditVerdict.FAIL, found, 2),
+        AuditView("/src/demo", "Secrets\x1b[31m", marker, "1" * 16, last, AuditVerdict.UNKNOWN),
+        AuditView("/src/demo", "", Trigger(), "1" * 16, last, AuditVerdict.PASS),
+    )
+
+    told = []
+    for view in views:
+        instance.snapshot = replace(instance.snapshot, audits={view.project: view})
+        told.append([line.strip() for line in cli("status").out.splitlines() if "audit:" in line])
+
+    assert told == [
+        [],
+        ["audit: now audit is waiting"],
+        ["audit: 1 high, 2 low, 2 new  2 min ago, marker DONE_COMPLETE.md [31m"],
+        ["audit: not all could be looked at  2 min ago  now auditing, Secrets [31m"],
+        ["audit: nothing of weight found  2 min ago, asked for"],
+    ]
+
+
+def test_status_says_what_is_grave(cli: CommandLine, instance: Instance) -> None:
+    """Where nothing is red, the headline says what an audit found, and the exit code is that of a bad state."""
+    project = replace(instance.snapshot.projects["/src/demo"], tests={})
+    audit = AuditView("/src/demo", open=((Severity.CRITICAL, 1),), verdict=AuditVerdict.FAIL)
+    instance.snapshot = replace(instance.snapshot, projects={"/src/demo": project}, audits={"/src/demo": audit})
+
+    ran = cli("status")
+
+    assert ran.out.startswith("NEEDS A LOOK  1 critical finding\n")
+    assert ran.code == 1

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from app.domain import events
 from app.domain.agents import AgentState
 from app.domain.coverage import ChangedLines, Coverage, FileCoverage
+from app.domain.findings import AuditView, Severity
 from app.domain.snapshot import Mood, RunView, Snapshot, reduce
 from app.domain.verdicts import Cause, CauseKind, Check, Counts, Outcome, Stage, TestResult, Verdict
 
@@ -277,6 +278,27 @@ def test_coverage_is_the_projects_until_it_is_measured_again() -> None:
 def test_the_mood_is_the_first_that_applies(happened: list[events.Event], mood: Mood) -> None:
     """Red goes before trouble, then a pause, work, green so far, and green at last."""
     assert after(*happened).mood is mood
+
+
+@pytest.mark.parametrize(
+    ("project", "found", "mood"),
+    [
+        (ROOT, ((Severity.HIGH, 1),), Mood.ATTENTION),
+        (ROOT, ((Severity.CRITICAL, 2), (Severity.LOW, 3)), Mood.ATTENTION),
+        (ROOT, ((Severity.MEDIUM, 9), (Severity.INFO, 1)), Mood.GREEN),
+        (ROOT, ((Severity.HIGH, 0),), Mood.GREEN),
+        ("/not-watched", ((Severity.CRITICAL, 1),), Mood.GREEN),
+    ],
+)
+def test_a_grave_finding_asks_for_attention(project: str, found: tuple[tuple[Severity, int], ...], mood: Mood) -> None:
+    """One of high severity or above that is open in a watched project does, until it is not; red tests go before it."""
+    told = events.AuditChanged(at=2, audit=AuditView(project, open=found))
+    green = after(watched(), *run("1", at=1), told)
+    red = after(watched(), *run("1", TestResult("a", Outcome.FAILED), at=1), told)
+
+    assert green.mood is mood
+    assert red.mood is Mood.RED
+    assert after(events.AuditChanged(at=3, audit=AuditView(project)), start=green).mood is Mood.GREEN
 
 
 def test_a_notice_stands_until_it_is_cleared() -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
             "conversation",
             "",
         ),
+        (commands.RaiseWindow(page="audits", project="/p"), "audits", ""),
         (commands.RaiseWindow(page="keys"), "keys", ""),
         (commands.RaiseWindow(project="/p", nodeid="t.py::a"), "tests", ""),
         (commands.RaiseWindow(page="nonsense"), "now", ""),

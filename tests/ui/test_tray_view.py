@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import commands, events
+from app.domain.findings import AuditVerdict, AuditView, Severity
 from app.domain.snapshot import Mood, Snapshot, reduce
 from app.domain.verdicts import Cause, CauseKind, Outcome, Stage, TestResult, Verdict
 from app.ui.headline import headline
 from app.ui.tray_view import ENTRY_LIMIT, RED_ENTRIES, TOOLTIP_LIMIT, is_busy, tray_view
+from tests.ui.audits import REPORT, view_of, with_audit
 
 if TYPE_CHECKING:
     from tests.ui.conftest import Story
@@ -125,6 +127,49 @@ def test_a_failed_agent_can_be_resumed(story: Story) -> None:
     assert headline(story.failed, story.now).detail == (
         "PermissionError: [Errno 13] Permission denied: '/home/ada/src/flask/tests'. Resume tries again at once."
     )
+
+
+def test_audits_stand_in_the_menu(story: Story) -> None:
+    """One that is on its way and what is grave have a line each, which opens the page; any project can be audited."""
+    snapshot = with_audit(story.green, view_of(REPORT, "Static security"))
+
+    view = tray_view(snapshot, story.now)
+
+    opens = commands.RaiseWindow(page="audits", project=story.flask)
+    offered = [(entry.text, entry.command) for entry in view.entries if entry.key.startswith("audit:")]
+    assert view.mood is Mood.ATTENTION
+    assert view.entries[0].text == "2 critical and 1 high findings in flask"
+    assert [(entry.text, entry.command) for entry in view.entries if entry.section == "audits"] == [
+        ("flask: auditing, Static security", opens),
+        ("flask: 2 critical and 1 high findings", opens),
+    ]
+    assert offered == [
+        ("Audit flask now", commands.StartAudit(project=story.flask)),
+        ("Audit httpx now", commands.StartAudit(project=story.httpx)),
+    ]
+
+
+def test_without_audits_the_menu_says_nothing_of_them(story: Story) -> None:
+    """Only the command is there; a finding of little weight is no line, and no mood."""
+    light = AuditView(story.flask, verdict=AuditVerdict.FAIL, open=((Severity.LOW, 3),), new=3)
+
+    view = tray_view(with_audit(story.green, light), story.now)
+
+    assert view.mood is Mood.GREEN
+    assert [entry for entry in view.entries if entry.section == "audits"] == []
+
+
+@given(running=st.text(max_size=90), count=st.integers(0, 10**9), name=st.text(max_size=90))
+def test_any_audit_fits_the_tray(running: str, count: int, name: str) -> None:
+    """Whatever a check is called and however much was found, the tooltip fits and each entry is one line."""
+    audit = AuditView("/a", running, open=tuple((severity, count) for severity in Severity))
+    snapshot = reduce(Snapshot(started_at=0), events.ProjectWatched(at=1, project="/a", name=name))
+
+    view = tray_view(with_audit(snapshot, audit), 10.0)
+
+    assert len(view.tooltip.encode("utf-16-le", "surrogatepass")) // 2 <= TOOLTIP_LIMIT
+    assert all(0 < len(entry.text) <= ENTRY_LIMIT for entry in view.entries)
+    assert all(entry.text == " ".join(entry.text.split()) for entry in view.entries)
 
 
 def test_no_project_is_said_and_nothing_can_be_run(story: Story) -> None:

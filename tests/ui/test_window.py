@@ -223,7 +223,12 @@ def test_the_keyboard_reaches_everything(qtbot: QtBot, window: Window, desk: Des
     qtbot.keyClick(window.focusWidget(), Qt.Key.Key_Escape)
     assert window.isVisible()
     assert _tests_page(window).model.test_count == 604
-    for key, page in ((Qt.Key.Key_3, "conversation"), (Qt.Key.Key_4, "keys"), (Qt.Key.Key_5, "log")):
+    for key, page in (
+        (Qt.Key.Key_3, "conversation"),
+        (Qt.Key.Key_4, "audits"),
+        (Qt.Key.Key_5, "keys"),
+        (Qt.Key.Key_6, "log"),
+    ):
         qtbot.keyClick(window, key, Qt.KeyboardModifier.ControlModifier)
         assert window.page == page
     qtbot.keyClick(window, Qt.Key.Key_1, Qt.KeyboardModifier.ControlModifier)
