@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from app.agents.auditing.context import Context, GitFailed
 from app.domain.findings import Trigger, TriggerKind
 from app.engine.filewatch.ignore import builtin_ignores
+from app.engine.filewatch.repository import Repository
 from app.engine.regular import read_regular
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class CommitLook:
     root: Path
     is_moved: bool = False
     """Whether the last look found another commit or other tags than the memory had."""
-    _stamp: tuple[object, ...] = ()
+    _stamp: tuple[object, ...] | None = None
 
     def look(self, memory: Memory, settings: AuditSettings) -> tuple[Trigger, ...]:
         """Return what is new since the last look, and put what was seen into the memory.
@@ -131,20 +132,20 @@ class CommitLook:
         Of a project that is looked at for the first time nothing is new.
         """
         self.is_moved = False
-        stamp = self._stamp_now()
-        if stamp and stamp == self._stamp:
+        repository = Repository(str(self.root))  # found anew: it may have been made by now
+        stamp = repository.refs()
+        if not repository.found or stamp == self._stamp:
             return ()
+        self._stamp = stamp
         context = Context(self.root)
         try:
             head = context.git("rev-parse", "--verify", "-q", "HEAD").strip()
             tags = sorted(context.git("tag", "--list").split("\n")[:-1])
-            is_first = not memory.commit
-            said = "" if is_first or head == memory.commit else self._messages(context, memory.commit)
+            said = "" if not memory.looked or head == memory.commit else self._messages(context, memory.commit)
         except GitFailed:
-            return ()
-        self._stamp = stamp
+            return ()  # there is no commit yet
         found = [Trigger(TriggerKind.COMMIT, subject) for subject in _milestones(said, settings.milestones)]
-        if not is_first and settings.tags:
+        if memory.looked and settings.tags:
             found += [Trigger(TriggerKind.TAG, tag) for tag in tags if tag not in memory.tags]
         self.is_moved = (head, tags) != (memory.commit, memory.tags)
         memory.commit, memory.tags = head, tags
@@ -152,17 +153,9 @@ class CommitLook:
 
     def _messages(self, context: Context, since: str) -> str:
         with suppress(GitFailed):
-            return context.git("log", f"--max-count={MOST_COMMITS}", "--format=%B%x00", f"{since}..HEAD")
+            span = f"{since}..HEAD" if since else "HEAD"
+            return context.git("log", f"--max-count={MOST_COMMITS}", "--format=%B%x00", span)
         return ""  # history was written anew: the commit of before is gone
-
-    def _stamp_now(self) -> tuple[object, ...]:
-        folder = self.root / ".git"
-        stamps: list[object] = []
-        for name in ("HEAD", "logs/HEAD", "packed-refs", "refs/heads", "refs/tags"):
-            with suppress(OSError):
-                stat = (folder / name).stat()
-                stamps.append((name, stat.st_mtime_ns, stat.st_size))
-        return tuple(stamps)
 
 
 def _milestones(messages: str, words: Iterable[str]) -> Iterator[str]:

@@ -57,6 +57,14 @@ class Repository:
             scope = scope.governed_by(read_patterns(self._top.joinpath(*parts[:depth], RULES_NAME))).below(part)
         return scope
 
+    def refs(self) -> tuple[_Sign, ...]:
+        """Return what changes when a commit is made, a branch is changed, or a tag comes or goes."""
+        if self._gitdir is None or self._common is None:
+            return ()
+        own = (self._gitdir / name for name in ("HEAD", "logs/HEAD"))
+        shared = (self._common / name for name in ("packed-refs", "refs/heads", "refs/tags"))
+        return tuple(map(_sign, (*own, *shared)))
+
     def outer_rules(self) -> tuple[_Sign, ...]:
         """Return what changes when a rule outside the root does: compare two of them."""
         above = len(self._root.parts) - len(self._top.parts)
