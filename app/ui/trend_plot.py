@@ -32,7 +32,7 @@ class TrendPlot(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._bars: tuple[TrendBar, ...] = ()
-        self.setMinimumHeight(56)
+        self.setMinimumHeight(44)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName("Findings of the last audits")
 

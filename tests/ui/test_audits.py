@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QAbstractItemModelTester
 from PySide6.QtWidgets import QComboBox, QFileDialog, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QWidget
@@ -16,7 +18,7 @@ from app.domain import commands
 from app.domain.errors import UsageError
 from app.domain.findings import AuditView, Finding, Severity, Standing, Standings
 from app.engine.tasks import spawn
-from app.ui.audits_view import may_be_read
+from app.ui.audits_view import AROUND, excerpt, may_be_read
 from app.ui.findings_model import FindingsModel
 from app.ui.pages.audits import AuditsPage
 from app.ui.theme import LIGHT
@@ -385,6 +387,48 @@ async def test_another_audit_is_read_and_no_other_snapshot_reads(
     assert len(audits.of(commands.ReadAudit)) == before + 1
     assert "1 finding, 1 new" in _seen(page)
     assert page.list.model.rowCount() == 2
+
+
+@given(source=st.text(), line=st.integers(1, 40), evidence=st.text(max_size=20))
+def test_any_excerpt_is_of_the_line_that_was_found(source: str, line: int, evidence: str) -> None:
+    """Whatever a file holds by now: nothing of it is shown, or the line that holds the evidence is marked, once."""
+    finding = replace(SHELL, line=line, evidence=evidence)
+
+    shown = excerpt(source, finding)
+
+    marked = [each for each in shown.splitlines() if each.startswith("\u25b8")]
+    assert len(marked) == bool(shown)
+    assert all(each.split()[1] == str(line) for each in marked)
+    assert all(each.isprintable() for each in shown.split("\n"))
+    assert shown.count("\n") <= 2 * AROUND
+
+
+def test_a_line_that_is_another_by_now_is_not_shown() -> None:
+    """A file that has changed since the audit would show a line that nothing was found in."""
+    finding = replace(SHELL, line=2, evidence="subprocess.run(line, shell=True)")
+
+    assert excerpt("a\n    subprocess.run( line, shell=True )\nb", finding)
+    assert excerpt("a\nsubprocess.run([line])\nb", finding) == ""
+    assert excerpt("a", finding) == ""
+
+
+async def test_what_is_read_leaves_the_keyboard_where_it_is(window: Window, audits: Audits, found: Snapshot) -> None:
+    """Neither a beat of an agent nor the same report again moves it from a group, or opens what was closed."""
+    page = await _look(window, found)
+    view, known = page.list.view, page.list.model.index(1, 0)
+    view.collapse(page.list.model.index(0, 0))
+    view.setCurrentIndex(known)
+    shown = _seen(page.pane)
+
+    window.render(with_audit(found, view_of(REPORT, "Secrets")))
+    again = replace(REPORT, id="1234567890abcdef", started_at=REPORT.started_at + 100)
+    audits.reports[FLASK] = again
+    window.render(with_audit(found, view_of(again)))
+    await _settle()
+
+    assert view.currentIndex() == known
+    assert _opened(page) == [False, True, False, False]
+    assert _seen(page.pane) == shown
 
 
 async def test_one_chooses_among_projects(window: Window, audits: Audits, found: Snapshot) -> None:

@@ -20,7 +20,7 @@ from app.ui.parts import ElidedLabel, Page, button, focus_of, label, row, set_te
 from app.ui.theme import SPACE
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QShowEvent
+    from PySide6.QtGui import QResizeEvent, QShowEvent
 
     from app.domain.findings import AuditView
     from app.domain.snapshot import Snapshot
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from app.ui.theme import Theme
 
 _MARK, _SMALL = 26, 14
+_SMALL_HEIGHT, _LOW, _HIGH = 560, 100, 150
+"""Below which height of the page its foot is low, and how high it is then and else."""
 _READING = "Reading the last audit\u2026"
 _SYMBOLS = {
     AuditVerdict.PASS: "outcome-passed",
@@ -53,6 +55,7 @@ class AuditsPage(Page):
         self._turn = 0
         self._is_reading = False
         self._is_stale = True
+        self._is_moved = False
         self._said = ""
         self._make_parts(theme)
         self._lay_out()
@@ -117,6 +120,13 @@ class AuditsPage(Page):
         if not event.spontaneous():
             self._is_stale = True
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave the findings the more room the less there is, until a person has moved the line themselves."""
+        super().resizeEvent(event)
+        if not self._is_moved:
+            low = _LOW if event.size().height() < _SMALL_HEIGHT else _HIGH
+            self._down.setSizes([max(event.size().height() - low, low), low])
+
     def _make_parts(self, theme: Theme) -> None:
         self._chooser = QComboBox()
         self._chooser.setAccessibleName("Project")
@@ -168,7 +178,8 @@ class AuditsPage(Page):
         down.setStretchFactor(0, 1)
         down.setStretchFactor(1, 0)
         down.setCollapsible(0, False)  # noqa: FBT003 - Qt's own signature
-        down.setSizes([390, 150])
+        down.splitterMoved.connect(self._note_moved)
+        self._down = down
         empty = QWidget()
         middle = QHBoxLayout(empty)
         middle.addStretch(1)
@@ -297,6 +308,10 @@ class AuditsPage(Page):
         is_free = self._snapshot is not None and not self._snapshot.stopping
         self._audit.setEnabled(bool(self._project) and is_free)
         self._save.setVisible(self._report is not None)
+
+    @Slot()
+    def _note_moved(self) -> None:
+        self._is_moved = True
 
     @Slot(int)
     def _choose_project(self, place: int) -> None:

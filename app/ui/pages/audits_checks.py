@@ -86,6 +86,10 @@ class ChecksPart(Card):
         """Return a height in which a few checks can be read."""
         return QSize(600, 170)
 
+    def minimumSizeHint(self) -> QSize:
+        """Return a height in which two checks can be read, and scrolled."""
+        return QSize(200, 84)
+
     def _fill(self) -> None:
         inside = QWidget()
         inside.setObjectName("flow")

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Slot
-from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QSizePolicy,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.domain import words
 from app.domain.commands import MuteFinding, UnmuteFinding
@@ -52,6 +61,7 @@ class MuteForm(QWidget):
         self._days.setAccessibleName("How long it is muted")
         for name, days in DAYS:
             self._days.addItem(name, days)
+        self._days.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
         self._send_button = button("Mute", "primary", "Be silent about this finding, here and in the command")
         self._send_button.clicked.connect(self._send)
         cancel = button("Cancel")
@@ -61,7 +71,8 @@ class MuteForm(QWidget):
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(SPACE)
         box.addWidget(self._reason)
-        box.addLayout(row(self._days, 1, self._send_button, cancel))
+        box.addLayout(row(self._days, 1))
+        box.addLayout(row(self._send_button, cancel, 1))
         self._enable()
 
     def open(self) -> None:

@@ -157,6 +157,8 @@ class FindingsList(QWidget):
 
     def show_report(self, report: AuditReport | None, nothing: str = "") -> None:
         """Show the findings of an audit, what was chosen stays chosen; without one, why there is nothing to see."""
+        if report is not None and report is self._report:
+            return
         self._report = report
         for each in (self._search, self._severity, self._standing):
             each.setEnabled(report is not None)
@@ -218,7 +220,8 @@ class FindingsList(QWidget):
         standing: Standing | None = STANDINGS[self._standing.currentIndex()][1]
         groups = finding_groups(self._report, self._search.text(), least, standing)
         self._is_filling = True
-        if self._model.show_groups(groups):
+        is_other = self._model.show_groups(groups)
+        if is_other:
             for place, group in enumerate(groups):
                 is_open = self._open.get(group.standing, not group.is_calm)
                 self._view.setExpanded(self._model.index(place, 0), is_open)
@@ -226,7 +229,10 @@ class FindingsList(QWidget):
         has_any = bool(self._report.findings or self._report.fixed)
         set_text(self._empty, NOTHING_MATCHES if has_any else NOTHING_FOUND)
         self._stack.setCurrentWidget(self._view if groups else self._empty)
-        self._choose_again()
+        if is_other:
+            self._choose_again()
+        else:
+            self._choose(self._view.currentIndex())
 
     def _choose_again(self) -> None:
         """Choose the finding of before; where that is not in sight, one that has its place, else the first one."""
