@@ -319,7 +319,7 @@ COMMANDS = (
     ),
     CommandLine(
         "status",
-        "what the running instance sees; exit 1 when something is red",
+        "what the running instance sees; exit 1 when something is red, or wants a look",
         ("watchkeeper status", "watchkeeper status --json | jq .mood"),
         _no_arguments,
         _status,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from app.agents.auditing.memory import Memories, Memory
     from app.agents.auditing.settings import AuditSettings
     from app.domain.events import Event
-    from app.domain.findings import AuditReport, CheckOutcome, Past, Standings
+    from app.domain.findings import AuditReport, Past, Standings
     from app.domain.snapshot import ProjectView
     from app.engine.clock import Clock
     from app.engine.heartbeat import Pulse
@@ -113,6 +113,7 @@ class AuditAgent:
         self._publish = publish
         self._clock = clock
         self._look_every_s = look_every_s
+        self._began = clock.wall()
         self._notices = Notices(publish, clock)
         self._projects: dict[str, _Project] = {}
         self._turn = asyncio.Lock()
@@ -227,6 +228,11 @@ class AuditAgent:
         self._notices.show("audits", "")
         for trigger, marker in found:
             self._fold(project, trigger, marker)
+        if (
+            project.running is None
+            and await asyncio.to_thread(self._archive.newest, project.root) != project.view.last_id
+        ):
+            await self._again(str(project.root))  # a command audited meanwhile
 
     def _found(self, project: _Project, settings: AuditSettings, percent: float) -> list[tuple[Trigger, str]]:
         """Return what declares work finished and was not seen before. Blocks."""
@@ -242,8 +248,8 @@ class AuditAgent:
         with self._memories.changing(project.root) as memory:
             self._remember(memory, before, [each.digest for each in markers], percent)
             memory.daily_at = now if is_day else memory.daily_at
-        if not before.looked:
-            return []  # what was there before Watchkeeper came is no news
+        if not before.looked:  # what was there before Watchkeeper came is no news
+            return [(Trigger(TriggerKind.MARKER, each.path), each.path) for each in markers if each.at >= self._began]
         told = [(Trigger(TriggerKind.MARKER, each.path), each.path) for each in markers]
         told += [(each, "") for each in commits]
         if is_crossed:
@@ -283,6 +289,7 @@ class AuditAgent:
         try:
             self._tell(project, replace(project.view, running=WAITING, trigger=due.trigger))
             async with self._turn:  # one at a time: the person's tests go first
+                _log.info("an audit begins", project=str(project.root), trigger=due.trigger.kind.value)
                 report = await self._audited(project, due)
             await asyncio.to_thread(self._answer, project, due, report)
             self._told(project, report)
@@ -300,8 +307,8 @@ class AuditAgent:
         markers = due.markers[-MARKERS_AT_ONCE:]
         checks = tuple(place for place in chosen(known, (), settings.off) if markers or place.id != "claims")
 
-        def ended(outcome: CheckOutcome) -> None:
-            self._tell(project, replace(project.view, running=outcome.title))
+        def begins(title: str) -> None:
+            self._tell(project, replace(project.view, running=title))
 
         wanted = Wanted(
             project.root,
@@ -311,7 +318,7 @@ class AuditAgent:
             facts_of(self._watched().get(str(project.root))),
             settings.options(),
         )
-        return await self._auditor.audit(wanted, on_check=ended)
+        return await self._auditor.audit(wanted, on_begin=begins)
 
     def _answer(self, project: _Project, due: _Due, report: AuditReport) -> None:
         if not self._settings().answer:
@@ -323,6 +330,13 @@ class AuditAgent:
                 _log.warning("the answer beside a marker is not written", marker=marker, reason=str(error))
 
     def _told(self, project: _Project, report: AuditReport) -> None:
+        _log.info(
+            "an audit ended",
+            project=str(project.root),
+            verdict=report.verdict.value,
+            findings=len(report.findings),
+            took_s=round(report.duration_s, 2),
+        )
         self._notices.show(f"audit:{project.root}", "")
         self._tell(project, _view_of(str(project.root), report))
         least = self._settings().notify

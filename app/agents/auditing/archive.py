@@ -63,6 +63,12 @@ class Archive:
                 return _read(path)
         return None
 
+    def newest(self, root: Path) -> str:
+        """Return the id of the last report; empty when there is none."""
+        files = self._files(root)
+        found = _NAME.fullmatch(files[-1].name) if files else None
+        return found["id"] if found is not None else ""
+
     def _files(self, root: Path) -> list[Path]:
         folder = self._folder / key_of(root)
         with suppress(OSError):

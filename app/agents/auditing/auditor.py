@@ -79,11 +79,18 @@ class Auditor:
         self._clock = clock
         self._new_id = new_id
 
-    async def audit(self, wanted: Wanted, *, on_check: Callable[[CheckOutcome], None] | None = None) -> AuditReport:
+    async def audit(
+        self,
+        wanted: Wanted,
+        *,
+        on_begin: Callable[[str], None] | None = None,
+        on_check: Callable[[CheckOutcome], None] | None = None,
+    ) -> AuditReport:
         """Audit a project, remember what was found, and return the report.
 
         Args:
             wanted: What to audit.
+            on_begin: Called with each check's title as it begins.
             on_check: Called with each check's outcome as it ends.
 
         Raises:
@@ -99,6 +106,8 @@ class Auditor:
 
         async def run(place: CheckPlace, marker: str) -> Checked:
             async with gate:
+                if on_begin is not None:
+                    on_begin(place.title)
                 context = Context(
                     wanted.root,
                     since=since,

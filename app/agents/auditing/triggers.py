@@ -43,10 +43,12 @@ class Marker:
     Attributes:
         path: Relative to the project's root, with `/`.
         digest: Of its path and content, as hexadecimal digits.
+        at: When it was written, wall-clock time.
     """
 
     path: str
     digest: str
+    at: float = 0.0
 
 
 @dataclass
@@ -70,7 +72,7 @@ class MarkerLook:
                 continue
             digest = self._digest(path)
             if digest:
-                found.append(Marker(path, digest))
+                found.append(Marker(path, digest, self._digests[path][0][0] / 1e9))
         return tuple(found)
 
     def _files(self) -> Iterator[str]:

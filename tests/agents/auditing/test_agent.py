@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,6 +69,22 @@ async def test_what_lay_there_before_is_no_news_and_what_changes_is(
     assert [event.trigger.what for event in watch.ended] == ["PHASE_1.md", "docs/PHASE_2.md"]
     assert report.trigger.others == 0
     assert (repository.root / "docs" / "PHASE_2.audit.md").is_file()
+
+
+async def test_a_marker_of_the_first_moment_is_seen(repository: Repository, watch_at: Callable[..., Any]) -> None:
+    """What is written after the agent began counts, also before its first look; a command's audit is told as well."""
+    repository.write("PHASE_1.md", "Phase one is done.\n")
+    old = repository.root / "PHASE_0.md"
+    repository.write("PHASE_0.md", "Long ago.\n")
+    os.utime(old, (1.0, 1.0))
+    os.utime(repository.root / "PHASE_1.md", (4e9, 4e9))
+    async with watch_at(repository.root, off=NO_CHECKS) as watch:
+        report = await watch.audits(1)
+        by_command = replace(report, id="c" * 16, started_at=report.started_at + 60)
+        watch.archive.keep(by_command, repository.root)
+        await watch.until(lambda: watch.told[-1].last_id == by_command.id)
+
+    assert [(event.trigger.what, event.trigger.others) for event in watch.ended] == [("PHASE_1.md", 0)]
 
 
 async def test_a_thousand_markers_are_one_audit(repository: Repository, watch_at: Callable[..., Any]) -> None:
