@@ -124,8 +124,9 @@ async def test_the_window_speaks(program: Program, project: Project, screen: Scr
         "1": "1 test is red in shop",
         "2": "tests/test_prices.py",
         "3": "Ask about a red test",
-        "4": "Make a vault",
-        "5": "Copy",
+        "4": "Audit now",
+        "5": "Make a vault",
+        "6": "Copy",
     }
     for key, words in pages.items():
         screen.key(f"ctrl+{key}")
