@@ -156,8 +156,8 @@ async def test_a_flood_is_dammed(programs: CheckPrograms, plugins: Path, tmp_pat
 async def test_what_a_check_prints_and_starts_is_contained(
     programs: CheckPrograms, plugins: Path, tmp_path: Path
 ) -> None:
-    """It prints 64 MB and leaves a program behind: neither is kept, and its finding comes."""
-    body = SYNC + "os.write(1, b'')\n        for _ in range(64): sys.stdout.write('x' * (1 << 20))\n"
+    """It prints a gigabyte and leaves a program behind: neither is kept, and its finding comes."""
+    body = SYNC + "for _ in range(1024): sys.stdout.write('x' * (1 << 20))\n"
     body += "        sys.stdout.flush()\n        import subprocess\n"
     body += "        child = subprocess.Popen(['sleep', '600'])\n"
     place = add(plugins, "prints", body + "        yield self.finding('r', str(child.pid))")
