@@ -10,9 +10,8 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final, Self
 
-from app.alerts.postbox import Postbox
+from app.alerts.postbox import Postbox, is_silent
 from app.alerts.wording import finding_body, finding_title
-from app.domain.agents import AgentState
 from app.domain.commands import RaiseWindow, Snooze
 from app.domain.events import AgentResumed, AuditEnded, NotificationsSnoozed
 from app.domain.snapshot import Mood
@@ -116,9 +115,7 @@ class AuditAlerts:
                 self._postbox.post(self._of(event, snapshot))
 
     def _is_silent(self, snapshot: Snapshot) -> bool:
-        agents = [agent for agent in snapshot.agents.values() if agent.state is not AgentState.DISABLED]
-        is_paused = bool(agents) and all(agent.paused for agent in agents)
-        return bool(snapshot.stopping) or snapshot.snoozed_until > self._clock.wall() or is_paused
+        return is_silent(snapshot, self._clock.wall())
 
     def _of(self, event: AuditEnded, snapshot: Snapshot) -> Notification:
         view = snapshot.projects.get(event.project)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
-from app.alerts.wording import TITLE_LENGTH, agent_title, body_of, due_body, due_title, message, title_of
+from app.alerts.postbox import Postbox, is_silent
+from app.alerts.wording import agent_title, body_of, due_body, due_title, message, title_of
 from app.domain.agents import AgentState
 from app.domain.analysis import When
 from app.domain.commands import Explain, RaiseWindow, Snooze
@@ -26,7 +27,6 @@ from app.domain.events import (
 )
 from app.domain.keys import VaultState
 from app.domain.snapshot import Mood
-from app.domain.words import clip
 from app.engine.tasks import spawn
 from app.system.notifications import Notification
 
@@ -50,9 +50,6 @@ SNOOZE_S: Final = 30 * 60.0
 
 TOLD_MOODS: Final = (Mood.RED, Mood.ATTENTION, Mood.GREEN)
 """The moods that a notification can be about."""
-
-_WAITING: Final = 100
-"""Notifications that may wait for a slow service; there is at most one of each cause."""
 
 _STOP_S: Final = 0.25
 
@@ -86,12 +83,9 @@ class DesktopAlerts:
     ) -> None:
         self._bus = bus
         self._icons = icons or {}
-        self._notifiers = tuple(notifiers)
         self._clock = clock
         self._snooze_s = snooze_s
-        self._redact = redact
-        self._outbox: dict[str, Notification] = {}
-        self._posted = asyncio.Event()
+        self._postbox = Postbox(notifiers, redact)
         self._told: dict[str, str] = {}
         self._missed: dict[str, VerdictChanged] = {}
         self._silence: asyncio.Task[None] | None = None
@@ -99,13 +93,12 @@ class DesktopAlerts:
         self._missed_due: dict[str, SecretDue] = {}
         self._missed_log: AccessLogBroken | None = None
         self._vault_told = ""
-        self._postman: asyncio.Task[None] | None = None
         self._leave: tuple[Callable[[], None], ...] = ()
 
     async def __aenter__(self) -> Self:
         """Begin to listen and to answer `Snooze`."""
         self._leave = (self._bus.handle(Snooze, self._snooze), self._bus.subscribe(self._see))
-        self._postman = spawn(self._deliver(), name="desktop alerts")
+        await self._postbox.__aenter__()
         return self
 
     async def __aexit__(
@@ -114,10 +107,10 @@ class DesktopAlerts:
         """End listening; what was not shown yet is dropped."""
         for leave in self._leave:
             leave()
-        tasks = [task for task in (self._postman, self._silence) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks, timeout=_STOP_S)
+        if self._silence is not None:
+            self._silence.cancel()
+            await asyncio.wait([self._silence], timeout=_STOP_S)
+        await self._postbox.__aexit__(kind, error, trace)
 
     def _snooze(self, command: Snooze) -> None:
         if not (math.isfinite(command.seconds) and command.seconds >= 0):
@@ -180,29 +173,29 @@ class DesktopAlerts:
         self._see_vault(snapshot)
 
     def _is_silent(self, snapshot: Snapshot) -> bool:
-        return bool(snapshot.stopping) or snapshot.snoozed_until > self._clock.wall() or _is_paused(snapshot)
+        return is_silent(snapshot, self._clock.wall())
 
     def _see_agent(self, event: AgentChanged, snapshot: Snapshot) -> None:
         if event.state is AgentState.FAILED and event.agent not in self._failed:
             if not self._is_silent(snapshot):
                 self._failed.add(event.agent)
-                self._post(self._of_agent(event))
+                self._postbox.post(self._of_agent(event))
         elif event.state is AgentState.RUNNING and event.agent in self._failed:
             self._failed.discard(event.agent)
             if not self._is_silent(snapshot):
-                self._post(self._of_agent(event))
+                self._postbox.post(self._of_agent(event))
 
     def _see_due(self, event: SecretDue, snapshot: Snapshot) -> None:
         if self._is_silent(snapshot):
             self._missed_due[event.name] = event
         else:
-            self._post(self._of_due(event))
+            self._postbox.post(self._of_due(event))
 
     def _see_log(self, event: AccessLogBroken, snapshot: Snapshot) -> None:
         if self._is_silent(snapshot):
             self._missed_log = event
         else:
-            self._post(self._of_log(event))
+            self._postbox.post(self._of_log(event))
 
     def _see_vault(self, snapshot: Snapshot) -> None:
         """Tell of the vault's trouble: once for each cause, until it has been well in between."""
@@ -210,7 +203,7 @@ class DesktopAlerts:
         if vault.state is VaultState.TROUBLE:
             if vault.reason != self._vault_told and not self._is_silent(snapshot):
                 self._vault_told = vault.reason
-                self._post(self._of_vault(vault))
+                self._postbox.post(self._of_vault(vault))
         elif vault.state not in (VaultState.OPENING, VaultState.WAITING):
             self._vault_told = ""
 
@@ -219,7 +212,7 @@ class DesktopAlerts:
         if self._told.get(event.project) == event.run_id and event.trouble is None:
             return
         self._told[event.project] = event.run_id
-        self._post(self._of_verdict(event))
+        self._postbox.post(self._of_verdict(event))
 
     def _of_verdict(self, event: VerdictChanged) -> Notification:
         view = self._bus.snapshot.projects.get(event.project)
@@ -255,7 +248,7 @@ class DesktopAlerts:
         except WatchkeeperError as error:
             _log.warning("a command was refused", command="Explain", reason=str(error))
             on_open = self._sender(RaiseWindow(project=project, nodeid=nodeid))
-            self._post(notification_for_refusal(project, error, on_open=on_open))
+            self._postbox.post(notification_for_refusal(project, error, on_open=on_open))
 
     def _of_agent(self, event: AgentChanged) -> Notification:
         return notification_for_agent(event, on_open=self._sender(RaiseWindow()), on_snooze=self._snoozer())
@@ -282,32 +275,6 @@ class DesktopAlerts:
             spawn(self._bus.send(command), name=f"button {type(command).__name__}")
 
         return send
-
-    def _post(self, notification: Notification) -> None:
-        self._outbox.pop(notification.key, None)  # an older one that still waits is overtaken
-        # A test's name or a library's message may hold a secret, and a desktop keeps what it has shown.
-        title, body = clip(self._redact(notification.title), TITLE_LENGTH), self._redact(notification.body)
-        self._outbox[notification.key] = replace(notification, title=title, body=body)
-        while len(self._outbox) > _WAITING:
-            _log.warning("a notification was dropped", key=next(iter(self._outbox)))
-            del self._outbox[next(iter(self._outbox))]
-        self._posted.set()
-
-    async def _deliver(self) -> None:
-        while True:
-            await self._posted.wait()
-            self._posted.clear()
-            while self._outbox:
-                await self._show(self._outbox.pop(next(iter(self._outbox))))
-
-    async def _show(self, notification: Notification) -> None:
-        for notifier in self._notifiers:
-            try:
-                if await notifier.send(notification):
-                    return
-            except Exception:  # noqa: BLE001 - one way that fails must not silence the next
-                _log.exception("a notifier failed", notifier=type(notifier).__name__)
-        _log.warning("a notification could not be shown", title=notification.title)
 
 
 def notification_for(
@@ -418,8 +385,3 @@ def _is_still_due(event: SecretDue, vault: VaultView) -> bool:
     """Return whether a secret still has the due date that was told of; in a closed vault nobody knows."""
     secret = next((each for each in vault.secrets if each.name == event.name), None)
     return secret.due == event.due if secret is not None else vault.state is not VaultState.OPEN
-
-
-def _is_paused(snapshot: Snapshot) -> bool:
-    agents = [agent for agent in snapshot.agents.values() if agent.state is not AgentState.DISABLED]
-    return bool(agents) and all(agent.paused for agent in agents)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 import structlog
 
 from app.alerts.wording import TITLE_LENGTH
+from app.domain.agents import AgentState
 from app.domain.words import clip
 from app.engine.tasks import spawn
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
+    from app.domain.snapshot import Snapshot
     from app.system.notifications import Notification, Notifier
 
 _log = structlog.get_logger(__name__)
@@ -56,7 +58,8 @@ class Postbox:
 
     def post(self, notification: Notification) -> None:
         """Have a notification shown, in place of an older one of the same cause that still waits."""
-        self._outbox.pop(notification.key, None)
+        self._outbox.pop(notification.key, None)  # an older one that still waits is overtaken
+        # A test's name or a library's message may hold a secret.
         title, body = clip(self._redact(notification.title), TITLE_LENGTH), self._redact(notification.body)
         self._outbox[notification.key] = replace(notification, title=title, body=body)
         while len(self._outbox) > WAITING:
@@ -79,3 +82,15 @@ class Postbox:
             except Exception:  # noqa: BLE001 - one way that fails must not silence the next
                 _log.exception("a notifier failed", notifier=type(notifier).__name__)
         _log.warning("a notification could not be shown", title=notification.title)
+
+
+def is_silent(snapshot: Snapshot, now: float) -> bool:
+    """Return whether people want silence: notifications are snoozed, all agents are paused, or the program ends.
+
+    Args:
+        snapshot: All that is visible.
+        now: Wall-clock time.
+    """
+    agents = [agent for agent in snapshot.agents.values() if agent.state is not AgentState.DISABLED]
+    is_paused = bool(agents) and all(agent.paused for agent in agents)
+    return bool(snapshot.stopping) or snapshot.snoozed_until > now or is_paused
