@@ -238,7 +238,8 @@ class AuditAgent:
         """Return what declares work finished and was not seen before. Blocks."""
         now = self._clock.wall()
         before = self._memories.read(project.root)
-        markers = [each for each in project.markers.look(settings.markers) if each.digest not in set(before.markers)]
+        seen = set(before.markers)
+        markers = [each for each in project.markers.look(settings.markers) if each.digest not in seen]
         commits = project.commits.look(before, settings)
         is_crossed = crossed(before.coverage, percent, settings.coverage.threshold)
         is_day = is_due(settings.daily, before.daily_at, now)

@@ -61,6 +61,12 @@ class Memory:
     daily_at: float = 0.0
     looked: bool = False
 
+    def copy(self) -> Memory:
+        """Return one that can be changed apart; what each check found is replaced as a whole, never changed."""
+        return replace(
+            self, findings=dict(self.findings), mutes=dict(self.mutes), markers=list(self.markers), tags=list(self.tags)
+        )
+
 
 class Memories:
     """Keeps it. Its methods block, and may be called from several programs at once: each change takes a lock.
@@ -71,11 +77,26 @@ class Memories:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._read: dict[Path, tuple[tuple[int, int, int], Memory]] = {}
 
     def read(self, root: Path) -> Memory:
-        """Return what is kept; of a file that cannot be read, nothing."""
-        state, _trouble = self._file(root).read()
-        return _memory(state)
+        """Return what is kept; of a file that cannot be read, nothing. A file that did not change is not read again."""
+        stamp = self._stamp(root)
+        known = self._read.get(root)
+        if known is None or known[0] != stamp or stamp is None:
+            state, _trouble = self._file(root).read()
+            memory = _memory(state)
+            if stamp is None:
+                return memory
+            self._read[root] = known = (stamp, memory)
+        return known[1].copy()
+
+    def _stamp(self, root: Path) -> tuple[int, int, int] | None:
+        try:
+            stat = (self._folder / f"{key_of(root)}.json").stat()
+        except OSError:
+            return None
+        return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
     @contextmanager
     def changing(self, root: Path) -> Iterator[Memory]:

@@ -76,3 +76,19 @@ def test_a_baseline_that_is_none_is_refused(tmp_path: Path, content: str) -> Non
         read_baseline(tmp_path)
 
     assert "--baseline" in refused.value.hint
+
+
+def test_what_another_program_wrote_is_seen(tmp_path: Path) -> None:
+    """Each reader sees the newest, and what it changes in its own copy is nobody else's."""
+    one, other = Memories(tmp_path / "audits"), Memories(tmp_path / "audits")
+    with one.changing(tmp_path) as memory:
+        memory.markers = ["a"]
+    first = other.read(tmp_path)
+    first.markers.append("mine")
+    first.mutes["x"] = Mute("x", "why")
+
+    with one.changing(tmp_path) as memory:
+        memory.since = "b" * 40
+
+    assert (other.read(tmp_path).markers, other.read(tmp_path).mutes) == (["a"], {})
+    assert other.read(tmp_path).since == "b" * 40
