@@ -135,7 +135,6 @@ class Auditor:
         with self._memories.changing(wanted.root) as memory:
             stands = judged(results, remembered(memory, wanted.root), now=now)
             memory.findings = {check: dict(found) for check, found in stands.findings_by_check.items()}
-            memory.last_at = now
             report = AuditReport(
                 id=self._new_id(),
                 project=str(wanted.root),

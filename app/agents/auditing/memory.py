@@ -41,7 +41,6 @@ class Memory:
         findings: What each check found last, by its id and by fingerprints.
         mutes: What is to be silent, by fingerprint.
         since: The commit of the last audit that found nothing left behind; empty when there was none.
-        last_at: When the last audit ended, wall-clock time; 0 when there was none.
         markers: The contents of markers that were seen, as hexadecimal digests, the oldest first.
         commit: The commit that was looked at last for milestones; empty when none was.
         tags: The tags that were seen.
@@ -53,7 +52,6 @@ class Memory:
     findings: dict[str, dict[str, Finding]] = field(default_factory=dict)
     mutes: dict[str, Mute] = field(default_factory=dict)
     since: str = ""
-    last_at: float = 0.0
     markers: list[str] = field(default_factory=list)
     commit: str = ""
     tags: list[str] = field(default_factory=list)
@@ -229,7 +227,7 @@ def _memory(state: Mapping[str, Any]) -> Memory:
             }
         memory.mutes = {print_: Mute(**told) for print_, told in state.get("mutes", {}).items()}
         memory.since, memory.commit = str(state.get("since", "")), str(state.get("commit", ""))
-        memory.last_at, memory.coverage = float(state.get("last_at", 0)), float(state.get("coverage", -1))
+        memory.coverage = float(state.get("coverage", -1))
         memory.daily_at, memory.looked = float(state.get("daily_at", 0)), bool(state.get("looked"))
         memory.markers = [str(each) for each in state.get("markers", [])]
         memory.tags = [str(each) for each in state.get("tags", [])]

@@ -21,7 +21,7 @@ from app.domain.findings import AuditVerdict, CheckOutcome, Finding, Severity, w
 from app.engine.resilience.breaker import Breaker, BreakerLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from importlib.metadata import EntryPoint
 
     from app.agents.auditing.context import Context
@@ -119,18 +119,15 @@ class CheckPrograms:
         self._breakers: dict[tuple[str, Path], Breaker] = {}
         self._folder = str(Path(__file__).resolve().parents[4])
 
-    async def run(
-        self, place: CheckPlace, context: Context, *, on_finding: Callable[[], None] | None = None
-    ) -> Checked:
+    async def run(self, place: CheckPlace, context: Context) -> Checked:
         """Run a check, and return what it came to, whatever it does.
 
         Args:
             place: Which check.
             context: What it may know. `cache` is filled in.
-            on_finding: Called for each finding as it comes.
         """
         began = self._clock.monotonic()
-        heard = _Heard(place, on_finding)
+        heard = _Heard(place)
         try:
             permit = self._breaker(place, context.root).admit()
         except BreakerOpen as error:
@@ -203,12 +200,11 @@ async def _hear(process: GuardedProcess, heard: _Heard) -> None:
 class _Heard:
     """What came of one check so far."""
 
-    def __init__(self, place: CheckPlace, on_finding: Callable[[], None] | None) -> None:
+    def __init__(self, place: CheckPlace) -> None:
         self.is_done = False
         self.is_ended = False
         self.has_failed = False
         self._place = place
-        self._on_finding = on_finding
         self._findings: list[Finding] = []
         self._count = 0
         self._reasons: dict[str, None] = {}
@@ -246,8 +242,6 @@ class _Heard:
         self._count += 1
         if len(self._findings) < MOST_FINDINGS:
             self._findings.append(finding)
-        if self._on_finding is not None:
-            self._on_finding()
         if self._count >= FLOOD:
             self.failed(f"it was ended after {FLOOD:,} findings")
             self.is_ended = True
