@@ -1,0 +1,42 @@
+"""The frame in which a model is shown data of a program: between marks that nobody can forge, as text and no speaker."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SPECIAL = re.compile(r"<(?=[|\uff5c])|<(?=/?(?:start|end)_of_turn>)|(?<=\[)(?=/?INST\])|<<(?=(?:DATA|END) )")
+
+
+def framed(data: str, nonce: str) -> str:
+    """Return data between its marks.
+
+    Args:
+        data: What `harmless` has been through.
+        nonce: Letters and digits that nobody can foresee, new for each prompt.
+    """
+    return f"<<DATA {nonce}>>\n{data}\n<<END {nonce}>>"
+
+
+def harmless(clean: Callable[[str], str], nonce: str) -> Callable[[str], str]:
+    """Return what cleans a text, and breaks what a model or its service may take for a mark or another speaker's turn.
+
+    The text has as many lines as before.
+
+    Args:
+        clean: Takes out what must not leave.
+        nonce: That of the frame.
+    """
+    forged = re.compile(re.escape(nonce), re.IGNORECASE)
+
+    def broken(text: str) -> str:
+        return _SPECIAL.sub(_broken, forged.sub("[mark]", clean(text)))
+
+    return broken
+
+
+def _broken(found: re.Match[str]) -> str:
+    return " ".join(found[0]) + " "
