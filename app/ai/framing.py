@@ -1,4 +1,4 @@
-"""The frame in which a model is shown data of a program: between marks that nobody can forge, as text and no speaker."""
+"""The frame in which a model is shown data of a program: marks that nobody can forge, and text that is no speaker."""
 
 from __future__ import annotations
 

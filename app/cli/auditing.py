@@ -139,7 +139,7 @@ def _marker(path: Path, root: Path) -> str:
 
 
 def _list_checks(context: Context) -> int:
-    from app.agents.auditing.host.program import known_checks
+    from app.agents.auditing.host.known import known_checks
 
     known, troubles = known_checks(context.places.data / "checks")
     for trouble in troubles:

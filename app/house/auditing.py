@@ -127,7 +127,7 @@ async def audit_once(
         CannotError: What is found cannot be kept.
     """
     from app.agents.auditing.auditor import Wanted
-    from app.agents.auditing.host.program import chosen, known_checks
+    from app.agents.auditing.host.known import chosen, known_checks
     from app.agents.settings_in_force import SettingsInForce
     from app.domain.errors import UsageError
     from app.domain.findings import CheckOutcome, Trigger, TriggerKind

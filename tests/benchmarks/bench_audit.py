@@ -23,7 +23,8 @@ from qasync import QEventLoop
 
 from app.agents.auditing.archive import Archive
 from app.agents.auditing.auditor import Auditor, Wanted
-from app.agents.auditing.host.program import CheckPrograms, chosen, known_checks
+from app.agents.auditing.host.known import chosen, known_checks
+from app.agents.auditing.host.program import CheckPrograms
 from app.agents.auditing.memory import Memories
 from app.engine.clock import SystemClock
 from app.engine.processes import ProcessRunner

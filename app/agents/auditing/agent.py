@@ -12,7 +12,7 @@ import structlog
 from app.agents.auditing.answers import answer_beside
 from app.agents.auditing.auditor import Wanted
 from app.agents.auditing.facts import facts_of
-from app.agents.auditing.host.program import chosen, known_checks
+from app.agents.auditing.host.known import chosen, known_checks
 from app.agents.auditing.memory import mute, unmute
 from app.agents.auditing.standing import rejudged
 from app.agents.auditing.triggers import CommitLook, MarkerLook, crossed, is_due, is_quiet

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from app.agents.auditing.context import Context, GitFailed
-from app.agents.auditing.host.program import Checked
+from app.agents.auditing.host.heard import Checked
 from app.agents.auditing.memory import remembered
 from app.agents.auditing.standing import judged
 from app.domain.findings import AuditReport, AuditVerdict, CheckOutcome, Trigger
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.agents.auditing.archive import Archive
-    from app.agents.auditing.host.program import CheckPlace, CheckPrograms
+    from app.agents.auditing.host.heard import CheckPlace
+    from app.agents.auditing.host.program import CheckPrograms
     from app.agents.auditing.memory import Memories
     from app.engine.clock import Clock
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from app.agents.auditing.host.program import finding_of
+from app.agents.auditing.host.heard import finding_of
 from app.agents.auditing.standing import Remembered
 from app.domain.errors import CannotError, UsageError
 from app.domain.findings import Finding, Mute

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from app.agents.auditing.context import Context
-from app.agents.auditing.host.program import CheckPrograms, known_checks
+from app.agents.auditing.host.known import known_checks
+from app.agents.auditing.host.program import CheckPrograms
 from app.domain.findings import AuditVerdict
 from app.engine.clock import SystemClock
 from app.engine.processes import ProcessRunner

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.agents.auditing.host.program import Checked
+from app.agents.auditing.host.heard import Checked
 from app.agents.auditing.standing import BASELINE, Judged, Remembered, fingerprinted, judged
 from app.domain.findings import AuditVerdict, CheckOutcome, Finding, Mute, Severity, Standing
 

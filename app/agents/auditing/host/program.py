@@ -8,32 +8,23 @@ import os
 import sys
 import tempfile
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import distributions, entry_points
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from app.agents.auditing.host.builtin import BUILT_IN
-from app.agents.auditing.plugin import GROUP
+from app.agents.auditing.host.heard import Heard
 from app.domain import words
 from app.domain.errors import BreakerOpen, CannotError, ProjectError
-from app.domain.findings import AuditVerdict, CheckOutcome, Finding, Severity, weighs
 from app.engine.resilience.breaker import Breaker, BreakerLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from importlib.metadata import EntryPoint
+    from collections.abc import Mapping
 
     from app.agents.auditing.context import Context
+    from app.agents.auditing.host.heard import Checked, CheckPlace
     from app.engine.clock import Clock
     from app.engine.processes import GuardedProcess, ProcessRunner
 
-MOST_FINDINGS = 5000
-"""Findings of one check that are kept."""
-FLOOD = 100_000
-"""Findings after which a check is ended: it tells of everything, and so of nothing."""
-MOST_REASONS = 20
-OTHERS_DEADLINE_S = 120.0
 _OUTPUT_CAP = 16 * 1024
 PATIENCE = BreakerLimits(
     failure_rate=1.0, slow_rate=2.0, window_s=86_400.0, least_calls=3, probes=1, open_first_s=900.0,
@@ -43,58 +34,6 @@ PATIENCE = BreakerLimits(
 
 _CHILD = "import sys\nsys.path += [sys.argv[1], sys.argv[3]]\nfrom app.agents.auditing.host import child\nchild.main()"
 """`-I` takes neither the folder nor PYTHONPATH into account: the project's own modules are never imported."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckPlace:
-    """Where a check is found.
-
-    Attributes:
-        id: The check's id.
-        title: Its name for people.
-        entry: The name of its entry point; empty for one that comes with Watchkeeper.
-        deadline_s: How long it may take.
-    """
-
-    id: str
-    title: str
-    entry: str = ""
-    deadline_s: float = OTHERS_DEADLINE_S
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What a check came to, and what it found."""
-
-    outcome: CheckOutcome
-    findings: tuple[Finding, ...] = ()
-
-
-def known_checks(plugins: Path) -> tuple[tuple[CheckPlace, ...], tuple[str, ...]]:
-    """Return the checks that there are, and what is wrong with others, in words for people.
-
-    An entry point's name is its check's id. One that comes with Watchkeeper wins over another of the same id. Reads the
-    installed packages' names, so it is to be called in a thread.
-
-    Args:
-        plugins: A folder into which checks were installed besides.
-    """
-    places = {name: CheckPlace(name, each.title, deadline_s=each.deadline_s) for name, each in BUILT_IN.items()}
-    troubles = []
-    for point in _entry_points(plugins):
-        if point.name in places:
-            whose = "comes with Watchkeeper" if not places[point.name].entry else "is installed already"
-            troubles.append(f"The check {point.name} of {point.value} is left out: one of this id {whose}.")
-            continue
-        places[point.name] = CheckPlace(point.name, point.name, point.name)
-    return tuple(places.values()), tuple(troubles)
-
-
-def _entry_points(plugins: Path) -> Iterable[EntryPoint]:
-    found = list(entry_points(group=GROUP))
-    for each in distributions(path=[str(plugins)]):
-        found += each.entry_points.select(group=GROUP)
-    return sorted(found, key=lambda point: (point.name, point.value))
 
 
 class CheckPrograms:
@@ -127,7 +66,7 @@ class CheckPrograms:
             context: What it may know. `cache` is filled in.
         """
         began = self._clock.monotonic()
-        heard = _Heard(place)
+        heard = Heard(place)
         try:
             permit = self._breaker(place, context.root).admit()
         except BreakerOpen as error:
@@ -147,7 +86,7 @@ class CheckPrograms:
             self._breakers[key] = Breaker(place.title, monotonic=self._clock.monotonic, limits=PATIENCE)
         return self._breakers[key]
 
-    async def _run(self, place: CheckPlace, context: Context, heard: _Heard) -> None:
+    async def _run(self, place: CheckPlace, context: Context, heard: Heard) -> None:
         try:
             order = await asyncio.to_thread(self._order, place, context)
         except OSError as error:
@@ -169,7 +108,7 @@ class CheckPrograms:
             json.dump(document, file, default=str)
         return Path(name)
 
-    async def _listen(self, place: CheckPlace, order: Path, heard: _Heard) -> None:
+    async def _listen(self, place: CheckPlace, order: Path, heard: Heard) -> None:
         argv = [sys.executable, "-I", "-c", _CHILD, self._folder, str(order), str(self._plugins)]
         start = self._runner.start(argv, cwd=order.parent, env=self._environ, output_cap=_OUTPUT_CAP)
         try:
@@ -189,105 +128,9 @@ class CheckPrograms:
             heard.unknown(f"its program could not be started: {error.message}")
 
 
-async def _hear(process: GuardedProcess, heard: _Heard) -> None:
+async def _hear(process: GuardedProcess, heard: Heard) -> None:
     async for line in process.lines():
         heard.line(line)
         if heard.is_ended:
             await process.kill()
             return
-
-
-class _Heard:
-    """What came of one check so far."""
-
-    def __init__(self, place: CheckPlace) -> None:
-        self.is_done = False
-        self.is_ended = False
-        self.has_failed = False
-        self._place = place
-        self._findings: list[Finding] = []
-        self._count = 0
-        self._reasons: dict[str, None] = {}
-        self._more_reasons = 0
-
-    def unknown(self, reason: str) -> None:
-        """Take note of something that could not be looked at."""
-        if len(self._reasons) < MOST_REASONS:
-            self._reasons[" ".join(reason.split()) or "it does not say why"] = None
-        else:
-            self._more_reasons += 1
-
-    def failed(self, reason: str) -> None:
-        """Take note of why the check itself failed."""
-        self.has_failed = True
-        self.unknown(reason)
-
-    def line(self, line: bytes) -> None:
-        """Take what the program told."""
-        try:
-            told = json.loads(line)
-            if told.get("done") is True:
-                self.is_done = True
-            elif "failed" in told:
-                self.failed(str(told["failed"]))
-                self.is_done = True
-            elif "unknown" in told:
-                self.unknown(str(told["unknown"]))
-            else:
-                self._take(finding_of(told["finding"], self._place.id))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            self.failed("it told something that cannot be read")
-
-    def _take(self, finding: Finding) -> None:
-        self._count += 1
-        if len(self._findings) < MOST_FINDINGS:
-            self._findings.append(finding)
-        if self._count >= FLOOD:
-            self.failed(f"it was ended after {FLOOD:,} findings")
-            self.is_ended = True
-
-    def checked(self, took_s: float) -> Checked:
-        """Return what it came to."""
-        reasons = [*self._reasons, *([f"and {self._more_reasons} more reasons"] if self._more_reasons else [])]
-        verdict = AuditVerdict.UNKNOWN if reasons else AuditVerdict.PASS
-        if any(map(weighs, self._findings)):
-            verdict = AuditVerdict.FAIL
-        left_out = self._count - len(self._findings)
-        outcome = CheckOutcome(
-            self._place.id, self._place.title, verdict, tuple(reasons), self._count, left_out, took_s
-        )
-        return Checked(outcome, tuple(self._findings))
-
-
-def finding_of(told: Mapping[str, Any], check: str) -> Finding:
-    """Return a finding that came as JSON.
-
-    Raises:
-        ValueError: A field is not what it should be.
-        KeyError: A field is missing.
-    """
-    texts = {name: told.get(name, "") for name in ("rule", "title", "path", "evidence", "detail", "remedy", "commit")}
-    line = told.get("line", 0)
-    if not all(isinstance(text, str) for text in texts.values()) or not isinstance(line, int) or line < 0:
-        raise ValueError("a field of a finding is of the wrong kind")
-    if not texts["rule"] or not texts["title"]:
-        raise ValueError("a finding has a rule and a title")
-    return Finding(check=check, severity=Severity(told["severity"]), line=int(line), **texts)
-
-
-def chosen(places: Sequence[CheckPlace], only: Sequence[str], off: Sequence[str]) -> tuple[CheckPlace, ...]:
-    """Return the checks to run.
-
-    Args:
-        places: Those that there are.
-        only: Their ids; none for all.
-        off: Those that the settings leave out, unless `only` names them.
-
-    Raises:
-        LookupError: One of `only` is no check; its text lists those that there are.
-    """
-    known = {place.id for place in places}
-    for name in only:
-        if name not in known:
-            raise LookupError(f"There is no check named {name}. There are: {', '.join(sorted(known))}.")
-    return tuple(place for place in places if (place.id in only if only else place.id not in off))

@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.agents.auditing.context import Context
-from app.agents.auditing.host.program import (
-    FLOOD,
-    MOST_FINDINGS,
-    PATIENCE,
-    CheckPlace,
-    CheckPrograms,
-    chosen,
-    finding_of,
-    known_checks,
-)
+from app.agents.auditing.host.heard import FLOOD, MOST_FINDINGS, CheckPlace, finding_of
+from app.agents.auditing.host.known import chosen, known_checks
+from app.agents.auditing.host.program import PATIENCE, CheckPrograms
 from app.domain.findings import AuditVerdict
 from app.engine.clock import SystemClock
 from app.engine.processes import ProcessRunner
