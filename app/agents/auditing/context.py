@@ -83,13 +83,10 @@ class Context:
 
     def git_bytes(self, *words: str, limit_s: float = GIT_S) -> bytes:
         """Return what a git command prints, as `git` does, but as it is."""
-        argv = ["git", "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.quotepath=false"]
-        argv += ["-c", "core.hooksPath=/dev/null", "-C", str(self.root), *words]
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-        environ |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+        argv = [*reading_git(self.root), *words]
         try:
             done = subprocess.run(  # noqa: S603 - git, with words of our own
-                argv, capture_output=True, stdin=subprocess.DEVNULL, env=environ, timeout=limit_s, check=False
+                argv, capture_output=True, stdin=subprocess.DEVNULL, env=git_environ(), timeout=limit_s, check=False
             )
         except FileNotFoundError:
             raise GitFailed("git is not installed") from None
@@ -108,6 +105,27 @@ class Context:
             return tuple(sorted(_walked(self.root)))
         names = {os.fsdecode(name) for name in said.split(b"\0") if name}
         return tuple(sorted(name for name in names if os.path.isfile(self.root / name)))  # noqa: PTH113 - pathlib's raises where a folder may not be entered
+
+
+def reading_git(root: Path) -> list[str]:
+    """Return how git is called that only reads: it takes no locks, asks nobody, fetches nothing, and runs no hook."""
+    own = ("core.fsmonitor=false", "core.quotepath=false", f"core.hooksPath={os.devnull}", "protocol.allow=never")
+    return [
+        "git",
+        "--no-pager",
+        "--no-optional-locks",
+        *(word for each in own for word in ("-c", each)),
+        "-C",
+        str(root),
+    ]
+
+
+def git_environ() -> dict[str, str]:
+    """Return the environment for it: nothing that points it elsewhere, no prompt, and English."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return environ | {
+        "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"
+    }  # fmt: skip
 
 
 def _walked(root: Path) -> Iterator[str]:

@@ -11,7 +11,7 @@ from bisect import bisect
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
-from app.agents.auditing.context import LARGEST_FILE, GitFailed
+from app.agents.auditing.context import LARGEST_FILE, GitFailed, git_environ, reading_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -156,18 +156,15 @@ def last_commits(root: Path, count: int, limit_s: float) -> Iterator[Added]:
     Raises:
         GitFailed: There is no git, the command failed, or it took too long; what came before was yielded.
     """
-    argv = ["git", "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.quotepath=false"]
-    argv += ["-c", "core.hooksPath=/dev/null", "-c", "protocol.allow=never"]
-    argv += ["-c", f"core.bigFileThreshold={LARGEST_FILE}", "-C", str(root), "log", f"--max-count={count}", "--reverse"]
+    argv = [*reading_git(root), "-c", f"core.bigFileThreshold={LARGEST_FILE}"]
+    argv += ["log", f"--max-count={count}", "--reverse"]
     argv += ["--patch", "-c", "--unified=0", "--inter-hunk-context=0", "--format=commit %H", "--no-color", "--relative"]
     argv += ["--no-ext-diff", "--no-textconv", "--no-renames", "--no-show-signature", "--no-notes", "--no-mailmap"]
     argv += ["--src-prefix=a/", "--dst-prefix=b/", "--submodule=short", "--diff-algorithm=myers", "HEAD", "--"]
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environ |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
     with tempfile.TemporaryFile() as said:
         try:
             git = subprocess.Popen(  # noqa: S603 - git, with words of our own
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=environ
+                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=git_environ()
             )
         except FileNotFoundError:
             raise GitFailed("git is not installed") from None
