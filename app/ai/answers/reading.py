@@ -158,7 +158,7 @@ def _evidence(value: Value) -> Iterator[Evidence]:
         if not isinstance(each, dict):
             continue
         path = each.get("path", each.get("file"))
-        line = _line(each.get("line"))
+        line = line_number(each.get("line"))
         if isinstance(path, str) and line:
             named = plain(path).strip()
             if named and "\n" not in named and len(named) <= _LONGEST_PATH:
@@ -173,7 +173,7 @@ def _from_place(text: str) -> dict[str, Value]:
     return {"path": found["path"], "line": found["line"], "why": found["why"].lstrip(" :-\u2013\u2014")}
 
 
-def _line(value: Value) -> int:
+def line_number(value: Value) -> int:
     """Return a line's number, of a range the first; 0 for what is none."""
     if isinstance(value, list) and value:
         value = value[0]

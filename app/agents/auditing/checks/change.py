@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from app.agents.auditing.context import LARGEST_FILE, GitFailed
-from app.ai.failures.hunks import hunks_of
+from app.ai.failures.hunks import Hunk, hunks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -106,6 +106,21 @@ class Change:
             if text is not None:
                 yield Patch(path, self.was[path], dict(enumerate(text.split("\n"), 1)))
 
+    def hunks(self, around: int) -> Iterator[Hunk]:
+        """Return what changed with so many lines around it; a file that git does not know yet is one hunk."""
+        for batch in self._batches([path for path in sorted(self.was) if path not in self.untracked]):
+            try:
+                yield from hunks_of(self._diff(batch, around))
+            except GitFailed as error:
+                self.reasons.append(f"what changed in {batch[0]} and {len(batch) - 1} others is not known: {error}")
+        for path in sorted(self.untracked):
+            text = self.now(path)
+            if text:
+                lines = text.removesuffix("\n").split("\n")
+                numbers = tuple(range(1, len(lines) + 1))
+                head = f"@@ -0,0 +1,{len(lines)} @@"
+                yield Hunk(path, (head, *(f"+{line.removesuffix(chr(13))}" for line in lines)), 1, len(lines), numbers)
+
     def added_in(self, path: str) -> frozenset[int] | None:
         """Return the numbers of a file's added lines; None when the file was not changed, or is not known."""
         if path not in self.was or not self._is_readable(path):
@@ -131,11 +146,7 @@ class Change:
         return frozenset(touched - {""})
 
     def _patches(self, paths: Sequence[str]) -> Iterator[Patch]:
-        names = [*paths, *(self.was[path] for path in paths if self.was[path] not in {"", path})]
-        said = self.context.git(
-            "--literal-pathspecs", *_without_filters(self.context), "diff", "-U0", "--inter-hunk-context=0",
-            "--src-prefix=a/", "--dst-prefix=b/", *_PLAIN, self.base, "--", *names,
-        )  # fmt: skip
+        said = self._diff(paths, 0)
         added: dict[str, dict[int, str]] = {}
         removed: dict[str, list[str]] = {}
         for hunk in hunks_of(said):
@@ -150,6 +161,13 @@ class Change:
         for path in paths:
             if path in added:
                 yield Patch(path, self.was[path], added[path], tuple(removed[path]))
+
+    def _diff(self, paths: Sequence[str], around: int) -> str:
+        names = [*paths, *(self.was[path] for path in paths if self.was[path] not in {"", path})]
+        return self.context.git(
+            "--literal-pathspecs", *_without_filters(self.context), "diff", f"-U{around}", "--inter-hunk-context=0",
+            "--src-prefix=a/", "--dst-prefix=b/", *_PLAIN, self.base, "--", *names,
+        )  # fmt: skip
 
     def _batches(self, paths: Sequence[str]) -> Iterator[list[str]]:
         batch: list[str] = []
