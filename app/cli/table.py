@@ -354,10 +354,12 @@ COMMANDS = (
     ),
     CommandLine(
         "explain",
-        "why a test is red: first without a model, then with one; exit 3 when that one gives no answer",
+        "why a test is red, or what an audit found: first without a model, then with one; exit 3 when that one gives "
+        "no answer",
         (
             "watchkeeper explain",
             "watchkeeper explain test_login",
+            "watchkeeper explain 3f9c0a51d2e8     what the last audit found",
             "watchkeeper explain test_login --show-prompt",
             "watchkeeper explain test_login --allow",
             "watchkeeper explain tests/test_shop.py::test_total --project ~/src/shop --json",
@@ -370,6 +372,7 @@ COMMANDS = (
         "ask a model; the answer is written as it comes",
         (
             'watchkeeper ask "Why does it fail?" --about test_login',
+            'watchkeeper ask "Is that a risk in a test?" --finding 3f9c0a51d2e8',
             'watchkeeper ask "And how do I mend it?" --in 3f2a',
             "watchkeeper ask - --project . --json | jq -r .answer",
         ),

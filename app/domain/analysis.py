@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LOOKED_THROUGH = 200
+"""Conversations of a project, the newest, among which the one about a subject is looked for."""
 
 
 class Confidence(StrEnum):
@@ -69,7 +76,7 @@ class Subject:
     Attributes:
         kind: See SubjectKind.
         project: The project's root folder as an absolute path; empty for none.
-        name: A test's node id, or a finding's id; empty for none.
+        name: A test's node id, or a finding's fingerprint; empty for none.
     """
 
     kind: SubjectKind = SubjectKind.FREE
@@ -289,7 +296,7 @@ class ConversationRecord:
     Attributes:
         id: Unique, and safe as a file's name.
         subject: What it is about.
-        title: The beginning of its first question.
+        title: The beginning of its first question; of one about a finding, the finding's title.
         started_at: Wall-clock time of its first question.
         last_at: And of the last one.
         exchanges: How many there are.
@@ -308,6 +315,17 @@ class ConversationRecord:
     cost: float = 0.0
     found: str = ""
     is_damaged: bool = False
+
+
+def conversation_about(records: Iterable[ConversationRecord], subject: Subject) -> str:
+    """Return the id of the first conversation about a subject; empty when there is none.
+
+    Args:
+        records: Conversations, as a list of them has them: the newest first.
+        subject: What it must be about.
+    """
+    about = (each.id for each in records if each.subject == subject and not each.is_damaged)
+    return next(about, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +397,7 @@ class AnalysisView:
         cost_limit: How many may be spent in a day; 0 for any number.
         unpriced: Who of the providers is asked at a price that is not known: the limit does not keep them back.
         asking: How many questions are on their way.
+        language: The language in which models answer, by its English name.
     """
 
     when: When = When.ASK
@@ -389,6 +408,7 @@ class AnalysisView:
     cost_limit: float = 0.0
     unpriced: tuple[str, ...] = ()
     asking: int = 0
+    language: str = "English"
 
 
 @dataclass(frozen=True, slots=True)

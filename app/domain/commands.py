@@ -250,11 +250,53 @@ class ReadAudit(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFinding(Command):
+    """Answer: app.domain.findings.Standings, a finding of a project's last audit, also a fixed one; None for no such.
+
+    Refused with UsageError when several begin like that.
+
+    Attributes:
+        fingerprint: Which one, or as many of its first digits as no other has, 6 at least.
+    """
+
+    project: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadAudits(Command):
     """Answer: the last audits of a project, the oldest first, as a tuple of app.domain.findings.Past."""
 
     project: str
     limit: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFindingHistory(Command):
+    """Answer: app.domain.findings.FindingHistory, or None when no audit that is kept has found it.
+
+    Attributes:
+        fingerprint: Which finding, all its digits.
+    """
+
+    project: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadReview(Command):
+    """Have a model review what changed in a project. Answer: app.domain.findings.Checked; None while it is on its way.
+
+    To be sent again until there is an answer: the first one begins the review, the others wait for it.
+
+    Attributes:
+        since: The commit since which; empty for the last commits.
+        wait_s: How long an answer is waited for; 20 at most.
+    """
+
+    project: str
+    since: str = ""
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,10 +356,16 @@ class ReadExplanation(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadPrompt(Command):
-    """Answer: app.domain.analysis.PromptPreview, what Explain would send. Refused as Explain, or with ModelError."""
+    """Answer: app.domain.analysis.PromptPreview, what Explain would send. Refused as Explain, or with ModelError.
+
+    Attributes:
+        nodeid: The test; empty for a finding.
+        finding: The fingerprint of a finding of the last audit: what the first question about it would send.
+    """
 
     project: str
-    nodeid: str
+    nodeid: str = ""
+    finding: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,12 +394,15 @@ class Ask(Command):
         conversation: The conversation that it goes on; empty for a new one.
         project: For a new one, the project that it is about; empty for none.
         nodeid: For a new one, the test that it is about; empty for none.
+        finding: For a new one, the finding of the project's last audit that it is about: its fingerprint, or as many of
+            its first digits as no other has; empty for none.
     """
 
     text: str
     conversation: str = ""
     project: str = ""
     nodeid: str = ""
+    finding: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from app.domain.agents import AgentState
     from app.domain.analysis import AnalysisView, Answer, Exchange, Explained, Subject
     from app.domain.coverage import ChangedLines, Coverage
-    from app.domain.findings import AuditVerdict, AuditView, Finding, Trigger
+    from app.domain.findings import AuditReport, AuditVerdict, AuditView, Finding, Trigger
     from app.domain.keys import VaultView
     from app.domain.verdicts import Cause, Check, Stage, TestResult, TestState, Verdict
 
@@ -312,6 +312,14 @@ class AuditEnded(Event):
     trigger: Trigger
     told: int = 0
     worst: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditKept(Event):
+    """An audit is to be kept in the history; told again, it is still one."""
+
+    project: str
+    report: AuditReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

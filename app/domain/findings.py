@@ -138,6 +138,14 @@ class CheckOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check came to, and what it found."""
+
+    outcome: CheckOutcome
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport:
     """A whole audit.
 
@@ -151,7 +159,6 @@ class AuditReport:
         findings: What was found, the most severe first, new before known; muted ones last.
         fixed: What the audit before found and this one, having looked at the same, did not.
         head: The commit that was looked at, as 40 hexadecimal digits; empty without git.
-        cancelled: Whether it was ended before its checks were done.
     """
 
     id: str
@@ -163,7 +170,6 @@ class AuditReport:
     findings: tuple[Standings, ...] = ()
     fixed: tuple[Finding, ...] = ()
     head: str = ""
-    cancelled: bool = False
 
     @property
     def verdict(self) -> AuditVerdict:
@@ -171,7 +177,7 @@ class AuditReport:
         verdicts = {each.verdict for each in self.checks}
         if any(weighs(each.finding) for each in self.findings if each.standing is not Standing.MUTED):
             return AuditVerdict.FAIL
-        if self.cancelled or not verdicts or AuditVerdict.UNKNOWN in verdicts:
+        if not verdicts or AuditVerdict.UNKNOWN in verdicts:
             return AuditVerdict.UNKNOWN
         return AuditVerdict.PASS
 
@@ -264,6 +270,29 @@ class Past:
     def open(self) -> int:
         """How many findings were neither muted nor fixed."""
         return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class FindingHistory:
+    """What the audits of a project say of one finding, as far back as they are kept.
+
+    Attributes:
+        fingerprint: Which finding.
+        title: What it was called last.
+        first_at: When the first audit that found it began, wall-clock time.
+        last_at: When the last audit that found it began.
+        audits: How many audits found it; of the older ones only those count in which it changed.
+        fixed_at: When the last audit began that no longer found it; None when it was never fixed.
+        came_back: Whether it was found again after it had been fixed.
+    """
+
+    fingerprint: str
+    title: str
+    first_at: float
+    last_at: float
+    audits: int
+    fixed_at: float | None = None
+    came_back: bool = False
 
 
 def past_of(report: AuditReport) -> Past:

@@ -16,6 +16,33 @@ STOPPED = "You stopped it."
 """The trouble of an answer that a person ended: nothing went wrong."""
 
 
+_FINDING_QUESTION = "What is the risk here, is it real in this code, and how do I mend it?"
+_FINDING_QUESTIONS = {
+    "Czech": "Jaké je tu riziko, je v tomto kódu skutečné a jak to opravím?",
+    "Dutch": "Wat is hier het risico, is het in deze code echt, en hoe los ik het op?",
+    "English": _FINDING_QUESTION,
+    "French": "Quel est le risque ici, est-il réel dans ce code, et comment le corriger ?",
+    "German": "Was ist hier das Risiko, besteht es in diesem Code wirklich, und wie behebe ich es?",
+    "Italian": "Qual è il rischio qui, è reale in questo codice, e come si corregge?",
+    "Polish": "Jakie jest tu ryzyko, czy w tym kodzie jest prawdziwe i jak to naprawić?",
+    "Portuguese": "Qual é o risco aqui, ele é real neste código, e como o corrijo?",
+    "Russian": "В чём здесь риск, есть ли он на самом деле в этом коде и как это исправить?",  # noqa: RUF001 - it is Russian
+    "Spanish": "¿Cuál es el riesgo aquí, es real en este código y cómo lo corrijo?",
+    "Turkish": "Buradaki risk nedir, bu kodda gerçek mi ve bunu nasıl düzeltirim?",  # noqa: RUF001 - it is Turkish
+    "Ukrainian": "У чому тут ризик, чи є він насправді в цьому коді та як це виправити?",  # noqa: RUF001 - it is Ukrainian
+}
+
+
+def finding_question(language: str) -> str:
+    """Return the standard question about what an audit found: what the risk is, whether it is real, how to mend it.
+
+    Args:
+        language: In which it is to be answered, by its English name. Where the question is not known in it, it is
+            asked in English and says in which language to answer.
+    """
+    return _FINDING_QUESTIONS.get(language, f"{_FINDING_QUESTION} Answer in {words.one_line(language)}.")
+
+
 def explain_stage(stage: ExplainStage, model: str = "") -> str:
     """Return how far an explanation has come, as a sentence: `Asking deepseek-chat\u2026`; empty when it has ended."""
     return {

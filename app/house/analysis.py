@@ -9,6 +9,7 @@ import os
 import platform
 import secrets
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,11 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from app.agents.analysis.asking import Asking
     from app.agents.analysis.explaining import Explaining
     from app.agents.analysis.reports import ReportFiles
     from app.agents.analysis.talking import Talking
+    from app.agents.analysis.work import Work
     from app.agents.settings_in_force import SettingsInForce
     from app.ai.conversations.conversations import Conversations
     from app.ai.failures.privacy import Privacy
@@ -40,6 +43,19 @@ TRANSCRIPT_THREADS = 4
 """A folder that hangs holds no more than these."""
 
 
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What others need to ask models as well.
+
+    Attributes:
+        asking: Whom to ask, and what the person has agreed to.
+        work: Runs what takes time.
+    """
+
+    asking: Asking
+    work: Work
+
+
 @asynccontextmanager
 async def analysis(
     ground: Ground,
@@ -49,8 +65,8 @@ async def analysis(
     keys: KeyManager,
     runner: ProcessRunner,
     supervisor: Supervisor,
-) -> AsyncIterator[None]:
-    """Have failures explained, and questions about them answered."""
+) -> AsyncIterator[Advice]:
+    """Have failures explained, and questions about them answered; gives what others need to ask models as well."""
     from app.agents.analysis.agent import Analysis
     from app.agents.analysis.answers import answer
     from app.agents.analysis.asking import Asking
@@ -58,6 +74,7 @@ async def analysis(
     from app.agents.analysis.explaining import Explaining
     from app.agents.analysis.gathering import Gathering
     from app.agents.analysis.redtests import RedTests
+    from app.agents.analysis.subjects import Subjects
     from app.agents.analysis.talking import Talking
     from app.agents.analysis.work import Work
     from app.ai.providers import budget as budgets
@@ -96,23 +113,17 @@ async def analysis(
             gathering, asking, work, publish=bus.publish, clock=clock, runner=runner, environ=os.environ
         )
         conversations = await stack.enter_async_context(_conversations(ground, in_force.current.analysis.redis))
-        talking = Talking(
-            conversations,
-            asking,
-            explaining,
-            work,
-            publish=bus.publish,
-            clock=clock,
-        )
+        subjects = Subjects(explaining, asking, work, send=bus.send)
+        talking = Talking(conversations, asking, subjects, publish=bus.publish, clock=clock)
         agent = Analysis(asking, explaining, talking, publish=bus.publish, clock=clock)
         stack.callback(bus.subscribe(lambda event, _snapshot: reds.see(event)))
         stack.callback(bus.subscribe(agent.see))
-        stack.enter_context(answer(bus, asking, explaining, talking))
+        stack.enter_context(answer(bus, asking, explaining, subjects, talking))
         supervisor.add(agent)
         reports = await stack.enter_async_context(_reports(ground, in_force))
         stack.callback(bus.subscribe(reports.see))
         stack.push_async_callback(_end, explaining, talking, models, within_s=ground.limits.analysis_close_s)
-        yield
+        yield Advice(asking, work)
 
 
 async def _end(explaining: Explaining, talking: Talking, models: Models, *, within_s: float) -> None:

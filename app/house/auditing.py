@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from app.agents.auditing.archive import Archive
-    from app.agents.auditing.auditor import Auditor
+    from app.agents.auditing.auditor import Auditor, Runs
+    from app.agents.auditing.context import Context
+    from app.agents.auditing.host.heard import CheckPlace
     from app.agents.auditing.memory import Memories
     from app.agents.settings_in_force import SettingsInForce
     from app.cli.launchers import AuditOptions
-    from app.domain.findings import AuditReport, Past
+    from app.domain.findings import AuditReport, Checked, Past, Standings
     from app.engine.clock import Clock
     from app.engine.places import Places
     from app.engine.supervisor import Supervisor
+    from app.house.analysis import Advice
     from app.house.ground import Ground
+
+REVIEW_WAIT_S = 15.0
+"""How long one request for a review waits; then comes the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +48,17 @@ class AuditRoom:
     plugins: Path
 
 
-def audit_room(places: Places, *, clock: Clock) -> AuditRoom:
-    """Return what audits need, in the tray's program and in a command's alike."""
+def audit_room(places: Places, *, clock: Clock, reviewer: Runs) -> AuditRoom:
+    """Return what audits need, in the tray's program and in a command's alike.
+
+    Args:
+        places: Where Watchkeeper's files lie.
+        clock: Measures, and tells the time.
+        reviewer: Has changes reviewed by a model.
+    """
     from app.agents.auditing.archive import Archive
     from app.agents.auditing.auditor import Auditor
+    from app.agents.auditing.host.builtin import REVIEW
     from app.agents.auditing.host.program import CheckPrograms
     from app.agents.auditing.memory import Memories
     from app.engine.processes import ProcessRunner
@@ -54,18 +67,36 @@ def audit_room(places: Places, *, clock: Clock) -> AuditRoom:
     memories, archive = Memories(folder), Archive(folder)
     runner = ProcessRunner(clock=clock)
     programs = CheckPrograms(runner, clock, environ=os.environ, cache=places.cache / "audits", plugins=plugins)
-    auditor = Auditor(programs, memories, archive, clock=clock, new_id=lambda: uuid4().hex[:16])
+    auditor = Auditor(
+        programs, memories, archive, clock=clock, new_id=lambda: uuid4().hex[:16], inside={REVIEW: reviewer}
+    )
     return AuditRoom(auditor, memories, archive, plugins)
 
 
-def audits(ground: Ground, in_force: SettingsInForce, supervisor: Supervisor) -> ExitStack:
-    """Have an agent audit what is declared finished, and answer what faces ask, until what is returned is left."""
+@asynccontextmanager
+async def audits(
+    ground: Ground, in_force: SettingsInForce, supervisor: Supervisor, advice: Advice
+) -> AsyncIterator[None]:
+    """Have an agent audit what is declared finished, and answer what faces ask."""
     from app.agents.auditing.agent import AuditAgent
     from app.agents.auditing.facts import facts_of
+    from app.agents.auditing.host.known import REVIEW_PLACE
+    from app.agents.auditing.review.desk import ReviewDesk
+    from app.agents.auditing.review.ledger import Ledger
+    from app.agents.auditing.review.reviewer import Reviewer
     from app.domain import commands
+    from app.domain.fingerprints import finding_named
 
     bus, clock = ground.bus, ground.clock
-    room = audit_room(ground.places, clock=clock)
+    reviewer = Reviewer(
+        advice.asking,
+        Ledger(ground.places.data / "reviews"),
+        work=advice.work.do,
+        tokens=lambda: in_force.current.audits.review.tokens,
+        clock=clock,
+    )
+    desk = ReviewDesk(reviewer, REVIEW_PLACE)
+    room = audit_room(ground.places, clock=clock, reviewer=reviewer)
     agent = AuditAgent(
         room.auditor,
         room.memories,
@@ -77,11 +108,18 @@ def audits(ground: Ground, in_force: SettingsInForce, supervisor: Supervisor) ->
         clock=clock,
     )
     supervisor.add(agent)
-    stack = ExitStack()
+
+    async def finding(asked: commands.ReadFinding) -> Standings | None:
+        report = await agent.report(asked.project)
+        return finding_named(report, asked.fingerprint) if report is not None else None
+
+    stack = AsyncExitStack()
+    stack.push_async_callback(desk.close)
+    stack.callback(bus.handle(commands.ReadReview, desk.read))
     stack.callback(bus.handle(commands.StartAudit, lambda asked: agent.start(asked.project)))
     stack.callback(bus.handle(commands.CancelAudit, lambda asked: agent.cancel(asked.project)))
     stack.callback(bus.handle(commands.ReadAudit, lambda asked: agent.report(asked.project, asked.audit)))
-    stack.callback(bus.handle(commands.ReadAudits, lambda asked: agent.past(asked.project, asked.limit)))
+    stack.callback(bus.handle(commands.ReadFinding, finding))
     stack.callback(
         bus.handle(
             commands.MuteFinding,
@@ -92,7 +130,8 @@ def audits(ground: Ground, in_force: SettingsInForce, supervisor: Supervisor) ->
     stack.callback(
         bus.handle(commands.ReadAuditFacts, lambda asked: facts_of(bus.snapshot.projects.get(asked.project)))
     )
-    return stack
+    async with stack:
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +170,17 @@ async def audit_once(
     from app.agents.settings_in_force import SettingsInForce
     from app.domain.errors import UsageError
     from app.domain.findings import CheckOutcome, Trigger, TriggerKind
+    from app.house.audithistory import AuditRecord
 
-    room = audit_room(places, clock=clock)
+    room = audit_room(places, clock=clock, reviewer=_InstanceReview(places, clock))
     settings, trouble = (await asyncio.to_thread(SettingsInForce, places)).general()
     known, troubles = await asyncio.to_thread(known_checks, room.plugins)
     try:
-        checks = chosen(known, options.only, settings.audits.off)
+        checks = chosen(known, options.only, settings.audits.left_out)
     except LookupError as error:
         raise UsageError(str(error), "See what they do: watchkeeper audit --checks") from error
     if not options.marker:
         checks = tuple(place for place in checks if place.id != "claims" or options.only)
-    past = await asyncio.to_thread(room.archive.past, root)
     left = len(checks)
 
     def ended(outcome: CheckOutcome) -> None:
@@ -158,8 +197,43 @@ async def audit_once(
         await asyncio.to_thread(_facts, places, root),
         settings.audits.options(),
     )
-    report = await room.auditor.audit(wanted, on_check=ended)
-    return Done(report, past, (" ".join(trouble).strip(), *troubles))
+    async with AuditRecord(places, room.archive, clock=clock) as record:
+        report = await room.auditor.audit(wanted, on_check=ended)
+        past = await record.keep(report)
+    return Done(report, past, (" ".join(trouble).strip(), *troubles, record.note))
+
+
+class _InstanceReview:
+    """Has the running instance review a change: it holds the keys, and what the person agreed to."""
+
+    def __init__(self, places: Places, clock: Clock) -> None:
+        self._places = places
+        self._clock = clock
+
+    async def run(self, place: CheckPlace, context: Context) -> Checked:
+        """Return what the review came to; not known when no instance runs."""
+        from app.agents.auditing.host.heard import Heard
+        from app.cli.ai.documents import of_document
+        from app.control.client import ControlClient
+        from app.domain.commands import ReadReview
+        from app.domain.errors import WatchkeeperError
+        from app.domain.findings import Checked
+
+        began = self._clock.monotonic()
+        ask = ReadReview(project=str(context.root), since=context.since, wait_s=REVIEW_WAIT_S)
+
+        def asked() -> object:
+            with ControlClient(self._places) as client:
+                return client.send(ask)
+
+        try:
+            while (told := await asyncio.to_thread(asked)) is None:
+                pass
+            return of_document(Checked, told)
+        except WatchkeeperError as error:
+            heard = Heard(place)
+            heard.unknown(f"{error.message} {error.hint}".strip())
+            return heard.checked(self._clock.monotonic() - began)
 
 
 def _facts(places: Places, root: Path) -> dict[str, Any]:

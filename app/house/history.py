@@ -1,4 +1,4 @@
-"""The history: what was run, said and explained, kept and asked for."""
+"""The history: what was run, audited, said and explained, kept and asked for."""
 
 from __future__ import annotations
 
@@ -32,11 +32,13 @@ HISTORY_S = 5.0
 @asynccontextmanager
 async def kept_history(ground: Ground, settings: Settings, notices: Notices) -> AsyncIterator[History]:
     """Keep what the bus tells, and answer what is asked of it."""
-    from app.domain.commands import ReadConversations, ReadRuns, ReadTest
+    from app.agents.auditing.archive import Archive
+    from app.domain.commands import ReadAudits, ReadConversations, ReadFindingHistory, ReadRuns, ReadTest
+    from app.house.audithistory import past_audits
     from app.store.history import History
     from app.store.location import history_url
 
-    bus = ground.bus
+    bus, archive = ground.bus, Archive(ground.places.data / "audits")
     async with AsyncExitStack() as stack:
         history = await stack.enter_async_context(
             History(
@@ -54,6 +56,8 @@ async def kept_history(ground: Ground, settings: Settings, notices: Notices) -> 
         stack.callback(
             bus.handle(ReadConversations, lambda asked: history.conversations(asked.query, asked.project, asked.limit))
         )
+        stack.callback(bus.handle(ReadAudits, lambda asked: past_audits(history, archive, asked.project, asked.limit)))
+        stack.callback(bus.handle(ReadFindingHistory, lambda asked: history.finding(asked.project, asked.fingerprint)))
         yield history
 
 

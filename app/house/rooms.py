@@ -93,11 +93,10 @@ async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) ->
         keys = vault(ground, in_force, notices, attended=attended)
         stack.push_async_callback(keys.aclose)
         stack.enter_context(key_rotation(ground, in_force, keys, supervisor))
-        await stack.enter_async_context(
+        adviser = await stack.enter_async_context(
             analysis(ground, in_force, history=history, keys=keys, runner=runner, supervisor=supervisor)
         )
-
-        stack.enter_context(audits(ground, in_force, supervisor))
+        await stack.enter_async_context(audits(ground, in_force, supervisor, adviser))
 
         def make(root: Path, title: str) -> TestWatcher:
             return TestWatcher(

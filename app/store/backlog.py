@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.domain.errors import StoreError
 from app.domain.events import (
+    AuditKept,
     ConversationDeleted,
     ExchangeEnded,
     FailureAnswered,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from app.domain.events import Event
+    from app.domain.findings import Finding
     from app.store.queries import Queries
 
 RECORDED = (
@@ -38,6 +40,7 @@ RECORDED = (
     FailureAnswered,
     ExchangeEnded,
     ConversationDeleted,
+    AuditKept,
 )
 """The events that history keeps."""
 
@@ -290,7 +293,14 @@ def _entry(event: Event) -> _Entry:
         told = (answer.cause, answer.next_step, answer.patch, answer.patch_note, answer.text)
         places = (text for place in answer.evidence for text in (place.path, place.why, place.source))
         cost += sum(map(sys.getsizeof, (*told, *places)))
+    if isinstance(event, AuditKept):
+        cost += sum(map(_finding_cost, (*(each.finding for each in event.report.findings), *event.report.fixed)))
     if isinstance(event, ExchangeEnded):
         exchange = event.exchange
         cost += sum(map(sys.getsizeof, (event.title, exchange.question, exchange.answer, exchange.trouble)))
     return _Entry(event, cost, 0, 0)
+
+
+def _finding_cost(finding: Finding) -> int:
+    texts = (finding.title, finding.path, finding.evidence, finding.detail, finding.remedy)
+    return _RESULT_BYTES + sum(map(sys.getsizeof, texts))

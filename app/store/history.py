@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from app.domain.analysis import Answer, ConversationRecord
     from app.domain.events import Event
+    from app.domain.findings import FindingHistory, Past
     from app.domain.history import RunRecord, TestDetail, TestTrait
     from app.domain.verdicts import TestState
     from app.engine.clock import Clock
@@ -60,6 +61,7 @@ class History:
         revisions: The schema versions that are known.
         open_database: Opens the history, on its thread; None for the real thing. Tests count with it.
         read_only: See `reader`.
+        beside: See `writer_beside`.
     """
 
     def __init__(
@@ -75,8 +77,9 @@ class History:
         revisions: Revisions = RELEASED,
         open_database: Callable[[Opening], Opened] | None = None,
         read_only: bool = False,
+        beside: bool = False,
     ) -> None:
-        self._opening = Opening(url, backup_folder, clock.wall, revisions, read_only)
+        self._opening = Opening(url, backup_folder, clock.wall, revisions, read_only, beside=beside)
         self._on_trouble = on_trouble
         self._keep_runs = keep_runs
         self._close_s = close_s
@@ -93,6 +96,16 @@ class History:
         For a second process, beside the one that records. Where there is nothing to read, each question raises.
         """
         return cls(url, backup_folder=None, clock=clock or SystemClock(), read_only=True)
+
+    @classmethod
+    def writer_beside(
+        cls, url: str, *, clock: Clock, on_trouble: Callable[[str, str], None] | None = None, close_s: float = CLOSE_S
+    ) -> Self:
+        """Return a history for a command that records something while an instance may be recording too.
+
+        It creates and migrates where that is needed. The instance's runs stay open, and tidying up is left to it.
+        """
+        return cls(url, backup_folder=None, clock=clock, on_trouble=on_trouble, close_s=close_s, beside=True)
 
     def __repr__(self) -> str:
         """Return the kind of database, and nothing of its address."""
@@ -153,6 +166,14 @@ class History:
     ) -> tuple[ConversationRecord, ...]:
         """Return conversations, the newest first; see Queries.conversations for how words are looked for."""
         return await self._answer(lambda queries: queries.conversations(query, project, limit))
+
+    async def audits(self, project: str, limit: int = 50) -> tuple[Past, ...]:
+        """Return the last audits of a project in figures, the oldest first."""
+        return await self._answer(lambda queries: queries.audits(project, limit))
+
+    async def finding(self, project: str, fingerprint: str) -> FindingHistory | None:
+        """Return what the audits of a project say of a finding; None when none that is kept has found it."""
+        return await self._answer(lambda queries: queries.finding(project, fingerprint))
 
     async def flush(self) -> None:
         """Wait until all that was recorded before is committed, however long that takes.

@@ -35,7 +35,7 @@ class Revisions:
         return self.known[-1]
 
 
-RELEASED = Revisions(("0001", "0002"), (Path(__file__).parent / "migrations" / "versions",))
+RELEASED = Revisions(("0001", "0002", "0003"), (Path(__file__).parent / "migrations" / "versions",))
 """Baked in, so that a start with the schema at its head need not import Alembic; a test compares it with the files."""
 
 
@@ -49,6 +49,7 @@ class Opening:
         wall: Seconds since the epoch (UTC); names backups and what is moved aside.
         read_only: Neither create, nor migrate, nor mend, nor write.
         distrust: It was found damaged while in use: check all of it, indices too.
+        beside: Another process may be recording: its runs are left open, and tidying up is left to it.
     """
 
     url: str = field(repr=False)
@@ -57,6 +58,7 @@ class Opening:
     revisions: Revisions = RELEASED
     read_only: bool = False
     distrust: bool = False
+    beside: bool = False
 
 
 def history_url(environ: Mapping[str, str], data_folder: Path) -> str:

@@ -19,6 +19,7 @@ from app.domain.analysis import (
 from app.domain.history import RunRecord, TestDetail, TestMoment, TestTrait
 from app.domain.verdicts import Cause, CauseKind, Counts, Outcome, TestState, Verdict
 from app.domain.words import ELLIPSIS, one_line
+from app.store.audits import finding_history, past_audits
 from app.store.schema import analyses, conversations, exchanges, outputs, projects, results, runs, tests
 from app.store.values import storable
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement, Connection, Row
+
+    from app.domain.findings import FindingHistory, Past
 
 _RED = [outcome.value for outcome in Outcome if outcome.is_red]
 _COUNTS = [runs.c[outcome.value] for outcome in Outcome]
@@ -169,6 +172,14 @@ class Queries:
             wanted = wanted.where(conversations.c.id.in_(hits))
         rows = self._connection.execute(wanted).all()
         return tuple(_conversation(row, self._passage(row.id, words)) for row in rows)
+
+    def audits(self, project: str, limit: int) -> tuple[Past, ...]:
+        """Return the last audits of a project in figures, the oldest first."""
+        return past_audits(self._connection, project, limit)
+
+    def finding(self, project: str, fingerprint: str) -> FindingHistory | None:
+        """Return what the audits of a project say of a finding; None when none that is kept has found it."""
+        return finding_history(self._connection, project, fingerprint)
 
     def _passage(self, key: int, words: Sequence[str]) -> str:
         if not words:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, case, func, or_, select
 
 from app.domain.events import (
+    AuditKept,
     ConversationDeleted,
     Event,
     ExchangeEnded,
@@ -22,6 +23,7 @@ from app.domain.events import (
     VerdictChanged,
 )
 from app.domain.verdicts import Outcome, Verdict
+from app.store.audits import write_audit
 from app.store.faults import SEE_LOG, Fault, Remedy
 from app.store.schema import outputs, projects, results, runs, tests, transitions
 from app.store.talks import Talks, write_answer
@@ -93,6 +95,8 @@ class Recorder:
                 self._transition(connection, event)
             case FailureAnswered():
                 write_answer(connection, self._project(connection, event.project), event)
+            case AuditKept():
+                write_audit(connection, self._project(connection, event.project), event)
             case ExchangeEnded():
                 self._talks.write(connection, event)
             case ConversationDeleted():

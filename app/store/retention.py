@@ -1,6 +1,7 @@
 """What is forgotten, and in which steps: each is one short transaction, so that nothing else waits for long.
 
-Conversations are the person's own and are kept until they delete them.
+Conversations are the person's own and are kept until they delete them. Old audits go as new ones are written
+(`app.store.audits`), since a command that audits does not tidy up.
 """
 
 from __future__ import annotations

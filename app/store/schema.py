@@ -26,6 +26,7 @@ from sqlalchemy import (
     false,
 )
 
+from app.domain.findings import Severity
 from app.domain.verdicts import Outcome
 
 POSTGRES_SCHEMA = "watchkeeper"
@@ -164,4 +165,39 @@ exchanges = Table(
     Column("latency_s", Float, nullable=False),
     Column("is_estimate", Boolean, nullable=False),
     Column("trouble", Text, nullable=False),
+)
+
+audits = Table(
+    "audits",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("audit", Text, nullable=False, unique=True),
+    Column("started_at", Float, nullable=False),
+    Column("duration_s", Float, nullable=False),
+    Column("trigger_kind", Text, nullable=False),
+    Column("trigger_words", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("head", Text, nullable=False),
+    Column("new_findings", Integer, nullable=False),
+    Column("fixed_findings", Integer, nullable=False),
+    Column("muted_findings", Integer, nullable=False),
+    *(Column(severity.value, Integer, nullable=False) for severity in Severity),  # neither muted nor fixed
+    Index("ix_audits_project_id", "project_id", "started_at", "id"),
+)
+
+audit_findings = Table(
+    "audit_findings",
+    metadata,
+    Column("audit_id", ForeignKey("audits.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("check_id", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("standing", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("line", Integer, nullable=False),
+    Index("ix_audit_findings_fingerprint", "fingerprint", "audit_id"),
 )

@@ -81,8 +81,9 @@ class Writer:
         self._pause = FIRST_PAUSE_S
         self._retry_at = 0.0
         self._flushes: list[Job] = []
-        self._untidy = True
-        self._left_open = True
+        self._is_tidy_left = opening.read_only or opening.beside
+        self._untidy = not self._is_tidy_left
+        self._left_open = not opening.beside
 
     def run(self) -> None:
         """Work until the backlog is closed and written, or given up."""
@@ -168,7 +169,8 @@ class Writer:
                 if not self._write_singly(self._database, events, fault):
                     return
             self._backlog.settle()
-            self._untidy = self._untidy or any(isinstance(event, RunFinished) for event in events)
+            has_ended = not self._is_tidy_left and any(isinstance(event, RunFinished) for event in events)
+            self._untidy = self._untidy or has_ended
             self._well()
         if self._database is not None:
             self._backlog.settle()
@@ -267,7 +269,7 @@ class Writer:
             job.future.set_result(answer)
 
     def _tidy_up(self) -> None:
-        if self._database is None or self._opening.read_only or not self._untidy or self._failing_since is not None:
+        if self._database is None or not self._untidy or self._failing_since is not None:
             return
         try:
             with self._database.writing() as connection:

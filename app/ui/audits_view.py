@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.domain import auditwords, words
+from app.domain.findinglines import is_its_line
 from app.domain.findings import AuditVerdict, AuditView, Severity, Standing, Standings
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ NO_AUDIT = (
 NOTHING_FOUND = "Nothing was found."
 NOTHING_MATCHES = "No finding is like that."
 NOT_READ = "The last audit's report is not there any more. Audit now makes a new one."
-SECRETS = "secrets"
-"""The id of the check whose findings have values that are never shown: the file is not read for them."""
 AROUND = 3
 """Lines of a file that are shown before and after a finding's own."""
 LONGEST_LINE = 300
@@ -183,7 +182,7 @@ def audit_headline(view: AuditView | None, report: AuditReport | None, now: floa
         return AuditHeadline("No audit yet", "", None, is_running=False)
     took = ""
     if report is not None and report.id == view.last_id:
-        took = f"took {words.duration(report.duration_s)}" + (", ended early" if report.cancelled else "")
+        took = f"took {words.duration(report.duration_s)}"
     detail = " \u00b7 ".join(filter(None, (last, auditwords.occasion(view.trigger), took)))
     return AuditHeadline(_verdict(view), detail, view.verdict, is_running=False, counts=_counts(view))
 
@@ -284,13 +283,6 @@ def printable(text: str) -> str:
     return "\n".join(words.clip(line.rstrip(), LONGEST_LINE) for line in lines)
 
 
-def may_be_read(finding: Finding, report: AuditReport) -> bool:
-    """Return whether the lines around a finding may be shown: never those of a file in which a secret was found."""
-    if finding.line < 1 or not finding.path or finding.commit or finding.check == SECRETS:
-        return False
-    return all(each.finding.path != finding.path for each in report.findings if each.finding.check == SECRETS)
-
-
 def excerpt(source: str, finding: Finding) -> str:
     """Return the lines of a file around a finding, each with its number, the finding's own marked.
 
@@ -303,9 +295,7 @@ def excerpt(source: str, finding: Finding) -> str:
     lines = source.splitlines()
     if not 0 < finding.line <= len(lines):
         return ""
-    own = _squeezed(lines[finding.line - 1])
-    evidence = _squeezed(finding.evidence.splitlines()[0] if finding.evidence.strip() else "")
-    if not own or (evidence and evidence not in own and own not in evidence):
+    if not is_its_line(finding, lines[finding.line - 1]):
         return ""
     first, last = max(finding.line - AROUND, 1), min(finding.line + AROUND, len(lines))
     shown = []
@@ -313,10 +303,6 @@ def excerpt(source: str, finding: Finding) -> str:
         mark = "\u25b8" if number == finding.line else " "
         shown.append(f"{mark} {number:>{len(str(last))}}  {printable(lines[number - 1])}".rstrip())
     return "\n".join(shown)
-
-
-def _squeezed(line: str) -> str:
-    return "".join(line.split())
 
 
 def check_rows(report: AuditReport) -> tuple[CheckRow, ...]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from app.domain import modelwords, words
 from app.domain.analysis import SubjectKind, When
+from app.domain.commands import Ask
+from app.domain.fingerprints import SHOWN_DIGITS
 from app.ui.explain_view import SWITCH_ON, SWITCHED_OFF, visible_line
 
 if TYPE_CHECKING:
@@ -51,14 +53,31 @@ def subject(subject: Subject) -> str:
     if subject.kind is SubjectKind.FAILURE and subject.name:
         return visible_line(words.test_name(subject.name))
     if subject.kind is SubjectKind.FINDING:
-        return f"finding {visible_line(subject.name)}".rstrip()
+        return f"finding {visible_line(subject.name)[:SHOWN_DIGITS]}".rstrip()
     return visible_line(words.file_name(subject.project))
 
 
 def empty_text(about: Subject) -> str:
     """Return what stands where nothing was said yet."""
     name = subject(about)
+    if about.kind is SubjectKind.FINDING:
+        return f"Ask about {name}: what was found and the lines around it go with your question."
     return f"Ask about {name}: what failed and what changed go with your question." if name else EMPTY
+
+
+def question_about(text: str, about: Subject) -> Ask:
+    """Return the command that begins a conversation.
+
+    Args:
+        text: The question.
+        about: What it is about.
+    """
+    return Ask(
+        text=text,
+        project=about.project,
+        nodeid=about.name if about.kind is SubjectKind.FAILURE else "",
+        finding=about.name if about.kind is SubjectKind.FINDING else "",
+    )
 
 
 def set_up(analysis: AnalysisView) -> tuple[str, str]:

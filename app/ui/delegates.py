@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontMetrics, QPainter
-from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from app.domain import words
 from app.domain.verdicts import Outcome
+from app.ui.items import RowDelegate
 from app.ui.log_model import LEVELS, LINE_ROLE
 from app.ui.painted import draw_share
 from app.ui.tests_model import NODE_ROLE
 from app.ui.tests_tree import Level
 
 if TYPE_CHECKING:
+    from PySide6.QtWidgets import QStyleOptionViewItem
+
     from app.domain.history import LogLine
     from app.ui.coverage_view import FileRow
     from app.ui.icons import Icons
@@ -35,38 +37,12 @@ _SHARE_WIDTH, _SHARE_HEIGHT = 56, 6
 _MIDDLE, _END = Qt.TextElideMode.ElideMiddle, Qt.TextElideMode.ElideRight
 
 
-class _Rows(QStyledItemDelegate):
-    """What the delegates share: the ground of a row, and text that is cut to its room."""
+class _Rows(RowDelegate):
+    """What the delegates of this module share: the symbols of tests, and a word of doubt."""
 
     def __init__(self, icons: Icons, theme: Theme, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(theme, parent)
         self.icons = icons
-        self.theme = theme
-
-    def ground(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
-        if option.state & QStyle.StateFlag.State_Selected:
-            painter.fillRect(option.rect, QColor(self.theme.selection))
-        elif option.state & QStyle.StateFlag.State_MouseOver:
-            painter.fillRect(option.rect, QColor(self.theme.hover))
-
-    def text(
-        self,
-        painter: QPainter,
-        box: QRect,
-        text: str,
-        color: str,
-        *,
-        flags: int = _LEFT,
-        elide: Qt.TextElideMode = _MIDDLE,
-    ) -> int:
-        """Draw the text in the box and return the width it took, in logical pixels."""
-        if box.width() <= 0:
-            return 0
-        metrics = painter.fontMetrics()
-        shown = metrics.elidedText(text, elide, box.width())
-        painter.setPen(QColor(color))
-        painter.drawText(box, flags, shown)
-        return metrics.horizontalAdvance(shown)
 
     def pill(self, painter: QPainter, box: QRect, text: str) -> None:
         """Draw a word that casts doubt on a red test at the left of the box, where a name has left room for it."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from app.domain.analysis import AnalysisView
     from app.domain.commands import Command
+    from app.domain.findings import Finding
     from app.engine.clock import Clock
     from app.ui.icons import Icons
 
@@ -42,6 +43,7 @@ class PageContext:
         complain: Shows a person what went wrong, and what to do about it.
         open_test: Shows a test, or with no node id its project, on the Tests page.
         open_conversation: Shows a conversation by its id, or with an empty id a new one about a project's test.
+        explain_finding: Shows the conversation about a finding of a project, or has a model explain it in a new one.
         analysis: Tells where the asking of models stands, as of the newest snapshot.
     """
 
@@ -52,6 +54,7 @@ class PageContext:
     complain: Callable[[str, str], None]
     open_test: Callable[[str, str | None], None]
     open_conversation: Callable[[str, str, str], None]
+    explain_finding: Callable[[str, Finding], None]
     analysis: Callable[[], AnalysisView]
 
     def request(

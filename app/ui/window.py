@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QCloseEvent, QHideEvent, QShowEvent
 
     from app.domain.commands import Command
+    from app.domain.findings import Finding
     from app.domain.snapshot import Snapshot
     from app.engine.clock import Clock
     from app.ui.icons import Icons
@@ -75,7 +76,15 @@ class Window(QMainWindow):
     ) -> None:
         super().__init__()
         self._context = PageContext(
-            ask, spawn, clock, icons, self._complain, self.show_test, self.show_conversation, self._analysis
+            ask,
+            spawn,
+            clock,
+            icons,
+            complain=self._complain,
+            open_test=self.show_test,
+            open_conversation=self.show_conversation,
+            explain_finding=self.explain_finding,
+            analysis=self._analysis,
         )
         self._fixed_theme = theme
         self._theme = theme or current_theme()
@@ -141,6 +150,12 @@ class Window(QMainWindow):
         self.show_page("conversation")
         page: ConversationPage = self.page_widget("conversation")  # type: ignore[assignment] # the name says which page it is
         page.show_conversation(conversation, project, nodeid)
+
+    def explain_finding(self, project: str, finding: Finding) -> None:
+        """Open the Conversation page at what was said about a finding, or have a model explain it there."""
+        self.show_page("conversation")
+        page: ConversationPage = self.page_widget("conversation")  # type: ignore[assignment] # likewise
+        page.explain_finding(project, finding)
 
     def show_audits(self, project: str = "") -> None:
         """Open the Audits page, at this project where one is named."""

@@ -118,3 +118,19 @@ def test_a_limit_is_told_as_exactly_as_it_was_set(dollars: float, said: str) -> 
     told = modelwords.spent_today(view)
 
     assert (modelwords.limit_of(dollars), told) == (said, f"today 1 token, $0.00 of {said}")
+
+
+@pytest.mark.parametrize(
+    ("language", "begins", "ends"),
+    [
+        ("English", "What is the risk here", "mend it?"),
+        ("Russian", "В чём здесь риск", "исправить?"),  # noqa: RUF001 - it is Russian
+        ("Klingon", "What is the risk here", "Answer in Klingon."),
+    ],
+)
+def test_the_standard_question_is_in_the_persons_language(language: str, begins: str, ends: str) -> None:
+    """Where it is not known in that, it says in which language to answer."""
+    question = modelwords.finding_question(language)
+
+    assert question.startswith(begins)
+    assert question.endswith(ends)

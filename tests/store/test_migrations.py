@@ -31,8 +31,8 @@ SECOND = '''
 """A later revision, of a test."""
 import sqlalchemy as sa
 from alembic import op
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 def upgrade():
     op.add_column("projects", sa.Column("colour", sa.Text()))
     {more}
@@ -44,8 +44,8 @@ def downgrade():
 def second(folder: Path, more: str = "pass") -> Revisions:
     """Revisions with one more than was released."""
     folder.mkdir(exist_ok=True)
-    (folder / "0003_later.py").write_text(SECOND.format(more=more), encoding="utf-8")
-    return Revisions((*RELEASED.known, "0003"), (*RELEASED.folders, folder))
+    (folder / "0004_later.py").write_text(SECOND.format(more=more), encoding="utf-8")
+    return Revisions((*RELEASED.known, "0004"), (*RELEASED.folders, folder))
 
 
 def start(code: str) -> subprocess.Popen[str]:
@@ -84,6 +84,26 @@ def test_the_schema_goes_down_and_up_again(database_url: str, tmp_path: Path) ->
     assert left <= {"alembic_version"}
 
 
+async def test_going_down_and_up_keeps_what_was_before_audits(
+    database_url: str, new_history: Callable[..., History], tmp_path: Path, story: Story
+) -> None:
+    """The revision of audits takes its own tables away and gives them back; runs stay."""
+    async with new_history(database_url) as history:
+        story.record(history, story.run("r1"))
+
+    doctor.downgrade(database_url, "0002", backups=tmp_path / "b", wall=wall)
+    with closing(Database(database_url)) as database, database.reading() as connection:
+        below = tables_of(connection)
+    doctor.upgrade(database_url, backups=tmp_path / "b", wall=wall)
+    async with new_history(database_url) as history:
+        runs = await history.runs()
+        audits = await history.audits(PROJECT)
+
+    assert not below & {"audits", "audit_findings"}
+    assert {"runs", "analyses", "conversations"} <= below
+    assert ([run.run_id for run in runs], audits) == (["r1"], ())
+
+
 async def test_the_doctor_tells_where_a_history_stands(
     database_url: str, new_history: Callable[..., History], tmp_path: Path, story: Story
 ) -> None:
@@ -98,9 +118,10 @@ async def test_the_doctor_tells_where_a_history_stands(
     assert (found.projects, found.runs, found.tests, found.results) == (1, 1, 0, 0)
     assert [(each.revision, each.applied, each.is_head) for each in revisions] == [
         ("0001", True, False),
-        ("0002", True, True),
+        ("0002", True, False),
+        ("0003", True, True),
     ]
-    assert "0002 (applied, head): Models' explanations" in str(revisions[1])
+    assert "0003 (applied, head): Audits, and what each" in str(revisions[2])
     if sqlite_path(database_url):
         assert found.sound
         assert found.size_bytes
@@ -141,7 +162,7 @@ async def test_a_history_that_is_behind_is_copied_and_brought_up(
         runs = await history.runs()
 
     assert [run.run_id for run in runs] == ["r1"]
-    assert doctor.current(database_url, revisions=later).revision == "0003"
+    assert doctor.current(database_url, revisions=later).revision == "0004"
     if sqlite_path(database_url):
         (copy,) = (tmp_path / "copies").iterdir()
         with closing(sqlite3.connect(copy)) as connection:
@@ -232,7 +253,7 @@ async def test_a_migration_that_is_killed_is_undone(
 from pathlib import Path
 from app.store import doctor
 from app.store.location import RELEASED, Revisions
-later = Revisions((*RELEASED.known, "0003"), (*RELEASED.folders, Path({str(folder)!r})))
+later = Revisions((*RELEASED.known, "0004"), (*RELEASED.folders, Path({str(folder)!r})))
 doctor.upgrade({url!r}, backups=Path({str(tmp_path / "copies")!r}), wall=lambda: 1.7e9, revisions=later)
 """
     child = start(code)

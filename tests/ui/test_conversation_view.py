@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.analysis import AnalysisView, Exchange, ProviderView, Reply, Subject, SubjectKind, Usage, When
+from app.domain.commands import Ask
 from app.ui.conversation_view import (
     EMPTY,
     SET_UP,
@@ -17,6 +18,7 @@ from app.ui.conversation_view import (
     empty_text,
     file_name,
     newest,
+    question_about,
     set_up,
     subject,
     took,
@@ -117,3 +119,25 @@ def test_only_the_newest_of_a_long_conversation_are_set(limit: int, kept: list[i
     assert [each.seq for each in shown] == kept
     assert left_out == 3 - len(kept)
     assert newest([]) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("about", "asked"),
+    [
+        (Subject(), Ask(text="Why?")),
+        (Subject(SubjectKind.FREE, "/p"), Ask(text="Why?", project="/p")),
+        (Subject(SubjectKind.FAILURE, "/p", "t.py::test_a"), Ask(text="Why?", project="/p", nodeid="t.py::test_a")),
+        (Subject(SubjectKind.FINDING, "/p", "a1" * 12), Ask(text="Why?", project="/p", finding="a1" * 12)),
+    ],
+)
+def test_a_question_names_what_it_is_about(about: Subject, asked: Ask) -> None:
+    """A test by its node id, a finding by its fingerprint, a project by its root."""
+    assert question_about("Why?", about) == asked
+
+
+def test_a_finding_is_called_by_its_first_digits() -> None:
+    """A whole fingerprint would take a line's room; what goes along with a question is told."""
+    about = Subject(SubjectKind.FINDING, "/p", "0123456789abcdef01234567")
+
+    assert subject(about) == "finding 0123456789ab"
+    assert empty_text(about).startswith("Ask about finding 0123456789ab: what was found")

@@ -210,6 +210,7 @@ class Analysis:
             cost_limit=settings.dollars_per_day,
             unpriced=models.unpriced,
             asking=self._explaining.questions + self._talking.questions,
+            language=self._asking.language,
         )
         if view != self._view:
             self._view = view

@@ -11,12 +11,13 @@ from app.domain import commands
 if TYPE_CHECKING:
     from app.agents.analysis.asking import Asking
     from app.agents.analysis.explaining import Explaining
+    from app.agents.analysis.subjects import Subjects
     from app.agents.analysis.talking import Talking
-    from app.domain.analysis import Explanation
+    from app.domain.analysis import Explanation, PromptPreview
     from app.engine.bus import Bus
 
 
-def answer(bus: Bus, asking: Asking, explaining: Explaining, talking: Talking) -> ExitStack:
+def answer(bus: Bus, asking: Asking, explaining: Explaining, subjects: Subjects, talking: Talking) -> ExitStack:
     """Answer the commands until what is returned is closed; the list of conversations is the history's to answer."""
 
     async def read_explanation(asked: commands.ReadExplanation) -> Explanation:
@@ -32,12 +33,17 @@ def answer(bus: Bus, asking: Asking, explaining: Explaining, talking: Talking) -
         finally:  # nothing more is sent, whether the word can be kept or not
             await asyncio.gather(explaining.taken_back(asked.project), talking.taken_back(asked.project))
 
+    async def read_prompt(asked: commands.ReadPrompt) -> PromptPreview:
+        if asked.finding:
+            return await subjects.preview(asked.project, asked.finding)
+        return await explaining.preview(asked.project, asked.nodeid)
+
     stack = ExitStack()
     stack.callback(
         bus.handle(commands.Explain, lambda asked: explaining.explain(asked.project, asked.nodeid, again=asked.again))
     )
     stack.callback(bus.handle(commands.ReadExplanation, read_explanation))
-    stack.callback(bus.handle(commands.ReadPrompt, lambda asked: explaining.preview(asked.project, asked.nodeid)))
+    stack.callback(bus.handle(commands.ReadPrompt, read_prompt))
     stack.callback(bus.handle(commands.SetConsent, set_consent))
     stack.callback(bus.handle(commands.Ask, talking.ask))
     stack.callback(bus.handle(commands.ReadReply, talking.read))

@@ -9,7 +9,7 @@ from app.ai.providers.budget import BudgetLimits
 from app.ai.providers.presets import PRESETS
 from app.ai.providers.provider import Price
 from app.domain.analysis import When
-from app.domain.errors import CommandRefused, ModelNotSetUp, UsageError
+from app.domain.errors import CommandRefused, ConsentMissing, ModelNotSetUp, UsageError
 from app.engine.resilience.calls import CallLimits
 
 if TYPE_CHECKING:
@@ -121,6 +121,26 @@ class Asking:
         """Return the hosts of now that parts of a project's source may be sent to, by the settings of now."""
         await self.look_at_settings()
         return (await self._consent.hosts(project)).intersection(self.hosts)
+
+    async def may_send(self, project: str) -> frozenset[str]:
+        """Return the hosts of now that parts of a project's source may be sent to; at least one.
+
+        Raises:
+            CommandRefused: Models are switched off.
+            ModelNotSetUp: Nobody is set up to be asked.
+            ConsentMissing: The person has not agreed.
+        """
+        agreed = await self.agreed(project)
+        if self.when is When.NEVER:
+            raise CommandRefused(*SWITCHED_OFF)
+        if not self.hosts:
+            raise not_set_up(self.trouble)
+        if not agreed:
+            raise ConsentMissing(
+                f"Parts of {project} would be sent to {', '.join(self.hosts)}, and you have not agreed to that.",
+                f"Agree in the window, or with: watchkeeper explain --allow --project {project}",
+            )
+        return agreed
 
     async def set_consent(self, project: str, shown: str, *, given: bool) -> tuple[str, ...]:
         """Keep the person's word for the hosts of now, and return them.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from app.ai.failures.facts import FailureFacts
-from app.domain.analysis import SourceDiff, Subject, SubjectKind
+from app.domain.analysis import LOOKED_THROUGH, SourceDiff, Subject, SubjectKind, conversation_about
 from app.domain.commands import ReadDiff
 from app.domain.errors import UsageError, WatchkeeperError
 from app.domain.history import TestDetail
@@ -31,8 +31,6 @@ HISTORY_S = 3.0
 """A history that does not answer by then is done without."""
 DIFF_S = 12.0
 """Likewise for what changed: git at low priority, on a large repository."""
-CONVERSATIONS = 200
-"""Of a project, the newest, among which the one about a test is looked for."""
 OTHERS = 30
 """Tests that went red in the same run and are named beside the one that is explained."""
 
@@ -136,12 +134,11 @@ class Gathering:
         """Return the id of the newest conversation about a test; empty when there is none, or nobody knows."""
         try:
             async with asyncio.timeout(HISTORY_S):
-                found = await self._journal.conversations("", project, CONVERSATIONS)
+                found = await self._journal.conversations("", project, LOOKED_THROUGH)
         except (WatchkeeperError, TimeoutError) as error:
             _log.info("the list of conversations is out of reach", reason=str(error))
             return ""
-        about = (each.id for each in found if each.subject == Subject(SubjectKind.FAILURE, project, nodeid))
-        return next(about, "")
+        return conversation_about(found, Subject(SubjectKind.FAILURE, project, nodeid))
 
     async def close(self) -> None:
         """End what is on its way."""

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
+from app.agents.analysis.answering import Answering, kept_reply
 from app.agents.analysis.asking import SWITCHED_OFF, not_set_up
-from app.ai.conversations.chat import chat_messages
-from app.ai.failures.prompt import failure_context
-from app.ai.failures.sources import Sources
-from app.domain.analysis import Exchange, Reply, Subject, SubjectKind, Usage, When
-from app.domain.errors import CommandRefused, ConsentMissing, UsageError, WatchkeeperError
+from app.domain.analysis import SubjectKind, When
+from app.domain.errors import CommandRefused, UsageError, WatchkeeperError
 from app.domain.events import ConversationDeleted, ExchangeEnded
 from app.domain.modelwords import STOPPED
 from app.domain.words import clip, one_line
@@ -25,11 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from app.agents.analysis.asking import Asking
-    from app.agents.analysis.explaining import Explaining
-    from app.agents.analysis.work import Work
+    from app.agents.analysis.subjects import Subjects
     from app.ai.conversations.conversations import Conversations
-    from app.ai.messages import Message
-    from app.domain.analysis import Answer, Conversation
+    from app.domain.analysis import Conversation, Reply
     from app.domain.commands import Ask, ReadReply
     from app.domain.events import Event
     from app.engine.clock import Clock
@@ -50,58 +44,13 @@ _ENDED = "Watchkeeper was stopped."
 _TAKEN_BACK = "You no longer agree that parts of this project are sent."
 
 
-@dataclass(slots=True)
-class _Answering:
-    """An answer that grows."""
-
-    subject: Subject
-    title: str
-    seq: int
-    at: float
-    question: str
-    pieces: list[str] = field(default_factory=list)
-    length: int = 0
-    is_done: bool = False
-    trouble: str = ""
-    hint: str = ""
-    provider: str = ""
-    model: str = ""
-    usage: Usage = field(default_factory=Usage)
-    moved: asyncio.Event = field(default_factory=asyncio.Event)
-    asking: asyncio.Task[None] | None = None
-    keeping: asyncio.Task[None] | None = None
-
-    @property
-    def text(self) -> str:
-        self.pieces[:] = ["".join(self.pieces)]
-        return self.pieces[0]
-
-    def add(self, piece: str) -> None:
-        self.pieces.append(piece)
-        self.length += len(piece)
-        self.wake()
-
-    def put(self, text: str) -> None:
-        self.pieces[:] = [text]
-        self.length = len(text)
-
-    def end(self) -> None:
-        self.is_done = True
-        self.wake()
-
-    def wake(self) -> None:
-        self.moved.set()
-        self.moved = asyncio.Event()
-
-
 class Talking:
     """It. Belongs to the loop's thread.
 
     Args:
         conversations: Where they are kept.
         asking: Whom to ask, and what the person has agreed to.
-        explaining: Knows the failures that conversations are about.
-        work: Runs what takes time.
+        subjects: Knows what conversations are about.
         publish: Takes the events.
         clock: Time.
     """
@@ -110,19 +59,17 @@ class Talking:
         self,
         conversations: Conversations,
         asking: Asking,
-        explaining: Explaining,
-        work: Work,
+        subjects: Subjects,
         *,
         publish: Callable[[Event], None],
         clock: Clock,
     ) -> None:
         self._conversations = conversations
         self._asking = asking
-        self._explaining = explaining
-        self._work = work
+        self._subjects = subjects
         self._publish = publish
         self._clock = clock
-        self._answering: OrderedDict[str, _Answering] = OrderedDict()
+        self._answering: OrderedDict[str, Answering] = OrderedDict()
         self._deleted: OrderedDict[str, None] = OrderedDict()
         self._taken_back: Counter[str] = Counter()
 
@@ -135,7 +82,8 @@ class Talking:
         """Begin to have a question answered, and return its conversation's id.
 
         Raises:
-            UsageError: The question is empty or too long, or there is no such conversation, project or failure.
+            UsageError: The question is empty or too long, or there is no such conversation, project, failure or
+                finding.
             ModelError: It cannot be tried.
             CannotError: The conversation cannot be kept.
         """
@@ -150,17 +98,16 @@ class Talking:
         if self._asking.when is When.NEVER:
             raise CommandRefused(*SWITCHED_OFF)
         begun = await self._goes_on(asked.conversation, question) if asked.conversation else None
-        subject = begun.subject if begun is not None else await self._subject(asked)
+        subject, title = (begun.subject, begun.title) if begun is not None else await self._subjects.of(asked)
         taken_back = self._taken_back[subject.project]
-        hosts = await self._hosts(subject)
+        hosts = await self._subjects.hosts(subject)
         if not self._asking.hosts:
             raise not_set_up(self._asking.trouble)
         if begun is None:
-            title = clip(one_line(question), TITLE)
-            begun = _Answering(subject, title, 1, self._clock.wall(), question)
+            title = clip(one_line(title or question), TITLE)
+            begun = Answering(subject, title, 1, self._clock.wall(), question)
             conversation = await self._conversations.start(subject, title)
-            if subject.kind is SubjectKind.FAILURE:
-                self._explaining.about(subject.project, subject.name, conversation)
+            self._subjects.note(subject, conversation)
         else:
             conversation = asked.conversation
             self._check_free(conversation)
@@ -181,27 +128,9 @@ class Talking:
         """
         answering = self._answering.get(asked.conversation)
         if answering is None:
-            return await self._from_transcript(asked)
-        loop = asyncio.get_running_loop()
-        until = loop.time() + min(max(0.0, asked.wait_s), READ_AT_MOST_S)
-        while not answering.is_done and answering.length <= asked.after and (left := until - loop.time()) > 0:
-            try:
-                async with asyncio.timeout(left):
-                    await answering.moved.wait()
-            except TimeoutError:
-                break
-        return Reply(
-            conversation=asked.conversation,
-            seq=answering.seq,
-            text=answering.text[max(0, asked.after) :],
-            length=answering.length,
-            is_done=answering.is_done,
-            trouble=answering.trouble,
-            hint=answering.hint,
-            provider=answering.provider,
-            model=answering.model,
-            usage=answering.usage,
-        )
+            return kept_reply(await self.whole(asked.conversation), asked.after)
+        await answering.wait(asked.after, min(max(0.0, asked.wait_s), READ_AT_MOST_S))
+        return answering.reply(asked.conversation, asked.after)
 
     def stop(self, conversation: str, why: str = STOPPED) -> None:
         """End the answer that is on its way; what came of it is kept, with a sentence that says why it ends."""
@@ -211,7 +140,7 @@ class Talking:
             answering.asking.cancel()
 
     async def taken_back(self, project: str) -> None:
-        """End all answers about failures of a project: the person no longer agrees that its source is sent."""
+        """End all answers about what is in a project: the person no longer agrees that its source is sent."""
         self._taken_back[project] += 1
         about = [
             (conversation, each)
@@ -255,7 +184,7 @@ class Talking:
         while len(self._deleted) > REMEMBERED:
             self._deleted.popitem(last=False)
         # Also when its file was gone already: what the history lists must go as well.
-        self._explaining.forget_talk(conversation)
+        self._subjects.forget(conversation)
         self._publish(ConversationDeleted(at=self._clock.wall(), conversation=conversation))
         if not existed:
             raise _unknown(conversation)
@@ -297,7 +226,7 @@ class Talking:
                 "The last question of this conversation is still being answered.", "Wait for its end, or stop it."
             )
 
-    async def _goes_on(self, conversation: str, question: str) -> _Answering:
+    async def _goes_on(self, conversation: str, question: str) -> Answering:
         """Return the next exchange of a conversation.
 
         Raises:
@@ -311,34 +240,14 @@ class Talking:
             )
         answered = self._answering.get(conversation)  # its transcript may be out of reach
         seq = max((each.seq for each in found.exchanges), default=answered.seq if answered is not None else 0) + 1
-        return _Answering(found.record.subject, found.record.title, seq, self._clock.wall(), question)
+        return Answering(found.record.subject, found.record.title, seq, self._clock.wall(), question)
 
-    async def _subject(self, asked: Ask) -> Subject:
-        if asked.project and asked.nodeid:
-            await self._explaining.look(asked.project, asked.nodeid)
-            return Subject(SubjectKind.FAILURE, asked.project, asked.nodeid)
-        if asked.nodeid:
-            raise UsageError("A test is named without its project.", "Name both, or neither.")
-        return Subject(SubjectKind.FREE, asked.project)
-
-    async def _hosts(self, subject: Subject) -> Collection[str] | None:
-        """Return where a question may be sent; None for anywhere, when it holds nothing but the person's own words."""
-        if subject.kind is SubjectKind.FREE:
-            return None
-        agreed = await self._asking.agreed(subject.project)
-        if not agreed and self._asking.hosts:
-            raise ConsentMissing(
-                f"Parts of {subject.project} would be sent to {', '.join(self._asking.hosts)}, and you have not agreed "
-                "to that.",
-                f"Agree in the window, or with: watchkeeper explain --allow --project {subject.project}",
-            )
-        return agreed
-
-    async def _answer(self, conversation: str, answering: _Answering, hosts: Collection[str] | None) -> None:
+    async def _answer(self, conversation: str, answering: Answering, hosts: Collection[str] | None) -> None:
         try:
-            messages = await self._messages(conversation, answering)
+            before = await self._conversations.last(conversation, LAST) if answering.seq > 1 else ()
+            prompt = await self._subjects.prompt(answering.subject, answering.question, before)
             completion = await self._asking.models.complete(
-                messages, answer_tokens=self._asking.settings.answer_tokens, hosts=hosts, on_text=answering.add
+                prompt.messages, answer_tokens=self._asking.settings.answer_tokens, hosts=hosts, on_text=answering.add
             )
         except WatchkeeperError as error:
             answering.trouble, answering.hint = error.message, error.hint
@@ -346,29 +255,17 @@ class Talking:
             answering.trouble, answering.hint = "That went wrong inside Watchkeeper.", "The log says more."
             _log.exception("a question was not answered")
         else:
-            if completion.text != answering.text:  # it came whole
-                answering.put(completion.text)
-            answering.provider, answering.model = completion.provider, completion.model
-            answering.usage, answering.trouble = completion.usage, completion.trouble
+            answering.take(completion)
 
-    def _asked(self, conversation: str, answering: _Answering) -> None:
+    def _asked(self, conversation: str, answering: Answering) -> None:
         """Keep what came, however the asking has ended, and let nobody interrupt that."""
         if self._answering.get(conversation) is not answering:  # it was deleted meanwhile
             answering.end()
             return
         answering.keeping = spawn(self._keep(conversation, answering), name="an answer is kept")
 
-    async def _keep(self, conversation: str, answering: _Answering) -> None:
-        exchange = Exchange(
-            answering.seq,
-            answering.at,
-            answering.question,
-            answering.text,
-            answering.provider,
-            answering.model,
-            answering.usage,
-            answering.trouble,
-        )
+    async def _keep(self, conversation: str, answering: Answering) -> None:
+        exchange = answering.exchange()
         try:
             await self._conversations.add(conversation, exchange)
         except WatchkeeperError as error:
@@ -386,59 +283,6 @@ class Talking:
             )
         )
 
-    async def _messages(self, conversation: str, answering: _Answering) -> tuple[Message, ...]:
-        """Return what is sent: the failure, the last exchanges, and the question, all of it without secrets."""
-        subject, settings = answering.subject, self._asking.settings
-        case = None
-        if subject.kind is SubjectKind.FAILURE:
-            try:
-                case = await self._explaining.look(subject.project, subject.name)
-            except WatchkeeperError as error:  # the test is gone, or was never red since: the words remain
-                _log.info("a conversation goes on without its failure", reason=error.message)
-        before = await self._conversations.last(conversation, LAST) if answering.seq > 1 else ()
-        language, nonce = self._asking.language, self._asking.new_nonce()
-        facts = await self._explaining.facts(case) if case is not None else None
-
-        def built() -> tuple[Message, ...]:
-            privacy = self._asking.privacy(Path(subject.project) if subject.project else None)
-            context = ""
-            if case is not None and facts is not None:
-                context = failure_context(
-                    facts,
-                    case.explanation.local,
-                    sources=Sources(facts.root),
-                    privacy=privacy,
-                    budget_tokens=settings.prompt_tokens // 2,
-                    nonce=nonce,
-                )
-            return chat_messages(
-                privacy.clean(answering.question),
-                context=context,
-                explained=privacy.clean(_explained(case.explanation.answer)) if case is not None else "",
-                before=tuple((privacy.clean(each.question), privacy.clean(each.answer)) for each in before),
-                budget_tokens=settings.prompt_tokens,
-                language=language,
-            )
-
-        return await self._work.do(built)
-
-    async def _from_transcript(self, asked: ReadReply) -> Reply:
-        found = await self.whole(asked.conversation)
-        if not found.exchanges:
-            return Reply(asked.conversation, 0, "", 0, is_done=True)
-        last = found.exchanges[-1]
-        return Reply(
-            conversation=asked.conversation,
-            seq=last.seq,
-            text=last.answer[max(0, asked.after) :],
-            length=len(last.answer),
-            is_done=True,
-            trouble=last.trouble,
-            provider=last.provider,
-            model=last.model,
-            usage=last.usage,
-        )
-
     def _forget_old(self) -> None:
         for conversation in [each for each, answering in self._answering.items() if answering.is_done]:
             if len(self._answering) <= REMEMBERED:
@@ -450,7 +294,3 @@ def _unknown(conversation: str) -> UsageError:
     return UsageError(
         f"There is no conversation {clip(one_line(conversation), TITLE)}.", "See all: watchkeeper conversations list"
     )
-
-
-def _explained(answer: Answer | None) -> str:
-    return "\n".join(filter(None, (answer.cause, answer.next_step))) if answer is not None else ""

@@ -17,7 +17,7 @@ from app.agents.auditing.memory import mute, unmute
 from app.agents.auditing.standing import rejudged
 from app.agents.auditing.triggers import CommitLook, MarkerLook, crossed, is_due, is_quiet
 from app.domain.errors import UsageError, WatchkeeperError
-from app.domain.events import AuditChanged, AuditEnded
+from app.domain.events import AuditChanged, AuditEnded, AuditKept
 from app.domain.findings import AuditView, Severity, Standing, Trigger, TriggerKind
 from app.engine.notices import Notices
 from app.engine.tasks import spawn
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from app.agents.auditing.memory import Memories, Memory
     from app.agents.auditing.settings import AuditSettings
     from app.domain.events import Event
-    from app.domain.findings import AuditReport, Past, Standings
+    from app.domain.findings import AuditReport, Standings
     from app.domain.snapshot import ProjectView
     from app.engine.clock import Clock
     from app.engine.heartbeat import Pulse
@@ -168,10 +168,6 @@ class AuditAgent:
             return None
         return rejudged(report, self._memories.read(root).mutes, now=self._clock.wall())
 
-    async def past(self, root: str, limit: int) -> tuple[Past, ...]:
-        """Return the last audits of a project in figures, the oldest first."""
-        return await asyncio.to_thread(self._archive.past, Path(root), limit)
-
     async def mute(self, root: str, fingerprint: str, reason: str, days: int) -> None:
         """Be silent about a finding from now on, also in the last report.
 
@@ -306,7 +302,7 @@ class AuditAgent:
         known, troubles = await asyncio.to_thread(known_checks, self._plugins)
         self._notices.show("audit-checks", " ".join(troubles))
         markers = due.markers[-MARKERS_AT_ONCE:]
-        checks = tuple(place for place in chosen(known, (), settings.off) if markers or place.id != "claims")
+        checks = tuple(place for place in chosen(known, (), settings.left_out) if markers or place.id != "claims")
 
         def begins(title: str) -> None:
             self._tell(project, replace(project.view, running=title))
@@ -339,6 +335,8 @@ class AuditAgent:
             took_s=round(report.duration_s, 2),
         )
         self._notices.show(f"audit:{project.root}", "")
+        # Before it is told: who then asks for the audits so far is to see this one among them.
+        self._publish(AuditKept(at=self._clock.wall(), project=str(project.root), report=report))
         self._tell(project, _view_of(str(project.root), report))
         least = self._settings().notify
         told = [each for each in report.findings if least != "never" and _is_told(each, Severity(least))]

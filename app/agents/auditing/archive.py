@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from app.agents.auditing.memory import key_of
 from app.agents.auditing.reports.jsonform import NotAReport, report_from_json, to_json
-from app.domain.findings import past_of
 from app.engine.files import write_atomic
 from app.engine.regular import read_regular
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from app.domain.findings import AuditReport, Past
+    from app.domain.findings import AuditReport
 
 KEPT = 100
 """Reports kept of each project, the newest."""
@@ -50,10 +50,16 @@ class Archive:
             with suppress(OSError):
                 path.unlink()
 
-    def past(self, root: Path, limit: int = 50) -> tuple[Past, ...]:
-        """Return the last audits in figures, the oldest first; those that cannot be read are left out."""
-        reports = (_read(path) for path in self._files(root)[-limit:])
-        return tuple(past_of(report) for report in reports if report is not None)
+    def count(self, root: Path) -> int:
+        """Return how many reports there are."""
+        return len(self._files(root))
+
+    def reports(self, root: Path) -> Iterator[AuditReport]:
+        """Give the reports, the oldest first; those that cannot be read are left out."""
+        for path in self._files(root):
+            report = _read(path)
+            if report is not None:
+                yield report
 
     def read(self, root: Path, audit: str = "") -> AuditReport | None:
         """Return a report by its id, or the last one; None when there is none that can be read."""

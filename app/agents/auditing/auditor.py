@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from app.agents.auditing.context import Context, GitFailed
-from app.agents.auditing.host.heard import Checked
 from app.agents.auditing.memory import remembered
 from app.agents.auditing.standing import judged
-from app.domain.findings import AuditReport, AuditVerdict, CheckOutcome, Trigger
+from app.domain.findings import AuditReport, AuditVerdict, Checked, CheckOutcome, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from app.agents.auditing.archive import Archive
     from app.agents.auditing.host.heard import CheckPlace
-    from app.agents.auditing.host.program import CheckPrograms
     from app.agents.auditing.memory import Memories
     from app.engine.clock import Clock
 
@@ -54,6 +52,13 @@ class Wanted:
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
+class Runs(Protocol):
+    """Runs checks."""
+
+    async def run(self, place: CheckPlace, context: Context) -> Checked:
+        """Run a check, and return what it came to, whatever it does."""
+
+
 class Auditor:
     """Audits projects. Cancelled, it ends every program that it started.
 
@@ -63,22 +68,25 @@ class Auditor:
         archive: Keeps the reports.
         clock: Measures, and tells the time.
         new_id: Gives ids.
+        inside: Run those checks, by their ids, that have no program of their own.
     """
 
     def __init__(
         self,
-        programs: CheckPrograms,
+        programs: Runs,
         memories: Memories,
         archive: Archive,
         *,
         clock: Clock,
         new_id: Callable[[], str],
+        inside: Mapping[str, Runs] | None = None,
     ) -> None:
         self._programs = programs
         self._memories = memories
         self._archive = archive
         self._clock = clock
         self._new_id = new_id
+        self._inside = inside or {}
 
     async def audit(
         self,
@@ -106,7 +114,8 @@ class Auditor:
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def run(place: CheckPlace, marker: str) -> Checked:
-            async with gate:
+            inside = self._inside.get(place.id)
+            async with gate if inside is None else nullcontext():  # one that only waits for others keeps nobody waiting
                 if on_begin is not None:
                     on_begin(place.title)
                 context = Context(
@@ -117,7 +126,7 @@ class Auditor:
                     facts=wanted.facts,
                     options=wanted.options.get(place.id, {}),
                 )
-                result = await self._programs.run(place, context)
+                result = await (inside or self._programs).run(place, context)
             if on_check is not None:
                 on_check(result.outcome)
             return result

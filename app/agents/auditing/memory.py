@@ -27,8 +27,6 @@ SCHEMA = 1
 BASELINE_FILE = ".watchkeeper-baseline.json"
 LARGEST_BASELINE = 8 << 20
 LOCK_S = 5.0
-LEAST_DIGITS = 6
-"""Digits of a fingerprint that name a finding, when no other begins alike."""
 DAY_S = 86_400.0
 MARKERS_KEPT = 2000
 
@@ -130,7 +128,7 @@ def mute(memory: Memory, fingerprint: str, reason: str, *, days: int, now: float
 
     Args:
         memory: What is kept of the project; changed.
-        fingerprint: Which finding, or as many of its first digits as no other has, `LEAST_DIGITS` at least.
+        fingerprint: Which finding, or as many of its first digits as no other has, 6 at least.
         reason: Why, in a person's words.
         days: For how long; 0 for good.
         now: Wall-clock time.
@@ -143,7 +141,7 @@ def mute(memory: Memory, fingerprint: str, reason: str, *, days: int, now: float
     if days < 0:
         raise UsageError("A finding is muted for a number of days.", "Leave them out to mute it for good.")
     findings = {print_: each for found in memory.findings.values() for print_, each in found.items()}
-    print_ = named(fingerprint, findings)
+    print_ = _known(fingerprint, findings)
     until = now + days * DAY_S if days else 0.0
     memory.mutes[print_] = Mute(print_, reason.strip(), until, now, findings[print_].title)
     return memory.mutes[print_]
@@ -155,21 +153,14 @@ def unmute(memory: Memory, fingerprint: str) -> Mute:
     Raises:
         UsageError: It is not muted.
     """
-    return memory.mutes.pop(named(fingerprint, memory.mutes))
+    return memory.mutes.pop(_known(fingerprint, memory.mutes))
 
 
-def named(digits: str, among: Iterable[str]) -> str:
-    """Return the fingerprint that begins with some digits.
-
-    Raises:
-        UsageError: None does, or several do.
-    """
-    known = [print_ for print_ in among if print_.startswith(digits.lower())]
-    if len(digits) >= LEAST_DIGITS and len(known) == 1:
-        return known[0]
-    if known:
-        raise UsageError(f"{digits} may be several findings.", f"Give more of its digits, {LEAST_DIGITS} at least.")
-    raise UsageError(f"There is no finding {digits} here.", "See them: watchkeeper audit --format json")
+def _known(fingerprint: str, among: Iterable[str]) -> str:
+    found = _known(fingerprint, among)
+    if not found:
+        raise UsageError(f"There is no finding {fingerprint} here.", "See them, with their digits: watchkeeper audit")
+    return found
 
 
 def remembered(memory: Memory, root: Path) -> Remembered:

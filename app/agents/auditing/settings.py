@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from app.agents.auditing.host.builtin import REVIEW
 from app.engine.settings import Section
 
 MARKERS = ("*_COMPLETE.md", "*_COMPLETION_REPORT.md", "PHASE_*.md", "MILESTONE_*.md")
@@ -44,6 +45,17 @@ class CoverageSettings(Section):
     floor: float = Field(default=0.0, ge=0, le=100, description="Less coverage than that is a finding; 0 for none")
 
 
+class ReviewSettings(Section):
+    """The section `[audits.review]`."""
+
+    enabled: bool = Field(
+        default=False, description="Have what changed reviewed by a model, where you agreed that source is sent to it"
+    )
+    tokens: int = Field(
+        default=30_000, ge=1_000, le=1_000_000, description="Tokens that one review may send; more is left unreviewed"
+    )
+
+
 class AuditSettings(Section):
     """The section `[audits]`."""
 
@@ -68,6 +80,12 @@ class AuditSettings(Section):
     coverage: CoverageSettings = CoverageSettings()
     secrets: SecretsSettings = SecretsSettings()
     dependencies: DependenciesSettings = DependenciesSettings()
+    review: ReviewSettings = ReviewSettings()
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Return the checks that are left out unless they are asked for by name."""
+        return self.off if self.review.enabled else (*self.off, REVIEW)
 
     def options(self) -> dict[str, dict[str, object]]:
         """Return each check's settings, by its id."""

@@ -12,8 +12,7 @@ from app.domain.findings import AuditVerdict, Finding, Mute, Standing, Standings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from app.agents.auditing.host.heard import Checked
-    from app.domain.findings import AuditReport
+    from app.domain.findings import AuditReport, Checked
 
 BASELINE = "It is in the baseline."
 

@@ -32,8 +32,8 @@ def chat_messages(
 
     Args:
         question: What is asked.
-        context: The failure that it is about, as data between marks; may be empty.
-        explained: What a model said of that failure before; may be empty.
+        context: What it is about, a failure or a finding, as data between marks; may be empty.
+        explained: What a model said of that before; may be empty.
         before: Questions and answers before this one, the oldest first: the newest that fit are sent.
         budget_tokens: How many tokens all of it may have. A question that is longer alone loses its beginning.
         language: The person's, by its English name.

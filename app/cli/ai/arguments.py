@@ -15,12 +15,13 @@ def explain(parser: ArgumentParser) -> None:
     """Declare it for `explain`."""
     parser.add_argument(
         "test",
-        metavar="TEST",
+        metavar="TEST|FINDING",
         nargs="?",
-        help="a test's id, or enough of it to tell it apart; default: the one that went red last",
+        help="a test's id, or enough of it to tell it apart; or the id of what the last audit found, its first 6 "
+        "digits at least; default: the test that went red last",
     )
-    parser.add_argument("--project", metavar="PATH", help="the folder of the project whose test it is")
-    parser.add_argument("--again", action="store_true", help="ask a model though this failure was explained before")
+    parser.add_argument("--project", metavar="PATH", help="the folder of the project whose test or finding it is")
+    parser.add_argument("--again", action="store_true", help="ask a model though this was explained before")
     parser.add_argument("--no-wait", action="store_true", help="do not wait for the model: tell what is known now")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
@@ -39,6 +40,9 @@ def ask(parser: ArgumentParser) -> None:
     parser.add_argument("question", metavar="QUESTION", nargs="+", help="best in quotes; `-` reads it from stdin")
     about = parser.add_mutually_exclusive_group()
     about.add_argument("--about", metavar="TEST", help="a test that it is about: its id, or enough of it")
+    about.add_argument(
+        "--finding", metavar="FINDING", help="what an audit found: its id, or at least the first 6 digits of it"
+    )
     about.add_argument(
         "--in", metavar="CONVERSATION", dest="conversation", help="go on with this one: its id, or the beginning of it"
     )

@@ -35,8 +35,15 @@ _BREATH_S = 0.05
 
 
 @dataclass
-class _Heard:
-    """What has come of an answer: `reply` is the last look at it, without its text."""
+class Heard:
+    """What has come of an answer.
+
+    Attributes:
+        reply: The last look at it, without its text.
+        text: The answer so far.
+        trouble: Why it is missing or not whole.
+        hint: What to do about that.
+    """
 
     reply: Reply
     text: str = ""
@@ -61,26 +68,32 @@ def ask(context: Context) -> int:
     if project is not None and said.conversation is not None:
         raise UsageError("A conversation knows which project it is about.", "Leave --project out, or --in.")
     with context.client() as client:
-        conversation = client.send(_command(client, question, project, said.about, said.conversation))
-        heard = _Heard(Reply(conversation, 0, "", 0, is_done=False))
-        stream = None if context.as_json else AnswerStream(sys.stdout)
-        try:
-            _listen(context, client, heard, stream)
-        except (InstanceUnreachable, NoInstance) as error:
-            heard.trouble, heard.hint = error.message, error.hint
-        except BrokenPipeError:
-            # Nobody reads any more, so nobody shall pay for the rest.
-            _stop(context, conversation)
-            raise
-        except KeyboardInterrupt:
-            _stop(context, conversation)
-            context.terminal.note("Stopped.")
-            _tell_how_to_go_on(context, conversation)
-            raise
+        command = _command(context, client, question, project)
+        heard = hear(context, client, str(client.send(command)))
     if context.as_json:
-        _document(context, question, heard)
-    _footer(context, heard)
+        context.terminal.document(answer_of(question, heard))
+    tell_end(context, heard)
     return EXIT_CANNOT if heard.trouble else 0
+
+
+def hear(context: Context, client: ControlClient, conversation: str) -> Heard:
+    """Return what comes of the newest answer of a conversation, and write it as it comes, unless JSON is wanted."""
+    heard = Heard(Reply(conversation, 0, "", 0, is_done=False))
+    stream = None if context.as_json else AnswerStream(sys.stdout)
+    try:
+        _listen(context, client, heard, stream)
+    except (InstanceUnreachable, NoInstance) as error:
+        heard.trouble, heard.hint = error.message, error.hint
+    except BrokenPipeError:
+        # Nobody reads any more, so nobody shall pay for the rest.
+        _stop(context, conversation)
+        raise
+    except KeyboardInterrupt:
+        _stop(context, conversation)
+        context.terminal.note("Stopped.")
+        _tell_how_to_go_on(context, conversation)
+        raise
+    return heard
 
 
 def _question(said: str) -> str:
@@ -96,22 +109,26 @@ def _question(said: str) -> str:
     return text
 
 
-def _command(
-    client: ControlClient, question: str, project: str | None, about: str | None, conversation: str | None
-) -> commands.Ask:
-    if conversation is not None:
-        return commands.Ask(text=question, conversation=find_conversation(client, conversation))
-    if about is None and project is None:
+def _command(context: Context, client: ControlClient, question: str, project: str | None) -> commands.Ask:
+    said = context.words
+    if said.conversation is not None:
+        return commands.Ask(text=question, conversation=find_conversation(client, said.conversation))
+    if said.about is None and said.finding is None and project is None:
         return commands.Ask(text=question)
     watched = client.send(commands.ReadStatus())["projects"]
-    if about is None:
+    if said.finding is not None:
+        from app.cli.ai.findings import named_finding
+
+        root, found = named_finding(context, client, said.finding, watched, project)
+        return commands.Ask(text=question, project=root, finding=found.finding.fingerprint)
+    if said.about is None:
         check_watched(watched, project)
         return commands.Ask(text=question, project=project or "")
-    root, nodeid = find_test(about, watched, project, prefer_red=True)
+    root, nodeid = find_test(said.about, watched, project, prefer_red=True)
     return commands.Ask(text=question, project=root, nodeid=nodeid)
 
 
-def _listen(context: Context, client: ControlClient, heard: _Heard, stream: AnswerStream | None) -> None:
+def _listen(context: Context, client: ControlClient, heard: Heard, stream: AnswerStream | None) -> None:
     """Read the answer until its end, and write what comes."""
     context.terminal.flush()
     progress = Progress(sys.stderr, context.environ)
@@ -140,7 +157,7 @@ def _listen(context: Context, client: ControlClient, heard: _Heard, stream: Answ
                 stream.end()
 
 
-def _look(client: ControlClient, heard: _Heard) -> Reply:
+def _look(client: ControlClient, heard: Heard) -> Reply:
     """Return what has come since the last look; the end, where another question has taken this one's place."""
     before = heard.reply
     look = commands.ReadReply(conversation=before.conversation, after=len(heard.text), wait_s=WAIT_S)
@@ -158,23 +175,23 @@ def _stop(context: Context, conversation: str) -> None:
         client.send(commands.StopReply(conversation=conversation))
 
 
-def _document(context: Context, question: str, heard: _Heard) -> None:
+def answer_of(question: str, heard: Heard) -> dict[str, object]:
+    """Return a question and what came of it, as `--json` tells it."""
     reply = heard.reply
-    context.terminal.document(
-        {
-            "conversation": reply.conversation,
-            "question": question,
-            "answer": heard.text,
-            "provider": reply.provider,
-            "model": reply.model,
-            "usage": reply.usage,
-            "trouble": heard.trouble,
-            "hint": heard.hint,
-        }
-    )
+    return {
+        "conversation": reply.conversation,
+        "question": question,
+        "answer": heard.text,
+        "provider": reply.provider,
+        "model": reply.model,
+        "usage": reply.usage,
+        "trouble": heard.trouble,
+        "hint": heard.hint,
+    }
 
 
-def _footer(context: Context, heard: _Heard) -> None:
+def tell_end(context: Context, heard: Heard) -> None:
+    """Say what went wrong, what the answer took, and how to go on."""
     note, reply = context.terminal.note, heard.reply
     context.terminal.flush()
     if heard.trouble:

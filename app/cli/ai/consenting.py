@@ -15,7 +15,6 @@ from app.domain.errors import ModelError
 if TYPE_CHECKING:
     from app.cli.context import Context
     from app.control.client import ControlClient
-    from app.domain.analysis import Explanation
 
 
 def set_consent(
@@ -32,8 +31,14 @@ def set_consent(
         context.terminal.note(f"Nothing of the source of {line(project)} is sent to a model any more.")
 
 
-def ask_consent(context: Context, client: ControlClient, explanation: Explanation) -> bool:
+def ask_consent(context: Context, client: ControlClient, look: commands.ReadPrompt, to: tuple[str, ...]) -> bool:
     """Tell what would be sent to whom. At a terminal ask whether it may, else say how to agree.
+
+    Args:
+        context: The command line.
+        client: Asks the instance.
+        look: Asks what would be sent of a test, or of a finding.
+        to: The hosts to which it would be sent.
 
     Returns:
         Whether the person agrees, which is kept then.
@@ -41,18 +46,18 @@ def ask_consent(context: Context, client: ControlClient, explanation: Explanatio
     from app.cli.keys.prompts import ask_yes, has_person
 
     note = context.terminal.note
-    project, nodeid = explanation.project, explanation.nodeid
-    hosts = ", ".join(line(each) for each in explanation.needs_consent)
+    project, which = look.project, look.nodeid or look.finding
+    hosts = ", ".join(line(each) for each in to)
     note(f"No model is asked yet: parts of the source of {line(project)} would be sent to {hosts}.")
     try:
-        preview = of_document(PromptPreview, client.send(commands.ReadPrompt(project=project, nodeid=nodeid)))
+        preview = of_document(PromptPreview, client.send(look))
         _tell_size(context, preview)
     except ModelError as error:  # nobody can be asked any more, so there is nothing to agree to
         note(line(error.message))
         if error.hint:
             note(line(error.hint))
         return False
-    line_of_this = f"watchkeeper explain {shlex.quote(nodeid)} --project {shlex.quote(project)}"
+    line_of_this = f"watchkeeper explain {shlex.quote(which)} --project {shlex.quote(project)}"
     note(f"See all of it:  {shown(line_of_this)} --show-prompt")
     if context.as_json or not has_person():
         note(f"Agree to it:    {shown(line_of_this)} --allow")
@@ -60,13 +65,13 @@ def ask_consent(context: Context, client: ControlClient, explanation: Explanatio
     if not ask_yes(f"May it be sent to {hosts}?", instead="Say it with --allow."):
         note("Nothing was sent.")
         return False
-    set_consent(context, client, project, given=True, shown_hosts=explanation.needs_consent)
+    set_consent(context, client, project, given=True, shown_hosts=to)
     return True
 
 
-def show_prompt(context: Context, client: ControlClient, project: str, nodeid: str) -> int:
+def show_prompt(context: Context, client: ControlClient, look: commands.ReadPrompt) -> int:
     """Show exactly what would be sent, message by message; nothing is sent."""
-    told = client.send(commands.ReadPrompt(project=project, nodeid=nodeid))
+    told = client.send(look)
     preview = of_document(PromptPreview, told)
     if context.as_json:
         context.terminal.document({"prompt": told})

@@ -12,8 +12,9 @@ from app.cli.ai.screen import indented, line, shown
 from app.cli.ai.words import who
 from app.cli.nodeids import project_said
 from app.domain import commands, modelwords, words
-from app.domain.analysis import Conversation, ConversationRecord
+from app.domain.analysis import Conversation, ConversationRecord, SubjectKind
 from app.domain.errors import CannotError, UsageError
+from app.domain.fingerprints import SHOWN_DIGITS
 
 if TYPE_CHECKING:
     from app.cli.context import Context
@@ -58,13 +59,18 @@ def _show(context: Context) -> int:
     if context.as_json:
         context.terminal.document({"conversation": told})
         return 0
-    terminal, now = context.terminal, time.time()
+    write_conversation(context, conversation, time.time())
+    return 0
+
+
+def write_conversation(context: Context, conversation: Conversation, now: float) -> None:
+    """Write a whole conversation, at the wall-clock time `now`."""
+    terminal = context.terminal
     terminal.say(_row(context, conversation.record, now))
     for exchange in conversation.exchanges:
         terminal.say()
         for text in _exchange(context, exchange, now):
             terminal.say(text)
-    return 0
 
 
 def _export(context: Context) -> int:
@@ -146,6 +152,8 @@ def _row(context: Context, record: ConversationRecord, now: float) -> str:
 
 def _about(subject: Subject) -> str:
     name = line(subject.name)
+    if subject.kind is SubjectKind.FINDING:
+        name = f"finding {name[:SHOWN_DIGITS]}"
     project = line(subject.project)
     return f"{name} in {project}" if name and project else name or project
 

@@ -1,4 +1,4 @@
-"""The command `explain`: why a test is red, first without a model and then with one."""
+"""The command `explain`: why a test is red, first without a model and then with one; or what an audit found."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.ai.consenting import ask_consent, set_consent, show_prompt
 from app.cli.ai.documents import of_document
+from app.cli.ai.findings import explain_finding, find_finding
 from app.cli.ai.screen import Progress, line
 from app.cli.ai.writing import write_answer, write_local
 from app.cli.exits import EXIT_CANNOT
@@ -15,12 +16,14 @@ from app.cli.nodeids import check_watched, find_test, newest_red, project_said
 from app.domain import commands, modelwords
 from app.domain.analysis import AnalysisView, ExplainStage, Explanation
 from app.domain.errors import UsageError
+from app.domain.fingerprints import is_like_one
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from app.cli.context import Context
     from app.control.client import ControlClient
+    from app.domain.findings import Standings
 
 PATIENCE_S = 120.0
 """How long an answer is waited for; the instance goes on with the question for as long as its settings say."""
@@ -28,23 +31,42 @@ POLL_S = 0.5
 
 
 def explain(context: Context) -> int:
-    """Explain why a test is red. Exit 3 when a model was to be asked and gave nothing."""
+    """Explain why a test is red, or what an audit found. Exit 3 when a model was to be asked and gave nothing."""
     said = context.words
     project = project_said(context)
     with context.client() as client:
         snapshot = client.send(commands.ReadStatus())
         watched = snapshot["projects"]
-        which = find_test(said.test, watched, project, prefer_red=True) if said.test else newest_red(watched, project)
+        finding = _finding(context, client, watched, project)
+        which = None
+        if finding is None:
+            which = (
+                find_test(said.test, watched, project, prefer_red=True) if said.test else newest_red(watched, project)
+            )
         if said.allow or said.forget_consent:
-            root = which[0] if which is not None else _only_project(watched, project)
+            about = finding or which
+            root = about[0] if about is not None else _only_project(watched, project)
             set_consent(context, client, root, given=said.allow)
             if said.forget_consent:
                 return _forgotten(context, root)
+        if finding is not None:
+            return explain_finding(context, client, *finding, of_document(AnalysisView, snapshot.get("analysis", {})))
         if which is None:
             return _nothing_red(context)
         if said.show_prompt:
-            return show_prompt(context, client, *which)
+            return show_prompt(context, client, commands.ReadPrompt(project=which[0], nodeid=which[1]))
         return _explain(context, client, which)
+
+
+def _finding(
+    context: Context, client: ControlClient, watched: Mapping[str, Any], project: str | None
+) -> tuple[str, Standings] | None:
+    """Return the finding that is meant; None where it may be a test, which comes first."""
+    said = (context.words.test or "").casefold()
+    roots = [root for root in watched if project in (None, root)]
+    if not is_like_one(said) or any(said in nodeid.casefold() for root in roots for nodeid in watched[root]["tests"]):
+        return None
+    return find_finding(context, client, said, watched, project)
 
 
 def _explain(context: Context, client: ControlClient, which: tuple[str, str]) -> int:
@@ -56,7 +78,8 @@ def _explain(context: Context, client: ControlClient, which: tuple[str, str]) ->
         write_local(explanation, context.terminal, time.time())
     agreed = True
     if _lacks_consent(explanation, again=context.words.again):
-        agreed = ask_consent(context, client, explanation)
+        look = commands.ReadPrompt(project=root, nodeid=nodeid)
+        agreed = ask_consent(context, client, look, explanation.needs_consent)
         if agreed:
             told = client.send(explain)
     if not context.words.no_wait:

@@ -12,6 +12,7 @@ from app.domain.commands import CancelAudit, ReadAudit, ReadAudits, StartAudit
 from app.domain.findings import AuditReport, AuditVerdict, Past, Severity
 from app.ui.audits_view import NO_AUDIT, NOT_READ, all_findings, audit_headline, check_rows, standing_of, trend
 from app.ui.headline import ADD_PROJECT, NO_PROJECT
+from app.ui.items import side_by_side
 from app.ui.pages.audits_checks import ChecksPart
 from app.ui.pages.audits_detail import FindingPane
 from app.ui.pages.audits_list import FindingsList
@@ -163,14 +164,7 @@ class AuditsPage(Page):
         head.addLayout(said, 1)
         for each in (self._stop, self._audit):
             head.addWidget(each)
-        split = QSplitter(Qt.Orientation.Horizontal)
-        split.setChildrenCollapsible(False)
-        split.setHandleWidth(SPACE + 4)
-        split.addWidget(self._list)
-        split.addWidget(self._pane)
-        split.setStretchFactor(0, 5)
-        split.setStretchFactor(1, 6)
-        split.setSizes([370, 450])
+        split = side_by_side(self._list, self._pane, sizes=(370, 450))
         down = QSplitter(Qt.Orientation.Vertical)
         down.setHandleWidth(SPACE + 4)
         down.addWidget(split)

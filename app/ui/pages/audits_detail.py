@@ -20,8 +20,9 @@ from PySide6.QtWidgets import (
 
 from app.domain import words
 from app.domain.commands import MuteFinding, UnmuteFinding
+from app.domain.findinglines import may_be_read
 from app.engine.regular import read_regular
-from app.ui.audits_view import DAYS, excerpt, finding_detail, may_be_read
+from app.ui.audits_view import DAYS, excerpt, finding_detail
 from app.ui.pages.explain_parts import FlowText
 from app.ui.parts import Card, ElidedLabel, button, focus_of, label, row, set_text
 from app.ui.theme import SPACE
@@ -116,6 +117,9 @@ class FindingPane(Card):
         self._detail = FlowText("More about it")
         self._remedy_title = label("What to do", "section")
         self._remedy = label("", wraps=True)
+        self._explain = button("Explain", tooltip="Have a model explain it, or show what was said of it before")
+        self._explain.setAccessibleName("Explain the finding")
+        self._explain.clicked.connect(self._talk)
         self._mute_button = button("Mute\u2026", tooltip="Be silent about this finding, for a reason")
         self._mute_button.clicked.connect(self._open_form)
         self._tell = button("Tell again", tooltip="Be silent about this finding no longer")
@@ -196,7 +200,7 @@ class FindingPane(Card):
         outer.setSpacing(SPACE)
         outer.addWidget(scroll, 1)
         outer.addWidget(self._form)
-        outer.addLayout(row(self._mute_button, self._tell, 1))
+        outer.addLayout(row(self._explain, self._mute_button, self._tell, 1))
         self._stack.addWidget(whole)
         self._stack.addWidget(self._nothing)
         self.body.addWidget(self._stack)
@@ -221,6 +225,11 @@ class FindingPane(Card):
                 self._evidence.show_text(around)
 
         self._context.spawn(read(), name="window: lines around a finding", on_error=lambda _error: None)
+
+    @Slot()
+    def _talk(self) -> None:
+        if self._shown is not None:
+            self._context.explain_finding(self._project, self._shown.finding)
 
     @Slot()
     def _open_form(self) -> None:

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QStackedWidget,
     QStyle,
-    QStyledItemDelegate,
     QStyleOptionViewItem,
     QTreeView,
     QVBoxLayout,
@@ -21,6 +20,7 @@ from PySide6.QtWidgets import (
 from app.domain.findings import Severity, Standing
 from app.ui.audits_view import NOTHING_FOUND, NOTHING_MATCHES, SEVERITIES, STANDINGS, finding_groups
 from app.ui.findings_model import FINDING_ROLE, FindingsModel
+from app.ui.items import RowDelegate
 from app.ui.parts import label, row, set_text
 from app.ui.search_field import SearchField
 from app.ui.theme import SPACE
@@ -34,18 +34,17 @@ if TYPE_CHECKING:
     from app.ui.theme import Theme
 
 _MARK = 15
-_LEFT = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
+_END = Qt.TextElideMode.ElideRight
 _INDENT = 14
 _WIDEST = 2_000
 
 
-class FindingDelegate(QStyledItemDelegate):
+class FindingDelegate(RowDelegate):
     """A finding on two lines: its severity by a symbol and what is wrong above, where it is below."""
 
     def __init__(self, icons: Icons, theme: Theme, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(theme, parent)
         self._icons = icons
-        self.theme = theme
 
     def sizeHint(self, option: QStyleOptionViewItem, index: AnyIndex) -> QSize:
         """Return the height of one line for a group, of two for a finding."""
@@ -70,14 +69,11 @@ class FindingDelegate(QStyledItemDelegate):
         painter.setFont(bold)
         box = option.rect.adjusted(4, 0, -8, 0)
         arrow = "\u25be" if option.state & QStyle.StateFlag.State_Open else "\u25b8"
-        self._text(painter, box, arrow, self.theme.muted)
-        self._text(painter, box.adjusted(16, 0, 0, 0), name, self.theme.muted)
+        self.text(painter, box, arrow, self.theme.muted)
+        self.text(painter, box.adjusted(16, 0, 0, 0), name, self.theme.muted, elide=_END)
 
     def _paint_finding(self, painter: QPainter, option: QStyleOptionViewItem, finding: FindingRow) -> None:
-        if option.state & QStyle.StateFlag.State_Selected:
-            painter.fillRect(option.rect, QColor(self.theme.selection))
-        elif option.state & QStyle.StateFlag.State_MouseOver:
-            painter.fillRect(option.rect, QColor(self.theme.hover))
+        self.ground(painter, option)
         box = option.rect.adjusted(10, 4, -10, -4)
         half = box.height() // 2
         is_calm = finding.standing in (Standing.MUTED, Standing.FIXED)
@@ -90,20 +86,13 @@ class FindingDelegate(QStyledItemDelegate):
         painter.setFont(medium)
         right = box.adjusted(_MARK + 8, 0, 0, 0)
         top = QRect(right.left(), right.top(), right.width(), half)
-        self._text(painter, top, finding.title, self.theme.muted if is_calm else self.theme.text)
+        self.text(painter, top, finding.title, self.theme.muted if is_calm else self.theme.text, elide=_END)
         painter.setFont(option.font)
         low = top.translated(0, half)
         kind = finding.severity.value
         room = painter.fontMetrics().horizontalAdvance(kind) + 10
-        self._text(painter, low, kind, color)
-        self._text(painter, low.adjusted(room, 0, 0, 0), finding.place, self.theme.muted, Qt.TextElideMode.ElideMiddle)
-
-    @staticmethod
-    def _text(
-        painter: QPainter, box: QRect, text: str, color: str, elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight
-    ) -> None:
-        painter.setPen(QColor(color))
-        painter.drawText(box, _LEFT, painter.fontMetrics().elidedText(text, elide, max(box.width(), 0)))
+        self.text(painter, low, kind, color)
+        self.text(painter, low.adjusted(room, 0, 0, 0), finding.place, self.theme.muted)
 
 
 class FindingsList(QWidget):

@@ -6,28 +6,32 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from app.domain import modelwords, words
 from app.domain.analysis import Conversation, Reply, Subject, SubjectKind
 from app.domain.commands import Ask, ReadConversation, ReadReply, StopReply
 from app.domain.modelwords import STOPPED
-from app.ui.conversation_view import answering, empty_text, newest, set_up, subject, took
-from app.ui.explain_view import TAKEN_OUT, set_up_of
+from app.ui.conversation_view import answering, empty_text, newest, question_about, subject, took
+from app.ui.explain_view import TAKEN_OUT, set_up_of, visible_line
+from app.ui.items import side_by_side
 from app.ui.pages.consent import WITHDRAWN, WithdrawButton
 from app.ui.pages.conversation_asking import AskBar
 from app.ui.pages.conversation_delete import Deletion
 from app.ui.pages.conversation_export import ask_where
 from app.ui.pages.conversation_follow import ReplyFollower
+from app.ui.pages.conversation_head import ConversationHead
+from app.ui.pages.conversation_known import KnownTalks
 from app.ui.pages.conversation_list import ConversationList
 from app.ui.pages.conversation_transcript import Transcript
-from app.ui.parts import ElidedLabel, Page, Strip, button, label, row, set_text
+from app.ui.parts import Page, label, row, set_text
 from app.ui.theme import SPACE
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QShowEvent
 
     from app.domain.analysis import AnalysisView, Exchange
+    from app.domain.findings import Finding
     from app.domain.snapshot import Snapshot
     from app.ui.pages.conversation_input import QuestionField
     from app.ui.requests import PageContext
@@ -46,6 +50,8 @@ class ConversationPage(Page):
         self._conversation = ""
         self._about = Subject()
         self._title_text = ""
+        self._named = ""
+        """What a new conversation is about, in words, where its subject's name says nothing to people."""
         self._turn = 0
         self._asked: dict[str, str] = {}
         """The last question of each conversation that was asked here: it is kept elsewhere only once it is answered."""
@@ -57,6 +63,7 @@ class ConversationPage(Page):
         self._said_who = False
         self._took = ""
         self._note = ""
+        self._known = KnownTalks(context)
         self._deletion = Deletion(context, self._deleted)
         self._follower = ReplyFollower(context, self._hear, self._lose)
         self.destroyed.connect(self._follower.leave)
@@ -89,6 +96,24 @@ class ConversationPage(Page):
             kind = SubjectKind.FAILURE if nodeid else SubjectKind.FREE
             self._begin(Subject(kind, project, nodeid))
         self._bar.field.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def explain_finding(self, project: str, finding: Finding) -> None:
+        """Look at the conversation about a finding; where there is none, begin one with the standard question."""
+        about = Subject(SubjectKind.FINDING, project, finding.fingerprint)
+        turn = self._clear("", about)
+        self._named = visible_line(finding.title)
+        self._show()
+        self._bar.field.setFocus(Qt.FocusReason.OtherFocusReason)
+
+        def found(conversation: str) -> None:
+            if turn != self._turn or self._is_asking or self._conversation:
+                return  # the person has gone elsewhere, or asks something of their own
+            if conversation:
+                self._load(conversation)
+            else:
+                self._put(modelwords.finding_question(self._context.analysis().language))
+
+        self._known.find(about, found)
 
     def render_snapshot(self, snapshot: Snapshot) -> None:
         """Show what is left of the budget, and whether a model can be asked."""
@@ -129,12 +154,8 @@ class ConversationPage(Page):
         self._list.was_read.connect(self._compare)
         self._list.new_wanted.connect(self._begin_new)
         self._list.delete_wanted.connect(lambda which, title: self._deletion.ask(which, title, self.window()))
-        self._title = ElidedLabel(Qt.TextElideMode.ElideRight)
-        self._title.setObjectName("heading")
-        self._export = button("Export\u2026", tooltip="Write this conversation to a Markdown file")
-        self._export.setAccessibleName("Export the conversation")
-        self._export.clicked.connect(self._ask_where)
-        self._setup = Strip("notice")
+        self._head = ConversationHead()
+        self._head.export_wanted.connect(self._ask_where)
         self._transcript = Transcript(theme)
         self._empty = label("", "muted", wraps=True)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -154,36 +175,21 @@ class ConversationPage(Page):
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE)
-        head = row(self._title, self._export)
-        head.setStretch(0, 1)
-        column.addLayout(head)
-        column.addWidget(self._setup)
+        column.addWidget(self._head)
         column.addWidget(self._stack, 1)
         column.addWidget(self._bar)
         foot = row(self._foot, self._withdraw)
         foot.setStretch(0, 1)
         column.addLayout(foot)
-        split = QSplitter(Qt.Orientation.Horizontal)
-        split.setChildrenCollapsible(False)
-        split.setHandleWidth(SPACE + 4)
-        split.addWidget(self._list)
-        split.addWidget(right)
-        split.setStretchFactor(0, 0)
-        split.setStretchFactor(1, 1)
-        split.setSizes([_LIST_WIDTH, 600])
+        split = side_by_side(self._list, right, sizes=(_LIST_WIDTH, 600), shares=(0, 1))
         box = QVBoxLayout(self)
         box.setContentsMargins(2 * SPACE, 2 * SPACE, 2 * SPACE, 2 * SPACE)
         box.addWidget(split)
 
     def _show(self) -> None:
-        self._title.setText(self._heading())
+        self._head.show_head(self._heading(), self._analysis, can_export=bool(self._conversation))
         set_text(self._empty, empty_text(self._about) if not self._conversation else "")
-        self._export.setVisible(bool(self._conversation))
         self._stack.setCurrentWidget(self._empty if self._transcript.is_empty else self._transcript)
-        reason, hint = set_up(self._analysis) if self._analysis is not None else ("", "")
-        self._setup.setVisible(bool(reason))
-        if reason:
-            self._setup.say(reason, hint)
         is_free = not self._is_asking and not self._is_answering
         self._bar.show_state(is_free=is_free, is_answering=self._is_answering)
         was_sent = self._about.kind is not SubjectKind.FREE and (self._is_answering or self._last_seq > 0)
@@ -194,7 +200,7 @@ class ConversationPage(Page):
 
     def _heading(self) -> str:
         if not self._conversation:
-            about = subject(self._about)
+            about = self._named or subject(self._about)
             return f"New conversation about {about}" if about else "New conversation"
         return self._title_text or subject(self._about) or "Conversation"
 
@@ -202,7 +208,7 @@ class ConversationPage(Page):
         self._turn += 1
         self._follower.leave()
         self._conversation, self._about = conversation, about
-        self._title_text = self._list.title_of(conversation)
+        self._title_text, self._named = self._list.title_of(conversation), ""
         self._last_question, self._last_seq, self._reply_seq = "", 0, 0
         self._is_asking = self._is_answering = self._said_who = False
         self._took = self._note = ""
@@ -246,6 +252,7 @@ class ConversationPage(Page):
             if conversation in self._asked:  # its first answer is on the way, so that nothing is kept of it yet
                 self._catch_up(())
             else:
+                self._known.forget(conversation)
                 self._show_trouble(text, hint, can_repeat=False)
 
         self._context.request(ReadConversation(conversation=conversation), answered, failed)
@@ -306,7 +313,7 @@ class ConversationPage(Page):
     @Slot(str)
     def _put(self, text: str) -> None:
         """Ask; what was typed comes back into the field when that is refused."""
-        turn = self._turn
+        turn, about = self._turn, self._about
         self._is_asking = True
         self._bar.forget_trouble()
         self._show()
@@ -314,6 +321,8 @@ class ConversationPage(Page):
         def answered(answer: object) -> None:
             conversation = str(answer)
             self._asked[conversation] = text
+            if about.kind is SubjectKind.FINDING:
+                self._known.note(about, conversation)
             if turn == self._turn:
                 self._is_asking = False
                 self._begin_answer(conversation, text)
@@ -332,13 +341,14 @@ class ConversationPage(Page):
                 self._bar.show_consent(problem, TAKEN_OUT, self._about.project, hosts)
                 self._show()
 
-        about = Subject() if self._conversation else self._about
-        command = Ask(text=text, conversation=self._conversation, project=about.project, nodeid=about.name)
+        command = question_about(text, about)
+        if self._conversation:
+            command = Ask(text=text, conversation=self._conversation)
         self._context.request(command, answered, failed, not_agreed=not_agreed)
 
     def _begin_answer(self, conversation: str, text: str) -> None:
         if not self._conversation:
-            self._conversation, self._title_text = conversation, text.splitlines()[0]
+            self._conversation, self._title_text = conversation, self._named or text.splitlines()[0]
             self._list.choose(conversation)
         self._is_answering = True
         self._withdraw.note_agreed(self._about.project)
@@ -418,6 +428,7 @@ class ConversationPage(Page):
 
     def _deleted(self, conversation: str) -> None:
         self._asked.pop(conversation, None)
+        self._known.forget(conversation)
         if conversation == self._conversation:
             self._begin(Subject())
         self._list.read()

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, QObject, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeySequence, QPainter, QShortcut
+from PySide6.QtCore import QModelIndex, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QFont, QFontMetrics, QKeySequence, QPainter, QShortcut
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
     QStackedWidget,
-    QStyle,
-    QStyledItemDelegate,
     QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
@@ -21,6 +19,7 @@ from app.domain.analysis import ConversationRecord
 from app.domain.commands import ReadConversations
 from app.ui.conversation_model import CONVERSATION_ROLE, ConversationModel
 from app.ui.conversation_view import NO_CONVERSATIONS, NOTHING_FOUND, conversation_row
+from app.ui.items import RowDelegate
 from app.ui.parts import button, label, row, set_text
 from app.ui.search_field import SearchField
 from app.ui.theme import SPACE
@@ -33,15 +32,10 @@ if TYPE_CHECKING:
 
 SEARCH_AFTER_MS = 250
 """A search waits until nobody has typed for so long."""
-_ALIGN = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
 
 
-class ConversationDelegate(QStyledItemDelegate):
+class ConversationDelegate(RowDelegate):
     """A conversation on two lines: how it began above, what it is about, its age and its cost below."""
-
-    def __init__(self, theme: Theme, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.theme = theme
 
     def sizeHint(self, option: QStyleOptionViewItem, index: AnyIndex) -> QSize:
         """Return the height of two lines."""
@@ -52,10 +46,7 @@ class ConversationDelegate(QStyledItemDelegate):
         """Draw a conversation, each line cut at its end."""
         shown: ConversationRow = index.data(CONVERSATION_ROLE)
         painter.save()
-        if option.state & QStyle.StateFlag.State_Selected:
-            painter.fillRect(option.rect, QColor(self.theme.selection))
-        elif option.state & QStyle.StateFlag.State_MouseOver:
-            painter.fillRect(option.rect, QColor(self.theme.hover))
+        self.ground(painter, option)
         box = option.rect.adjusted(10, 5, -10, -5)
         half = box.height() // 2
         bold = QFont(option.font)
@@ -65,9 +56,7 @@ class ConversationDelegate(QStyledItemDelegate):
             (shown.below, option.font, self.theme.muted, half),
         ):
             painter.setFont(font)
-            painter.setPen(QColor(color))
-            cut = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, box.width())
-            painter.drawText(box.adjusted(0, top, 0, top - half), _ALIGN, cut)
+            self.text(painter, box.adjusted(0, top, 0, top - half), text, color, elide=Qt.TextElideMode.ElideRight)
         painter.restore()
 
 

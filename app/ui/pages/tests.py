@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QButtonGroup,
     QHeaderView,
-    QSplitter,
     QStackedWidget,
     QTreeView,
     QVBoxLayout,
@@ -20,6 +19,7 @@ from app.domain import words
 from app.domain.commands import RunTests
 from app.ui.delegates import TestDelegate
 from app.ui.headline import ADD_PROJECT, NO_PROJECT
+from app.ui.items import side_by_side
 from app.ui.pages.detail import DetailPane
 from app.ui.parts import Page, button, label, row, set_text
 from app.ui.search_field import SearchField
@@ -79,14 +79,7 @@ class TestsPage(Page):
         self._stack = QStackedWidget()
         self._stack.addWidget(self._tree)
         self._stack.addWidget(self._empty)
-        split = QSplitter(Qt.Orientation.Horizontal)
-        split.setChildrenCollapsible(False)
-        split.setHandleWidth(SPACE + 4)
-        split.addWidget(self._stack)
-        split.addWidget(self._pane)
-        split.setStretchFactor(0, 5)
-        split.setStretchFactor(1, 6)
-        split.setSizes([400, 480])
+        split = side_by_side(self._stack, self._pane, sizes=(400, 480))
         box.addWidget(split, 1)
         self.wear(theme)
 

@@ -19,6 +19,7 @@ from app.agents.analysis.explaining import Explaining
 from app.agents.analysis.gathering import Gathering
 from app.agents.analysis.redtests import RedTests
 from app.agents.analysis.settings import AnalysisSettings, ProviderSettings
+from app.agents.analysis.subjects import Subjects
 from app.agents.analysis.talking import Talking
 from app.agents.analysis.work import Work
 from app.ai.conversations.conversations import Conversations
@@ -230,11 +231,11 @@ async def desk_at(
         )
         pool = WorkerPool(2, name="transcripts")
         stack.callback(pool.shutdown, wait=False)
+        subjects = Subjects(explaining, asking, work, send=bus.send)
         talking = Talking(
             Conversations(Transcripts(data / "conversations", pool=pool), NoCache(), clock=clock),
             asking,
-            explaining,
-            work,
+            subjects,
             publish=bus.publish,
             clock=clock,
         )
@@ -248,7 +249,7 @@ async def desk_at(
         bus.handle(
             commands.ReadConversations, lambda asked: history.conversations(asked.query, asked.project, asked.limit)
         )
-        stack.enter_context(answer(bus, asking, explaining, talking))
+        stack.enter_context(answer(bus, asking, explaining, subjects, talking))
         bus.publish(ProjectWatched(at=clock.wall(), project=str(root), name="shop"))
         yield desk
         await explaining.close()

@@ -14,6 +14,7 @@ import pytest
 
 from app.agents.analysis.automatic import MOST_TRIES, RETRY_S, SETTLE_S, Owed
 from app.agents.analysis.settings import ProviderSettings
+from app.agents.analysis.subjects import Subjects
 from app.agents.analysis.talking import Talking
 from app.agents.analysis.work import Work
 from app.ai.conversations.conversations import Conversations
@@ -298,7 +299,8 @@ def disk(desk: Desk) -> Iterator[SlowDisk]:
 async def talking(desk: Desk, disk: SlowDisk) -> AsyncIterator[Talking]:
     """Conversations on the slow disk."""
     work = Work()
-    made = Talking(disk, desk.asking, desk.explaining, work, publish=desk.bus.publish, clock=SystemClock())
+    subjects = Subjects(desk.explaining, desk.asking, work, send=desk.bus.send)
+    made = Talking(disk, desk.asking, subjects, publish=desk.bus.publish, clock=SystemClock())
     yield made
     disk.starting.let_go()
     disk.reading.let_go()

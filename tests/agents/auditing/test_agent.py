@@ -11,6 +11,7 @@ import pytest
 
 from app.agents.auditing.agent import MARKERS_AT_ONCE, WAITING
 from app.domain.errors import UsageError
+from app.domain.events import AuditChanged, AuditKept
 from app.domain.findings import AuditVerdict, Severity, Standing, TriggerKind
 
 if TYPE_CHECKING:
@@ -85,6 +86,21 @@ async def test_a_marker_of_the_first_moment_is_seen(repository: Repository, watc
         await watch.until(lambda: watch.told[-1].last_id == by_command.id)
 
     assert [(event.trigger.what, event.trigger.others) for event in watch.ended] == [("PHASE_1.md", 0)]
+
+
+async def test_an_audit_is_kept_before_it_is_told(repository: Repository, watch_at: Callable[..., Any]) -> None:
+    """The history has the whole report before any face hears of the audit and asks; a command's is not told again."""
+    async with watch_at(repository.root, off=NO_CHECKS) as watch:
+        await watch.agent.start(str(repository.root))
+        report = await watch.audits(1)
+        by_command = replace(report, id="c" * 16, started_at=report.started_at + 60)
+        watch.archive.keep(by_command, repository.root)
+        await watch.until(lambda: watch.told[-1].last_id == by_command.id)
+
+    kept = [event for event in watch.events if isinstance(event, AuditKept)]
+    told = next(event for event in watch.events if isinstance(event, AuditChanged) and event.audit.last_id == report.id)
+    assert [(event.project, event.report) for event in kept] == [(str(repository.root), report)]
+    assert watch.events.index(kept[0]) < watch.events.index(told)
 
 
 async def test_a_thousand_markers_are_one_audit(repository: Repository, watch_at: Callable[..., Any]) -> None:

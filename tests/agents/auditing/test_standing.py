@@ -7,9 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.agents.auditing.host.heard import Checked
 from app.agents.auditing.standing import BASELINE, Judged, Remembered, fingerprinted, judged
-from app.domain.findings import AuditVerdict, CheckOutcome, Finding, Mute, Severity, Standing
+from app.domain.findings import AuditVerdict, Checked, CheckOutcome, Finding, Mute, Severity, Standing
 
 FIRST = Finding("security", "S602", "A shell is started", Severity.HIGH, "a.py", 3, "run(x, shell=True)")
 OTHER = Finding("security", "S105", "A password", Severity.LOW, "b.py", 9, 'password = "****"')

@@ -155,6 +155,7 @@ def desk(places: Places) -> Iterator[Desk]:
     made.on(commands.Explain, EXPLANATION)
     made.on(commands.ReadExplanation, EXPLANATION, EXPLAINED)
     made.on(commands.ReadPrompt, PREVIEW)
+    made.on(commands.ReadFinding, None)
     made.on(commands.SetConsent, ("api.deepseek.com",))
     made.on(commands.Ask, "3f2a99")
     made.on(commands.ReadReply, pieces("Because.")[0])

@@ -31,6 +31,9 @@ class BuiltIn:
         return made
 
 
+REVIEW = "review"
+"""The one check that runs in Watchkeeper's own program, where the models' keys are: app.agents.auditing.review."""
+
 BUILT_IN = {
     "claims": BuiltIn("Claims of the marker", "claims.check:Claims"),
     "tests": BuiltIn("Tests and coverage", "tested:Tested"),

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.domain.findings import AuditVerdict, CheckOutcome, Finding, Severity, weighs
+from app.domain.findings import AuditVerdict, Checked, CheckOutcome, Finding, Severity, weighs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,14 +34,6 @@ class CheckPlace:
     title: str
     entry: str = ""
     deadline_s: float = OTHERS_DEADLINE_S
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What a check came to, and what it found."""
-
-    outcome: CheckOutcome
-    findings: tuple[Finding, ...] = ()
 
 
 class Heard:
@@ -81,11 +73,12 @@ class Heard:
             elif "unknown" in told:
                 self.unknown(str(told["unknown"]))
             else:
-                self._take(finding_of(told["finding"], self._place.id))
+                self.take(finding_of(told["finding"], self._place.id))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self.failed("it told something that cannot be read")
 
-    def _take(self, finding: Finding) -> None:
+    def take(self, finding: Finding) -> None:
+        """Take a finding."""
         self._count += 1
         if len(self._findings) < MOST_FINDINGS:
             self._findings.append(finding)

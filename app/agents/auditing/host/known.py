@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import distributions, entry_points
 from typing import TYPE_CHECKING
 
-from app.agents.auditing.host.builtin import BUILT_IN
+from app.agents.auditing.host.builtin import BUILT_IN, REVIEW
 from app.agents.auditing.host.heard import CheckPlace
 from app.agents.auditing.plugin import GROUP
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from importlib.metadata import EntryPoint
     from pathlib import Path
+
+REVIEW_PLACE = CheckPlace(REVIEW, "Review by a model")
 
 
 def known_checks(plugins: Path) -> tuple[tuple[CheckPlace, ...], tuple[str, ...]]:
@@ -25,6 +27,7 @@ def known_checks(plugins: Path) -> tuple[tuple[CheckPlace, ...], tuple[str, ...]
         plugins: A folder into which checks were installed besides.
     """
     places = {name: CheckPlace(name, each.title, deadline_s=each.deadline_s) for name, each in BUILT_IN.items()}
+    places[REVIEW] = REVIEW_PLACE
     troubles = []
     for point in _entry_points(plugins):
         if point.name in places:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from app.agents.auditing.context import Context
-    from app.agents.auditing.host.heard import Checked, CheckPlace
+    from app.agents.auditing.host.heard import CheckPlace
+    from app.domain.findings import Checked
     from app.engine.clock import Clock
     from app.engine.processes import GuardedProcess, ProcessRunner
 

@@ -11,7 +11,6 @@ The document is one object. Text is in ASCII with escapes, so that none of it mo
     verdict      "pass", "fail" or "unknown"; follows from the rest, and is not read
     summary      the audit in one line for people; follows from the rest, and is not read
     open         an object: how many findings of each severity are new or known; likewise
-    cancelled    true when it was ended before its checks were done
     head         the commit that was looked at; empty without git
     trigger      {kind, what, others}
     checks       [{check, title, verdict, reasons, findings, left_out, took_s}]
@@ -76,7 +75,6 @@ def to_json(report: AuditReport, past: Sequence[Past] = ()) -> str:
         "verdict": report.verdict,
         "summary": summary(report),
         "open": report.counts(),
-        "cancelled": report.cancelled,
         "head": report.head,
         "trigger": asdict(report.trigger),
         "checks": [asdict(each) for each in report.checks],
@@ -110,7 +108,6 @@ def report_from_json(text: str) -> AuditReport:
         ),
         fixed=tuple(_finding(each) for each in top.objects("fixed")),
         head=top.text("head"),
-        cancelled=top.truth("cancelled"),
     )
 
 
@@ -143,9 +140,6 @@ class _Object:
 
     def text(self, key: str) -> str:
         return self._of(key, str, "", "text")
-
-    def truth(self, key: str) -> bool:
-        return self._of(key, bool, default=False, what="true or false")
 
     def number(self, key: str) -> float:
         found = self._found.get(key)

@@ -68,8 +68,6 @@ def summary(report: AuditReport) -> str:
     """Return the one line that says it all: `2 new, 5 known, 1 fixed: FAIL; Secrets could not be looked at: ...`."""
     unknown = [each for each in report.checks if each.verdict is AuditVerdict.UNKNOWN]
     said = f"{tally(report)}: {report.verdict.value.upper()}"
-    if report.cancelled:
-        said += "; the audit was ended before its checks were done"
     if unknown:
         more = len(unknown) - 1
         names = one_line(unknown[0].title) or one_line(unknown[0].check)

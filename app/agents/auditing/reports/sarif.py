@@ -165,10 +165,6 @@ def _location(finding: Finding) -> dict[str, Any] | None:
 
 def _invocation(report: AuditReport) -> dict[str, Any]:
     notifications = [each for check in report.checks for each in _notifications(check)]
-    if report.cancelled:
-        notifications.append(
-            {"level": "error", "message": {"text": "The audit was ended before its checks were done."}}
-        )
     if not report.checks:
         notifications.append({"level": "error", "message": {"text": "No check ran."}})
     invocation: dict[str, Any] = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from app.agents.auditing.reports.outline import name, occasion, outline, place, severities, summary, title
 from app.domain.findings import AuditVerdict, Severity
+from app.domain.fingerprints import SHOWN_DIGITS
 from app.domain.words import ELLIPSIS, duration, one_line, plural, sentence
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class _Page:
             yield _INDENT + self._paint(line, "bold")
         commit = one_line(finding.commit)[:12]
         where = [place(finding), f"commit {commit}" if commit else "", name(finding)]
+        where.append(one_line(finding.fingerprint)[:SHOWN_DIGITS])
         yield from self._wrapped(" · ".join(filter(None, where)), _INDENT, "dim")
 
     def _check(self, check: CheckOutcome) -> Iterator[str]:

@@ -101,7 +101,6 @@ REPORTS = st.builds(
     ).map(tuple),
     fixed=st.lists(FINDINGS, max_size=3).map(tuple),
     head=TEXT,
-    cancelled=st.booleans(),
 )
 PASTS = st.lists(
     st.builds(

@@ -78,7 +78,6 @@ def test_what_a_marker_claims_is_a_part_of_its_own() -> None:
             "1,200 new: FAIL; B and 1 more check could not wholly be looked at: git is not installed",
         ),
         (audit([replace(BLIND, title="", reasons=())]), "Nothing found: UNKNOWN; b could not wholly be looked at"),
-        (audit(cancelled=True), "Nothing found: UNKNOWN; the audit was ended before its checks were done"),
         (
             audit([replace(GOOD, left_out=5)], [Standings(LOW, Standing.KNOWN), Standings(HIGH, Standing.MUTED, "so")]),
             "1 known, 1 muted, 5 not listed: FAIL",

@@ -75,7 +75,7 @@ def test_a_finding_tells_where_it_is_and_what_to_do(report: AuditReport) -> None
 
     assert (
         "  critical  An AWS access key stands in a file\n"
-        "            app/настройки prod.py:12 · commit 3f2a9bc41d22 · secrets/aws-access-key\n"
+        "            app/настройки prod.py:12 · commit 3f2a9bc41d22 · secrets/aws-access-key · aaaaaaaaaaaa\n"
         '            | KEY = "AKIA****WXYZ"\n'
         "            Revoke it.\n"
     ) in told
