@@ -10,7 +10,7 @@ from app.domain.findings import AuditVerdict, Severity, TriggerKind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.domain.findings import AuditView, Finding, Trigger
+    from app.domain.findings import AuditView, Finding, FindingHistory, Trigger
 
 WAITING = "waiting"
 """Said in place of a check while an audit has not begun."""
@@ -39,6 +39,19 @@ def auditing(view: AuditView) -> str:
 def opened(view: AuditView) -> str:
     """Return how many findings are open, the most severe first: `1 critical, 4 low`; empty when there is none."""
     return ", ".join(f"{count:,} {severity.value}" for severity, count in view.open if count)
+
+
+def since(history: FindingHistory, now: float) -> str:
+    """Return since when a finding is known: `first seen 4 days ago`, `first seen yesterday, and back again`.
+
+    Args:
+        history: What the audits say of it.
+        now: Wall-clock time.
+    """
+    if history.audits <= 1 and not history.came_back:
+        return ""
+    seen = f"first seen {words.ago(max(0.0, now - history.first_at))}"
+    return f"{seen}, fixed and back again" if history.came_back else seen
 
 
 def grave(views: Sequence[AuditView]) -> str:

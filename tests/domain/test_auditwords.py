@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import auditwords
-from app.domain.findings import AuditVerdict, AuditView, Finding, Severity, Trigger, TriggerKind
+from app.domain.findings import AuditVerdict, AuditView, Finding, FindingHistory, Severity, Trigger, TriggerKind
 
 MANY = ((Severity.CRITICAL, 1), (Severity.HIGH, 1_200), (Severity.LOW, 3))
 
@@ -75,3 +75,19 @@ def test_whatever_is_said_is_one_line(text: str, kind: TriggerKind, line: int) -
 
     assert all(each.isprintable() for each in said)
     assert auditwords.title(finding)
+
+
+@pytest.mark.parametrize(
+    ("audits", "came_back", "said"),
+    [
+        (1, False, ""),
+        (3, False, "first seen 4 days ago"),
+        (3, True, "first seen 4 days ago, fixed and back again"),
+        (1, True, "first seen 4 days ago, fixed and back again"),
+    ],
+)
+def test_it_is_said_since_when_a_finding_is_known(audits: int, came_back: bool, said: str) -> None:  # noqa: FBT001 - a parameter
+    """Nothing of one that only the last audit has found."""
+    history = FindingHistory("a" * 24, "A key", 1_000.0, 2_000.0, audits, came_back=came_back)
+
+    assert auditwords.since(history, 1_000.0 + 4 * 86_400) == said

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QLabel, QLineEdit, QPlainT
 from app.domain import commands
 from app.domain.errors import UsageError
 from app.domain.findinglines import may_be_read
-from app.domain.findings import AuditView, Finding, Severity, Standing, Standings
+from app.domain.findings import AuditView, Finding, FindingHistory, Severity, Standing, Standings
 from app.engine.tasks import spawn
 from app.ui.audits_view import AROUND, excerpt
 from app.ui.findings_model import FindingsModel
@@ -214,6 +214,30 @@ async def test_the_lines_around_a_finding_are_read_from_its_file(
 
     assert "   9  line 9\n  10  line 10\n  11  line 11\n\u25b8 12  line 12\n  13" in _seen(page.pane)
     assert "line 16" not in _seen(page.pane)
+
+
+async def test_it_says_since_when_a_finding_is_known(
+    window: Window, audits: Audits, desk: Desk, found: Snapshot, fake_clock: FakeClock
+) -> None:
+    """As the history tells it, of the finding that is chosen now; without the history nothing is missing."""
+
+    async def history(asked: commands.ReadFindingHistory) -> FindingHistory | None:
+        if asked.fingerprint != SHELL.fingerprint:
+            return None
+        now = fake_clock.wall()
+        return FindingHistory(SHELL.fingerprint, SHELL.title, now - 4 * 86_400, now, 5, now - 86_400, came_back=True)
+
+    desk.bus.handle(commands.ReadFindingHistory, history)
+    page = await _look(window, found)
+    del audits
+    _choose(page, SHELL)
+    await _until_read()
+    chosen = _seen(page.pane)
+    _choose(page, TODO)
+    await _until_read()
+
+    assert "first seen 4 days ago, fixed and back again" in chosen
+    assert "first seen" not in _seen(page.pane)
 
 
 @pytest.mark.parametrize("check", ["secrets", "security"])

@@ -18,9 +18,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.domain import words
-from app.domain.commands import MuteFinding, UnmuteFinding
+from app.domain import auditwords, words
+from app.domain.commands import MuteFinding, ReadFindingHistory, UnmuteFinding
 from app.domain.findinglines import may_be_read
+from app.domain.findings import FindingHistory
 from app.engine.regular import read_regular
 from app.ui.audits_view import DAYS, excerpt, finding_detail
 from app.ui.pages.explain_parts import FlowText
@@ -146,6 +147,7 @@ class FindingPane(Card):
         if shown is None or report is None or not is_other:
             return
         self._turn += 1
+        self._ask_since(project, shown.finding, self._turn)
         view = finding_detail(shown)
         own = (*self._form.findChildren(QWidget), self._tell, self._mute_button)
         had_focus = focus_of(self) in own
@@ -213,6 +215,18 @@ class FindingPane(Card):
             )
             self._icon.setPixmap(pixmap)
             self._icon.setAccessibleName(f"Severity {severity}")
+
+    def _ask_since(self, project: str, finding: Finding, turn: int) -> None:
+        """Add since when the finding is known; without the history nothing is missing."""
+
+        def told(history: object) -> None:
+            if turn == self._turn and isinstance(history, FindingHistory):
+                since = auditwords.since(history, self._context.clock.wall())
+                if since:
+                    set_text(self._facts, f"{self._facts.text()} \u00b7 {since}")
+
+        asked = ReadFindingHistory(project=project, fingerprint=finding.fingerprint)
+        self._context.request(asked, told, lambda _message, _hint: None)
 
     def _read(self, project: str, finding: Finding) -> None:
         """Show the lines around a finding once a thread has read them."""
