@@ -98,9 +98,10 @@ def occasion(trigger: Trigger) -> str:
 
 
 def place(finding: Finding) -> str:
-    """Return where a finding is: `app/a.py:12`, `app/a.py`; empty when it is about no file."""
-    path = words.one_line(finding.path)
-    return f"{path}:{finding.line}" if path and finding.line > 0 else path
+    """Return where a finding is: `app/a.py:12`, `app/a.py`, or a resource's ARN; empty when it is about neither."""
+    path, resource = words.one_line(finding.path), words.one_line(finding.resource)
+    line = f":{finding.line}" if path and finding.line > 0 else ""
+    return ", ".join(filter(None, (path + line, resource)))
 
 
 def title(finding: Finding) -> str:

@@ -84,6 +84,7 @@ class Finding:
         remedy: What to do about it, in a sentence.
         commit: The commit in which it lies, when it is no longer, or not only, in the working tree.
         fingerprint: Which finding this is, as 24 hexadecimal digits, the same when its line moves. The engine fills it.
+        resource: What it is about where that is no file: the ARN of a bucket; else empty.
     """
 
     check: str
@@ -97,6 +98,7 @@ class Finding:
     remedy: str = ""
     commit: str = ""
     fingerprint: str = ""
+    resource: str = ""
 
 
 @dataclass(frozen=True, slots=True)

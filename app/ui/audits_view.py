@@ -237,7 +237,8 @@ def all_findings(report: AuditReport) -> Iterable[Standings]:
 def _holds(finding: Finding, wanted: Sequence[str]) -> bool:
     if not wanted:
         return True
-    said = f"{finding.title} {finding.path} {finding.check} {finding.rule} {finding.evidence}".casefold()
+    where = f"{finding.path} {finding.resource}"
+    said = f"{finding.title} {where} {finding.check} {finding.rule} {finding.evidence}".casefold()
     return all(word in said for word in wanted)
 
 

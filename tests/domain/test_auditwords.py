@@ -91,3 +91,20 @@ def test_it_is_said_since_when_a_finding_is_known(audits: int, came_back: bool, 
     history = FindingHistory("a" * 24, "A key", 1_000.0, 2_000.0, audits, came_back=came_back)
 
     assert auditwords.since(history, 1_000.0 + 4 * 86_400) == said
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "resource", "said"),
+    [
+        ("app/a.py", 12, "", "app/a.py:12"),
+        ("app/a.py", 0, "", "app/a.py"),
+        ("", 3, "", ""),
+        ("", 0, "arn:aws:s3:::shop", "arn:aws:s3:::shop"),
+        ("main.tf", 3, "arn:aws:s3:::shop", "main.tf:3, arn:aws:s3:::shop"),
+    ],
+)
+def test_where_a_finding_is(path: str, line: int, resource: str, said: str) -> None:
+    """A file and its line, or a resource, or both."""
+    finding = Finding("a", "r", "T", Severity.LOW, path, line, resource=resource)
+
+    assert auditwords.place(finding) == said

@@ -226,4 +226,5 @@ def _memory(state: Mapping[str, Any]) -> Memory:
 
 
 def _finding(told: Mapping[str, Any], check: str, print_: str) -> Finding:
-    return replace(finding_of(told, check), fingerprint=print_)
+    # the outcome of one rule of a service is remembered by the rule, its findings name the service
+    return replace(finding_of(told, str(told.get("check", check))), fingerprint=print_)

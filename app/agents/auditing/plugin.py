@@ -85,6 +85,7 @@ class Check(ABC):
         detail: str = "",
         remedy: str = "",
         commit: str = "",
+        resource: str = "",
     ) -> Finding:
         """Return a finding of this check; for its fields see app.domain.findings.Finding."""
         return Finding(
@@ -98,6 +99,7 @@ class Check(ABC):
             detail=detail,
             remedy=remedy,
             commit=commit,
+            resource=resource,
         )
 
 

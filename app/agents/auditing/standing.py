@@ -23,17 +23,20 @@ def fingerprinted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings with their fingerprints; the same one told twice is one.
 
     The check, the rule, the file and the evidence without its spacing count, and no line number: a line that moves
-    keeps its finding known. Of several alike in one file each has its number, in the order of lines.
+    keeps its finding known. Of several alike in one file each has its number, in the order of lines. Of a resource that
+    is no file the resource counts in place of the evidence, which is how it is set now: a policy that is still as open
+    with other words is the same finding.
     """
     seen: set[tuple[object, ...]] = set()
     numbers: Counter[str] = Counter()
     made = []
-    for each in sorted(findings, key=lambda one: (one.path, one.line, one.check, one.rule)):
-        place = (each.check, each.rule, each.path, each.line, each.commit, each.title, each.evidence)
+    for each in sorted(findings, key=lambda one: (one.path, one.line, one.check, one.rule, one.resource)):
+        place = (each.check, each.rule, each.path, each.line, each.commit, each.title, each.evidence, each.resource)
         if place in seen:
             continue
         seen.add(place)
-        said = "\0".join((each.check, each.rule, each.path, "".join((each.evidence or each.title).split())))
+        which = each.resource or "".join((each.evidence or each.title).split())
+        said = f"{each.check}\0{each.rule}\0{each.path}\0{which}"
         numbers[said] += 1
         print_ = hashlib.sha256(f"{said}\0{numbers[said]}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
         made.append(replace(each, fingerprint=print_))
@@ -96,7 +99,7 @@ def judged(results: Sequence[Checked], before: Remembered, *, now: float) -> Jud
         else:
             remembered[check] = {**old, **found}
     told.sort(key=_weight)
-    fixed.sort(key=lambda each: (-each.severity.rank, each.path, each.line))
+    fixed.sort(key=lambda each: (-each.severity.rank, each.path, each.line, each.resource))
     return Judged(tuple(told), tuple(fixed), remembered)
 
 
@@ -126,4 +129,12 @@ def _standing(finding: Finding, old: Mapping[str, Finding], before: Remembered, 
 def _weight(each: Standings) -> tuple[object, ...]:
     finding = each.finding
     is_muted = each.standing is Standing.MUTED
-    return (is_muted, -finding.severity.rank, _ORDER[each.standing], finding.path, finding.line, finding.rule)
+    return (
+        is_muted,
+        -finding.severity.rank,
+        _ORDER[each.standing],
+        finding.path,
+        finding.line,
+        finding.rule,
+        finding.resource,
+    )

@@ -33,6 +33,16 @@ def test_what_is_kept_comes_back(tmp_path: Path) -> None:
     assert kept.read(tmp_path / "two") == Memory()
 
 
+def test_a_finding_keeps_the_check_that_it_names(tmp_path: Path) -> None:
+    """What a rule of a service came to is kept by the rule, its findings are of the service and about a resource."""
+    (found,) = fingerprinted([Finding("s3", "s3-tls-only", "No policy", Severity.LOW, resource="arn:aws:s3:::a")])
+    kept = Memories(tmp_path / "audits")
+    with kept.changing(tmp_path / "one") as memory:
+        memory.findings = {"s3-tls-only": {found.fingerprint: found}}
+
+    assert kept.read(tmp_path / "one").findings == {"s3-tls-only": {found.fingerprint: found}}
+
+
 def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:
     """Nothing is known then, and what was there is not lost."""
     folder = tmp_path / "audits"

@@ -116,3 +116,19 @@ def test_a_secret_that_was_removed_is_the_same_one_in_its_commit() -> None:
     (gone,) = fingerprinted([replace(OTHER, commit="a" * 40, line=2)])
 
     assert here.fingerprint == gone.fingerprint
+
+
+def test_a_resource_is_what_a_finding_is_known_by() -> None:
+    """Alike in all but the resource they are two; with other evidence it is the same one, and files are as before."""
+    first = Finding("s3", "s3-tls-only", "No policy", Severity.LOW, evidence="{}", resource="arn:aws:s3:::a")
+
+    one, two = fingerprinted([first, replace(first, resource="arn:aws:s3:::b")])
+    (changed,) = fingerprinted([replace(first, title="Another policy", evidence="{...}")])
+
+    assert one.fingerprint != two.fingerprint
+    assert changed.fingerprint == one.fingerprint
+    assert fingerprinted([FIRST])[0].fingerprint == PRINT_OF_FIRST
+
+
+PRINT_OF_FIRST = "b85294a570d3d1ef9dd83c38"
+"""As releases before resources had it: what a person has muted stays muted."""

@@ -17,6 +17,7 @@ FLOOD = 100_000
 """Findings after which a check is ended: it tells of everything, and so of nothing."""
 MOST_REASONS = 20
 OTHERS_DEADLINE_S = 120.0
+_TEXTS = ("rule", "title", "path", "evidence", "detail", "remedy", "commit", "resource")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def finding_of(told: Mapping[str, Any], check: str) -> Finding:
         ValueError: A field is not what it should be.
         KeyError: A field is missing.
     """
-    texts = {name: told.get(name, "") for name in ("rule", "title", "path", "evidence", "detail", "remedy", "commit")}
+    texts = {name: told.get(name, "") for name in _TEXTS}
     line = told.get("line", 0)
     if not all(isinstance(text, str) for text in texts.values()) or not isinstance(line, int) or line < 0:
         raise ValueError("a field of a finding is of the wrong kind")

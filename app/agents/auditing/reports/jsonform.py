@@ -18,7 +18,7 @@ The document is one object. Text is in ASCII with escapes, so that none of it mo
     fixed        [what a finding has]
     history      earlier audits, the oldest first: [{at, verdict, counts, new, fixed}]
 
-A finding has: check, rule, title, severity, path, line, evidence, detail, remedy, commit, fingerprint.
+A finding has: check, rule, title, severity, path, line, evidence, detail, remedy, commit, fingerprint, resource.
 A number that is none (infinite, or not a number) is written as null and read as 0.
 """
 
@@ -234,6 +234,7 @@ def _finding(found: _Object) -> Finding:
         remedy=found.text("remedy"),
         commit=found.text("commit"),
         fingerprint=found.text("fingerprint"),
+        resource=found.text("resource"),
     )
 
 

@@ -113,9 +113,10 @@ def occasion(trigger: Trigger) -> str:
 
 
 def place(finding: Finding) -> str:
-    """Return where a finding is: `app/a.py:12`, `app/a.py`; empty when it is about no file."""
-    path = one_line(finding.path)
-    return f"{path}:{finding.line}" if path and finding.line > 0 else path
+    """Return where a finding is: `app/a.py:12`, `app/a.py`, or a resource's ARN; empty when it is about neither."""
+    path, resource = one_line(finding.path), one_line(finding.resource)
+    line = f":{finding.line}" if path and finding.line > 0 else ""
+    return ", ".join(filter(None, (path + line, resource)))
 
 
 def name(finding: Finding) -> str:
@@ -180,6 +181,7 @@ def without_root(report: AuditReport) -> AuditReport:
             finding,
             title=told(finding.title),
             path=told(finding.path),
+            resource=told(finding.resource),
             evidence=told(finding.evidence),
             detail=told(finding.detail),
             remedy=told(finding.remedy),

@@ -39,6 +39,7 @@ _MESSAGE = 1_000
 _STEP = 25
 """Of 100, between the ranks of two neighbouring severities."""
 _LINK = re.compile(r"\](?=\()")
+_LAST = re.compile(r"[:/]")
 _ABSOLUTE = re.compile(r"/|\\\\|[A-Za-z]:[/\\]")
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -134,7 +135,7 @@ def _result(rules: _Rules, finding: Finding, standing: Standing, reason: str) ->
     }
     if finding.fingerprint:
         result["partialFingerprints"] = {FINGERPRINT: one_line(finding.fingerprint)}
-    if location := _location(finding):
+    if location := {**_location(finding), **_logical(finding)}:
         result["locations"] = [location]
     properties = {
         "severity": finding.severity.value,
@@ -150,10 +151,10 @@ def _suppression(reason: str) -> dict[str, Any]:
     return {"kind": "external", "status": "accepted", "justification": _message(reason) or "No reason was given."}
 
 
-def _location(finding: Finding) -> dict[str, Any] | None:
+def _location(finding: Finding) -> dict[str, Any]:
     uri = _uri(finding.path)
     if not uri:
-        return None
+        return {}
     physical: dict[str, Any] = {"artifactLocation": {"uri": uri, "uriBaseId": ROOT}}
     evidence = block(finding.evidence, _EVIDENCE)
     if finding.line > 0:
@@ -161,6 +162,15 @@ def _location(finding: Finding) -> dict[str, Any] | None:
         if evidence:
             physical["region"]["snippet"] = {"text": evidence}
     return {"physicalLocation": physical}
+
+
+def _logical(finding: Finding) -> dict[str, Any]:
+    """Return what a finding is about where that is no place in a file (3.28.4, 3.33)."""
+    resource = one_line(finding.resource)
+    if not resource:
+        return {}
+    name = _LAST.split(resource)[-1] or resource
+    return {"logicalLocations": [{"fullyQualifiedName": resource, "name": name, "kind": "resource"}]}
 
 
 def _invocation(report: AuditReport) -> dict[str, Any]:

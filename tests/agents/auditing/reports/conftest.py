@@ -69,6 +69,7 @@ FINDINGS = st.builds(
     remedy=TEXT,
     commit=TEXT,
     fingerprint=TEXT,
+    resource=TEXT,
 )
 REPORTS = st.builds(
     AuditReport,

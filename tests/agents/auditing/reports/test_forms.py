@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.agents.auditing.reports.forms import FORMS
-from app.domain.findings import past_of
+from app.domain.findings import Finding, Severity, Standing, Standings, past_of
 
 if TYPE_CHECKING:
     from app.domain.findings import AuditReport
@@ -31,3 +31,18 @@ def test_names_that_are_no_text_end_no_form(name: str, report: AuditReport) -> N
 
     assert told.endswith("\n")
     assert told.encode("utf-8")
+
+
+BUCKET = "arn:aws:s3:::anna-shop-logs"
+
+
+@pytest.mark.parametrize("name", ["text", "json", "sarif", "html", "md"])
+def test_a_resource_is_told_where_a_file_would_be(name: str, report: AuditReport) -> None:
+    """A finding about no file says what it is about, in each form."""
+    bucket = Finding("s3", "s3-tls-only", "Nothing denies plain HTTP", Severity.LOW, resource=BUCKET)
+    findings = (*report.findings, Standings(bucket, Standing.NEW))
+
+    told, before = FORMS[name](replace(report, findings=findings)), FORMS[name](report)
+
+    assert BUCKET in told
+    assert BUCKET not in before

@@ -171,3 +171,27 @@ def test_messages_hold_no_links(report: AuditReport, run: Callable[[AuditReport]
     (result,) = run(replace(report, findings=(Standings(found, Standing.NEW),), fixed=()))["results"]
 
     assert result["message"]["text"] == "See [this] (http://evil.example)."
+
+
+@pytest.mark.parametrize(
+    ("resource", "name"),
+    [
+        ("arn:aws:s3:::shop-logs", "shop-logs"),
+        ("arn:aws:ec2:eu-west-1:111122223333:security-group/sg-1", "sg-1"),
+        ("arn:aws:iam::111122223333:user/", "arn:aws:iam::111122223333:user/"),
+        ("shop", "shop"),
+    ],
+)
+def test_a_resource_is_a_logical_location(
+    resource: str, name: str, report: AuditReport, run: Callable[[AuditReport], dict[str, Any]]
+) -> None:
+    """With its whole name and its last part, beside the place in a file where there is one."""
+    found = Finding("s3", "r", "T", Severity.LOW, resource=resource)
+    findings = (Standings(found, Standing.NEW), Standings(replace(found, path="main.tf", line=3), Standing.NEW))
+
+    cloud, both = run(replace(report, findings=findings, fixed=()))["results"]
+
+    logical = [{"fullyQualifiedName": resource, "name": name, "kind": "resource"}]
+    assert cloud["locations"] == [{"logicalLocations": logical}]
+    assert both["locations"][0]["logicalLocations"] == logical
+    assert both["locations"][0]["physicalLocation"]["region"]["startLine"] == 3
