@@ -15,6 +15,7 @@ from app.agents.auditing.host.heard import finding_of
 from app.agents.auditing.standing import Remembered
 from app.domain.errors import CannotError, UsageError
 from app.domain.findings import Finding, Mute
+from app.domain.fingerprints import named
 from app.engine.files import write_atomic
 from app.engine.regular import read_regular
 from app.engine.statefile import StateFile
@@ -157,7 +158,7 @@ def unmute(memory: Memory, fingerprint: str) -> Mute:
 
 
 def _known(fingerprint: str, among: Iterable[str]) -> str:
-    found = _known(fingerprint, among)
+    found = named(fingerprint, among)
     if not found:
         raise UsageError(f"There is no finding {fingerprint} here.", "See them, with their digits: watchkeeper audit")
     return found

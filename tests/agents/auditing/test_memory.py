@@ -8,7 +8,17 @@ import pytest
 from filelock import FileLock
 
 from app.agents.auditing import memory as memories_module
-from app.agents.auditing.memory import BASELINE_FILE, Memories, Memory, key_of, read_baseline, write_baseline
+from app.agents.auditing.memory import (
+    BASELINE_FILE,
+    DAY_S,
+    Memories,
+    Memory,
+    key_of,
+    mute,
+    read_baseline,
+    unmute,
+    write_baseline,
+)
 from app.agents.auditing.standing import fingerprinted
 from app.domain.errors import CannotError, UsageError
 from app.domain.findings import Finding, Mute, Severity
@@ -102,3 +112,37 @@ def test_what_another_program_wrote_is_seen(tmp_path: Path) -> None:
 
     assert (other.read(tmp_path).markers, other.read(tmp_path).mutes) == (["a"], {})
     assert other.read(tmp_path).since == "b" * 40
+
+
+@pytest.mark.parametrize("digits", [6, 12, 24])
+def test_a_finding_is_muted_by_the_digits_that_name_it(digits: int) -> None:
+    """For a reason, for good or for some days, and told again by the same digits."""
+    memory = Memory(findings={"secrets": {FOUND.fingerprint: FOUND}})
+
+    muted = mute(memory, FOUND.fingerprint[:digits].upper(), " a test key ", days=2, now=100.0)
+    kept = dict(memory.mutes)
+    told = unmute(memory, FOUND.fingerprint[:digits])
+
+    assert muted == told == Mute(FOUND.fingerprint, "a test key", 100.0 + 2 * DAY_S, 100.0, "A key")
+    assert kept == {FOUND.fingerprint: muted}
+    assert memory.mutes == {}
+
+
+def test_what_is_not_there_or_has_no_reason_is_not_muted() -> None:
+    """An unknown finding, too few digits, digits of two, no reason, less than no days: refused, and nothing is kept."""
+    other = FOUND.fingerprint[:8] + "0" * 16
+    memory = Memory(findings={"secrets": {FOUND.fingerprint: FOUND, other: FOUND}})
+
+    for digits, reason, days in (
+        ("f" * 24, "why", 0),
+        (FOUND.fingerprint[:5], "why", 0),
+        (FOUND.fingerprint[:8], "why", 0),
+        (FOUND.fingerprint, "  ", 0),
+        (FOUND.fingerprint, "why", -1),
+    ):
+        with pytest.raises(UsageError):
+            mute(memory, digits, reason, days=days, now=0.0)
+    with pytest.raises(UsageError):
+        unmute(memory, FOUND.fingerprint)
+
+    assert memory.mutes == {}
