@@ -201,7 +201,7 @@ def plan(
     if proof:
         checks += [Check("mutations", mutations), Check("race", race)]
     if full and not targets:
-        scripts = sorted((root / "tests" / "benchmarks").glob("bench_*.py"))
+        scripts = sorted((root / "tests" / "benchmarks").rglob("bench_*.py"))
         checks += [Check(f"benchmark {script.stem}", (python, str(script)), offscreen) for script in scripts]
     return checks
 

@@ -84,7 +84,7 @@ def test_the_short_form_runs_every_check(root: Path) -> None:
 
 def test_the_full_form_adds_what_takes_long(root: Path) -> None:
     """All options together leave nothing out: slow tests, PostgreSQL, Windows, mutations, peers, and each benchmark."""
-    benchmarks = [f"benchmark {path.stem}" for path in sorted((root / "tests/benchmarks").glob("bench_*.py"))]
+    benchmarks = [f"benchmark {path.stem}" for path in sorted((root / "tests/benchmarks").rglob("bench_*.py"))]
 
     checks = plan(environment(root), root, **dict.fromkeys(SHORT, True), arguments=())
 

@@ -1,0 +1,1 @@
+"""Audits of accounts on Amazon Web Services."""

@@ -1,0 +1,1 @@
+"""Audits the security groups of Amazon EC2."""

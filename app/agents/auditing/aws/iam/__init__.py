@@ -1,0 +1,1 @@
+"""Audits the users, keys and policies of AWS Identity and Access Management."""
