@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from app.agents.auditing.context import Context
 
-__all__ = ["GROUP", "Check", "Finding", "NotKnown", "Severity", "SyncCheck", "Told"]
+__all__ = ["GROUP", "Check", "Finding", "Named", "NotKnown", "Progressed", "Severity", "SyncCheck", "Told"]
 
 GROUP = "watchkeeper.audits"
 """The entry-point group in which checks are found."""
@@ -47,7 +47,27 @@ class NotKnown:
     reason: str
 
 
-Told: TypeAlias = Finding | NotKnown
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """How far a check is that takes long; shown while it runs, and not kept.
+
+    Attributes:
+        done: Parts of its work that are done.
+        total: Parts that are known; more may come.
+    """
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a check saw that it looks at, where that is no folder of a person's: as `target` of AuditReport."""
+
+    target: str
+
+
+Told: TypeAlias = Finding | NotKnown | Progressed | Named
 """What a check yields."""
 
 

@@ -86,11 +86,25 @@ class Proved:
         return self.shown.lines[self.place]
 
 
-def read_claims(text: str) -> tuple[Claim, ...] | None:
-    """Return what an answer claims; None when it is no answer to what was asked. Never raises, whatever the text is."""
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A model's answer.
+
+    Attributes:
+        claims: What it claims now.
+        mended: The names of earlier claims that no longer hold.
+    """
+
+    claims: tuple[Claim, ...] = ()
+    mended: frozenset[str] = frozenset()
+
+
+def read_review(text: str) -> Review | None:
+    """Return what an answer says; None when it is no answer to what was asked. Never raises, whatever the text is."""
     _, mark, said = text[:LONGEST_ANSWER].rpartition("</think>")
     said = said if mark else text[:LONGEST_ANSWER]
     claims: list[Claim] = []
+    mended: set[str] = set()
     is_answer = False
     behind = 0
     starts = (at for at, sign in enumerate(said) if sign == "{")
@@ -98,16 +112,17 @@ def read_claims(text: str) -> tuple[Claim, ...] | None:
         if start < behind:
             continue
         found, end, _ = read_object(said, start)
-        listed = _listed(found)
-        if listed is not None:
+        holder = _holder(found)
+        if holder is not None:
             is_answer = True
-            claims += _claims(listed)
+            claims += _claims(_items(holder["findings"]))
+            mended |= {each for each in _items(holder.get("mended")) if isinstance(each, str)}
             behind = end
         elif "title" in found and "path" in found:  # a list without the object around it, or one that breaks off
             is_answer = True
             claims += _claims([found])
             behind = end
-    return tuple(claims[:MOST_CLAIMS]) if is_answer else None
+    return Review(tuple(claims[:MOST_CLAIMS]), frozenset(mended)) if is_answer else None
 
 
 def proved(claims: Sequence[Claim], piece: Sequence[Shown]) -> tuple[Proved, ...]:
@@ -150,15 +165,18 @@ def _is_meant(claim: Claim, line: Line) -> bool:
     return said == there or (len(shorter) >= LEAST_TO_TELL and shorter in longer)
 
 
-def _listed(found: Value, depth: int = 0) -> list[Value] | None:
-    """Return the list of findings in an object, or in one within."""
+def _holder(found: Value, depth: int = 0) -> dict[str, Value] | None:
+    """Return the object that has the list of findings: the one that was found, or one within."""
     if not isinstance(found, dict) or depth > _DEEPEST:
         return None
-    own = found.get("findings")
-    if isinstance(own, list):
-        return own
-    within = (_listed(each, depth + 1) for each in found.values())
+    if isinstance(found.get("findings"), list):
+        return found
+    within = (_holder(each, depth + 1) for each in found.values())
     return next((each for each in within if each is not None), None)
+
+
+def _items(value: Value) -> list[Value]:
+    return value if isinstance(value, list) else []
 
 
 def _claims(listed: list[Value]) -> Iterator[Claim]:

@@ -27,20 +27,29 @@ No style, no praise, no maybe. Answer with one JSON object and nothing else:
 {{"findings": [{{"path": "src/a.py", "line": 12, "quote": "that line, copied without its number and sign", \
 "severity": "low" or "medium" or "high", "confidence": "low" or "medium" or "high", \
 "title": "what is wrong, in one short sentence", "why": "when it goes wrong, and what happens then", \
-"fix": "what to do"}}]}}
-The worst first, at most {most}; {{"findings": []}} when nothing is wrong, which is usual. Write in {language}."""
+"fix": "what to do"}}], "mended": ["k1"]}}
+In "mended" name those of the earlier claims, if any are listed, that the lines as they are now have mended or prove \
+wrong; claim none of the others again. The worst first, at most {most}; {{"findings": [], "mended": []}} when nothing \
+is wrong, which is usual. Write in {language}."""
 _QUESTION = "What is wrong with this change?"
 
 
-def review_messages(piece: Sequence[Shown], *, language: str, nonce: str) -> tuple[Message, ...]:
+def review_messages(
+    piece: Sequence[Shown], *, earlier: Sequence[str] = (), language: str, nonce: str
+) -> tuple[Message, ...]:
     """Return the chat by which a piece of a change is reviewed.
 
     Args:
         piece: Its parts, harmless; see app.ai.framing.
+        earlier: What was claimed of these lines before and still stands, a line each, harmless too; the first is called
+            `k1`.
         language: The answer's language by its English name: `English`, `Russian`.
         nonce: Letters and digits that nobody can foresee, new for each prompt.
     """
     data = "\n\n".join(each.text for each in piece)
+    if earlier:
+        listed = (f"k{number}: {claim}" for number, claim in enumerate(earlier, 1))
+        data = "\n".join((data, "", "=== Claimed earlier:", *listed))
     return (
         Message(Role.SYSTEM, _rules(language, nonce)),
         Message(Role.USER, f"{framed(data, nonce)}\n{_QUESTION}"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.ai.review.claims import proved, read_claims
+from app.ai.review.claims import Review, proved, read_review
 from app.ai.review.parts import Line, Part
 from app.ai.review.prompt import MOST_CLAIMS
 from app.domain.findings import Severity
@@ -40,25 +40,33 @@ SHOWN = Part("a.py", LINES).shown(str)
 )
 def test_claims_are_read_however_they_are_wrapped(text: str) -> None:
     """In prose, in a fence, after thoughts, in another object, as a list, broken off."""
-    claims = read_claims(text)
+    review = read_review(text)
 
-    assert claims is not None
-    assert (claims[0].path, claims[0].line, claims[0].title) == ("a.py", 3, "It counts down.")
+    assert review is not None
+    assert (review.claims[0].path, review.claims[0].line, review.claims[0].title) == ("a.py", 3, "It counts down.")
 
 
 @pytest.mark.parametrize("text", ["", "All is well.", "{}", '{"verdict": "good"}', "[]", '{"findings": "none"}'])
 def test_what_is_no_answer_is_not_taken_for_praise(text: str) -> None:
     """Only a list of findings says that nothing is wrong."""
-    assert read_claims(text) is None
-    assert read_claims('{"findings": []}') == ()
+    assert read_review(text) is None
+    assert read_review('{"findings": []}') == Review()
+
+
+def test_what_is_mended_is_read() -> None:
+    """Names alone, whatever else the list holds."""
+    review = read_review('{"findings": [], "mended": ["k1", 2, null, "k3"]}')
+
+    assert review is not None
+    assert review.mended == {"k1", "k3"}
 
 
 def test_no_more_than_so_many_are_read() -> None:
     """A model that claims everything claims nothing."""
-    claims = read_claims(json.dumps({"findings": [CLAIM] * 100}))
+    review = read_review(json.dumps({"findings": [CLAIM] * 100}))
 
-    assert claims is not None
-    assert len(claims) == MOST_CLAIMS
+    assert review is not None
+    assert len(review.claims) == MOST_CLAIMS
 
 
 @pytest.mark.parametrize(
@@ -74,10 +82,10 @@ def test_no_more_than_so_many_are_read() -> None:
 )
 def test_what_it_is_unsure_of_weighs_less(severity: str, confidence: str, weight: Severity) -> None:
     """A model's guess does not make an audit fail, and none of its words is critical."""
-    claims = read_claims(json.dumps({"findings": [{**CLAIM, "severity": severity, "confidence": confidence}]}))
+    review = read_review(json.dumps({"findings": [{**CLAIM, "severity": severity, "confidence": confidence}]}))
 
-    assert claims is not None
-    assert claims[0].weight is weight
+    assert review is not None
+    assert review.claims[0].weight is weight
 
 
 @pytest.mark.parametrize(
@@ -96,16 +104,16 @@ def test_what_it_is_unsure_of_weighs_less(severity: str, confidence: str, weight
 )
 def test_a_claim_is_tied_to_the_line_that_it_quotes(changes: dict[str, Any], line: int | None) -> None:
     """The quote counts more than the number; what is gone, was not shown, or could be anywhere proves nothing."""
-    claims = read_claims(json.dumps({"findings": [{**CLAIM, **changes}]}))
+    review = read_review(json.dumps({"findings": [{**CLAIM, **changes}]}))
 
-    assert claims is not None
-    assert [each.line.number for each in proved(claims, [SHOWN])] == ([] if line is None else [line])
+    assert review is not None
+    assert [each.line.number for each in proved(review.claims, [SHOWN])] == ([] if line is None else [line])
 
 
 @given(st.text() | st.recursive(st.none() | st.text() | st.integers(), lambda of: st.lists(of) | st.dictionaries(
     st.sampled_from(["findings", "path", "line", "quote", "title", "severity", "x"]), of)).map(json.dumps))  # fmt: skip
 def test_nothing_that_is_said_raises(text: str) -> None:
     """Whatever comes, each claim that is believed names a line that was shown."""
-    claims = read_claims(text) or ()
+    review = read_review(text) or Review()
 
-    assert all(each.line in LINES for each in proved(claims, [SHOWN]))
+    assert all(each.line in LINES for each in proved(review.claims, [SHOWN]))

@@ -6,10 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.agents.auditing.plugin import Progressed
 from app.domain.findings import AuditVerdict, Checked, CheckOutcome, Finding, Severity, weighs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 MOST_FINDINGS = 5000
 """Findings of one check that are kept."""
@@ -38,17 +39,29 @@ class CheckPlace:
 
 
 class Heard:
-    """What came of one check so far."""
+    """What came of one check so far.
 
-    def __init__(self, place: CheckPlace) -> None:
+    Args:
+        place: Which check.
+        on_progress: Called with how far it is; None for nobody.
+    """
+
+    def __init__(self, place: CheckPlace, on_progress: Callable[[Progressed], None] | None = None) -> None:
         self.is_done = False
         self.is_ended = False
         self.has_failed = False
         self._place = place
+        self._on_progress = on_progress
+        self._target = ""
         self._findings: list[Finding] = []
         self._count = 0
         self._reasons: dict[str, None] = {}
         self._more_reasons = 0
+
+    @property
+    def has_reasons(self) -> bool:
+        """Whether anything could not be looked at."""
+        return bool(self._reasons)
 
     def unknown(self, reason: str) -> None:
         """Take note of something that could not be looked at."""
@@ -73,10 +86,20 @@ class Heard:
                 self.is_done = True
             elif "unknown" in told:
                 self.unknown(str(told["unknown"]))
+            elif "progress" in told:
+                self._progressed(*told["progress"])
+            elif "target" in told:
+                self._target = str(told["target"])
             else:
                 self.take(finding_of(told["finding"], self._place.id))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self.failed("it told something that cannot be read")
+
+    def _progressed(self, done: object, total: object) -> None:
+        if not isinstance(done, int) or not isinstance(total, int):
+            raise TypeError("progress is told by two numbers")
+        if self._on_progress is not None:
+            self._on_progress(Progressed(done, total))
 
     def take(self, finding: Finding) -> None:
         """Take a finding."""
@@ -97,7 +120,7 @@ class Heard:
         outcome = CheckOutcome(
             self._place.id, self._place.title, verdict, tuple(reasons), self._count, left_out, took_s
         )
-        return Checked(outcome, tuple(self._findings))
+        return Checked(outcome, tuple(self._findings), self._target)
 
 
 def finding_of(told: Mapping[str, Any], check: str) -> Finding:

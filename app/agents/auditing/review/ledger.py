@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -13,7 +13,7 @@ from app.agents.auditing.memory import key_of
 from app.engine.statefile import StateFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from app.domain.findings import Finding
@@ -49,19 +49,19 @@ class Said:
         return replace(self.finding, line=min(places, key=lambda number: abs(number - self.finding.line)))
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """A part of a change that a model has looked at.
+@dataclass
+class Known:
+    """What is known of the reviews of a project.
 
     Attributes:
-        path: Its file.
-        at: When it was seen last, wall-clock time.
-        said: What the model found in it.
+        since: The commit up to which all was looked at, or from which on not all was; empty when nothing was reviewed.
+        looked: The parts that a model has looked at, by their digests, and when each was seen last (wall-clock time).
+        open: What it claimed and nobody has mended.
     """
 
-    path: str
-    at: float
-    said: tuple[Said, ...] = field(default=())
+    since: str = ""
+    looked: dict[str, float] = field(default_factory=dict)
+    open: list[Said] = field(default_factory=list)
 
 
 def mark_of(line: str) -> str:
@@ -79,40 +79,32 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def read(self, root: Path) -> dict[str, Looked]:
-        """Return what is known of a project's parts, by their digests; what cannot be read is looked at again."""
+    def read(self, root: Path) -> Known:
+        """Return what is known of a project; what cannot be read is looked at again."""
         found, trouble = self._file(root).read()
         if trouble:
             _log.warning("what a model said before is not known any more", reason=trouble)
-        parts = found.get("parts")
-        looked = {}
-        for digest, told in (parts if isinstance(parts, dict) else {}).items():
-            try:
-                looked[str(digest)] = _looked(told)
-            except (ValueError, TypeError, KeyError, AttributeError):
-                continue
-        return looked
-
-    def write(self, root: Path, looked: Mapping[str, Looked]) -> None:
-        """Keep it; where that fails the parts are looked at again another time."""
-        newest = sorted(looked.items(), key=lambda each: each[1].at)[-MOST_PARTS:]
-        parts = {
-            digest: {
-                "path": each.path,
-                "at": each.at,
-                "said": [{"mark": said.mark, **asdict(said.finding)} for said in each.said],
-            }
-            for digest, each in newest
-        }
         try:
-            self._file(root).write({"parts": parts})
+            return Known(
+                since=str(found.get("since", "")),
+                looked={str(digest): float(at) for digest, at in dict(found.get("looked", {})).items()},
+                open=[
+                    Said(finding_of(each, str(each["check"])), str(each["mark"]))
+                    for each in list(found.get("open", []))
+                ],
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            _log.warning("what a model said before is not known any more", reason=repr(error))
+            return Known()
+
+    def write(self, root: Path, known: Known) -> None:
+        """Keep it; where that fails the parts are looked at again another time."""
+        newest = sorted(known.looked.items(), key=lambda each: each[1])[-MOST_PARTS:]
+        said = [{"mark": each.mark, **asdict(each.finding)} for each in known.open]
+        try:
+            self._file(root).write({"since": known.since, "looked": dict(newest), "open": said})
         except OSError as error:
             _log.warning("what a model said is not kept", reason=str(error))
 
     def _file(self, root: Path) -> StateFile:
         return StateFile(self._folder / f"{key_of(root)}.json", schema=SCHEMA)
-
-
-def _looked(told: Mapping[str, Any]) -> Looked:
-    said = tuple(Said(finding_of(each, str(each["check"])), str(each["mark"])) for each in told["said"])
-    return Looked(str(told["path"]), float(told["at"]), said)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import structlog
 
-from app.agents.auditing.checks.change import change_of
+from app.agents.auditing.checks.change import EMPTY_TREE, change_of
 from app.agents.auditing.context import GitFailed
 from app.agents.auditing.host.builtin import REVIEW
 from app.agents.auditing.host.heard import Heard
-from app.agents.auditing.review.ledger import Looked, Said, mark_of
+from app.agents.auditing.review.ledger import Known, Said, mark_of
 from app.agents.auditing.review.showing import Showing
-from app.ai.review.claims import proved, read_claims
+from app.ai.framing import harmless
+from app.ai.review.claims import proved, read_review
 from app.ai.review.parts import in_order, packed, parts_of
 from app.ai.review.prompt import review_messages, rules_tokens
 from app.domain.errors import WatchkeeperError
@@ -103,8 +105,9 @@ class Work(Protocol):
 class Reviewer:
     """It; runs in this program, as other checks run in theirs. Belongs to the loop's thread.
 
-    What was said of a part is kept and told again as long as the line stands that it names, until the part changes and
-    is looked at anew: so nothing is asked twice, and nothing is taken for mended because it was not asked about.
+    What was claimed is kept and told again as long as the line stands that it names, until a model that is shown the
+    line again says that it is mended: nothing is asked twice, and nothing is lost because nobody spoke of it. What
+    could not be looked at, for want of consent, budget or an answer, is looked at the next time.
 
     Args:
         adviser: Whom to ask.
@@ -140,22 +143,22 @@ class Reviewer:
         began = self._clock.monotonic()
         heard = Heard(place)
         async with self._turns[context.root]:
-            looked = await asyncio.to_thread(self._ledger.read, context.root)
-            parts: list[Part] = []
+            known = await asyncio.to_thread(self._ledger.read, context.root)
+            change = _Change()
             try:
-                parts, reasons = await asyncio.to_thread(_changed, context, self._piece_tokens)
-                for reason in reasons:
+                change = await asyncio.to_thread(_changed, context, known.since, self._piece_tokens)
+                for reason in change.reasons:
                     heard.unknown(reason)
-                fresh = [part for part in parts if part.digest not in looked]
+                fresh = [part for part in change.parts if part.digest not in known.looked]
                 if fresh:
                     async with asyncio.timeout(DEADLINE_S):
-                        await self._look(fresh, looked, heard, context.root)
+                        await self._look(fresh, known, heard, context)
             except TimeoutError:
                 heard.unknown(f"the models did not answer within {DEADLINE_S:g} s; the rest is asked the next time")
             except (WatchkeeperError, GitFailed) as error:
                 heard.unknown(_why(error))
             finally:
-                await asyncio.to_thread(self._conclude, parts, looked, heard, context)
+                await asyncio.to_thread(self._conclude, change, known, heard, context)
         return heard.checked(self._clock.monotonic() - began)
 
     @property
@@ -164,12 +167,13 @@ class Reviewer:
         adviser = self._adviser
         return max(_LEAST_TOKENS, adviser.settings.prompt_tokens - rules_tokens(adviser.language, "0" * 16))
 
-    async def _look(self, fresh: Sequence[Part], looked: dict[str, Looked], heard: Heard, root: Path) -> None:
+    async def _look(self, fresh: Sequence[Part], known: Known, heard: Heard, context: Context) -> None:
         """Have a model look at parts that it has not seen.
 
         Raises:
             WatchkeeperError: Nobody may be asked, or nobody answers.
         """
+        root = context.root
         await self._adviser.may_send(str(root))  # before anything is read for it
         nonce = self._adviser.new_nonce()
         shown = await self._shown(in_order(fresh), root, nonce)
@@ -182,7 +186,7 @@ class Reviewer:
                 if failures:  # what failed for one fails for the next
                     return
                 try:
-                    await self._ask(piece, nonce, looked, heard, root)
+                    await self._ask(piece, nonce, known, heard, context)
                 except WatchkeeperError as error:
                     failures.append(_why(error))
 
@@ -218,54 +222,78 @@ class Reviewer:
                 return pieces[:place], pieces[place:]
         return pieces, ()
 
-    async def _ask(
-        self, piece: Sequence[Shown], nonce: str, looked: dict[str, Looked], heard: Heard, root: Path
-    ) -> None:
+    async def _ask(self, piece: Sequence[Shown], nonce: str, known: Known, heard: Heard, context: Context) -> None:
         """Have one piece reviewed, and keep what was said of it.
 
         Raises:
             WatchkeeperError: Nobody may be asked any more, or nobody answers.
         """
-        adviser = self._adviser
+        adviser, root = self._adviser, context.root
+        earlier = await asyncio.to_thread(_claimed_of, piece, known.open, _Files(context))
+        clean = harmless(str, nonce)
         completion = await adviser.models.complete(
-            review_messages(piece, language=adviser.language, nonce=nonce),
+            review_messages(
+                piece,
+                earlier=[clean(f"{each.path}:{each.line}: {each.title}") for _, each in earlier],
+                language=adviser.language,
+                nonce=nonce,
+            ),
             answer_tokens=adviser.settings.answer_tokens,
             hosts=await adviser.may_send(str(root)),  # they may have taken it back meanwhile
             as_json=True,
         )
-        claims = read_claims(completion.text)
-        if claims is None:
+        review = read_review(completion.text)
+        if review is None:
             heard.unknown(f"what {completion.model} answered on {_named(piece)} cannot be read")
             return
-        tied = proved(claims, piece)
-        if len(tied) < len(claims):
-            _log.info("claims of a model name no line that was shown", claims=len(claims), left=len(tied))
-        if completion.trouble:
+        tied = proved(review.claims, piece)
+        if len(tied) < len(review.claims):
+            _log.info("claims of a model name no line that was shown", claims=len(review.claims), left=len(tied))
+        # What was claimed earlier stands until it is said to be mended: silence mends nothing.
+        mended = {id(said) for place, (said, _) in enumerate(earlier, 1) if f"k{place}" in review.mended}
+        known.open = [each for each in known.open if id(each) not in mended]
+        there = {(each.finding.path, each.mark) for each in known.open}
+        known.open += [
+            said for said in (_said(each, completion) for each in tied) if (said.finding.path, said.mark) not in there
+        ]
+        if completion.trouble:  # half an answer is told now, and asked for again the next time
             heard.unknown(f"what {completion.model} answered on {_named(piece)} is not whole: {completion.trouble}")
-        now = self._clock.wall()
-        for shown in piece:
-            part = shown.part
-            said = tuple(_said(each, completion) for each in tied if each.shown is shown)
-            # Half an answer is told now, and asked for again the next time.
-            at = now if not completion.trouble else 0.0
-            looked[part.digest] = Looked(part.path, at, said)
+        else:
+            known.looked |= {shown.part.digest: self._clock.wall() for shown in piece}
 
-    def _conclude(self, parts: Sequence[Part], looked: dict[str, Looked], heard: Heard, context: Context) -> None:
-        """Tell what stands of all that was said, and keep it. Blocks."""
-        now = self._clock.wall()
-        kept: dict[str, Looked] = {}
-        files = _Files(context)
-        for digest, each in looked.items():
-            seen = _seen(parts, each.path) if all(part.digest != digest for part in parts) else ()
-            standing = [(said, found) for said in each.said if (found := said.now(files.marks(each.path))) is not None]
-            standing = [(said, found) for said, found in standing if found.line not in seen]
-            for _, found in standing:
-                heard.take(found)
-            is_current = any(part.digest == digest for part in parts)
-            if each.at and (standing or is_current or now - each.at < FORGOTTEN_S):
-                at = now if is_current else each.at
-                kept[digest] = Looked(each.path, at, tuple(said for said, _ in standing))
-        self._ledger.write(context.root, kept)
+    def _conclude(self, change: _Change, known: Known, heard: Heard, context: Context) -> None:
+        """Tell what stands of all that was claimed, and keep it. Blocks."""
+        now, files = self._clock.wall(), _Files(context)
+        standing = [(said, found) for said in known.open if (found := said.now(files.marks(said.finding.path)))]
+        for _, found in standing:
+            heard.take(found)
+        current = {part.digest for part in change.parts}
+        known.open = [Said(found, said.mark) for said, found in standing]
+        known.looked = {
+            digest: now if digest in current else at
+            for digest, at in known.looked.items()
+            if digest in current or now - at < FORGOTTEN_S
+        }
+        if change.base:  # what was not looked at is looked at the next time, whatever else has passed meanwhile
+            known.since = change.base if heard.has_reasons else change.head
+        self._ledger.write(context.root, known)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What is to be reviewed.
+
+    Attributes:
+        parts: The parts of the change.
+        base: The commit since which; empty when that is not known.
+        head: The commit that HEAD was at.
+        reasons: What of the change could not be looked at.
+    """
+
+    parts: Sequence[Part] = ()
+    base: str = ""
+    head: str = ""
+    reasons: Sequence[str] = ()
 
 
 class _Files:
@@ -284,16 +312,25 @@ class _Files:
         return self._marks[path]
 
 
-def _changed(context: Context, most_tokens: int) -> tuple[list[Part], list[str]]:
-    """Return the parts of the change, and what of it could not be looked at. Blocks."""
+def _changed(context: Context, since: str, most_tokens: int) -> _Change:
+    """Return what changed since a commit, or since that of the audit when that one is gone. Blocks."""
+    if since:
+        with suppress(GitFailed):
+            context.git("merge-base", "--is-ancestor", since, "HEAD")
+            context = replace(context, since=since)
+    head = ""
+    with suppress(GitFailed):
+        head = context.git("rev-parse", "--verify", "-q", "HEAD").strip()
     change = change_of(context)
-    parts = list(parts_of(change.hunks(AROUND), most_tokens))
-    return parts, change.reasons
+    parts = tuple(parts_of(change.hunks(AROUND), most_tokens))
+    return _Change(parts, change.base if head and change.base != EMPTY_TREE else "", head, change.reasons)
 
 
-def _seen(parts: Sequence[Part], path: str) -> Collection[int]:
-    """Return the lines of a file that the change shows: what was said of them before is superseded."""
-    return {line.number for part in parts if part.path == path for line in part.lines}
+def _claimed_of(piece: Sequence[Shown], said: Sequence[Said], files: _Files) -> list[tuple[Said, Finding]]:
+    """Return what was claimed earlier of the lines of a piece, each with the finding where it stands now. Blocks."""
+    lines = {(each.part.path, line.number) for each in piece for line in each.part.lines if line.number}
+    found = ((each, each.now(files.marks(each.finding.path))) for each in said)
+    return [(each, now) for each, now in found if now is not None and (now.path, now.line) in lines]
 
 
 def _said(proof: Proved, completion: Completion) -> Said:

@@ -81,18 +81,44 @@ async def test_nothing_is_asked_twice(reviewing_at: Callable[..., Any], server: 
     assert len(again.findings) == len(committed.findings) == 1
 
 
-async def test_a_changed_part_is_looked_at_anew(reviewing_at: Callable[..., Any], server: ModelServer) -> None:
-    """What was claimed of lines that are shown again counts no more; only the new answer does."""
-    server.then(claims(CLAIM), claims())
+async def test_silence_mends_nothing(reviewing_at: Callable[..., Any], server: ModelServer) -> None:
+    """A part that changes is looked at anew; what was claimed of it stands until the model says that it is mended."""
+    server.then(claims(CLAIM), claims({**CLAIM, "path": "gone.py"}), claims({**CLAIM, "title": "In other words."}))
+    server.then(answers({"findings": [], "mended": ["k1", "k7"]}))
     async with reviewing_at() as reviewing:
         await reviewing.agree()
-        reviewing.repository.write("shop.py", WRONG)
-        await reviewing.review()
-        reviewing.repository.write("shop.py", WRONG + "    # a discount, by order of the owner\n")
-        again = await reviewing.review()
+        told = []
+        for text in (WRONG, WRONG + "# one\n", WRONG + "# two\n", WRONG + "# by order of the owner\n"):
+            reviewing.repository.write("shop.py", text)
+            told.append(await reviewing.review())
 
+    assert [[each.title for each in checked.findings] for checked in told] == [[CLAIM["title"]]] * 3 + [[]]
+    assert "k1: shop.py:2: One is taken off" in server.asked[1].said
+    assert "Claimed earlier" not in server.asked[0].said
+
+
+async def test_what_could_not_be_looked_at_is_looked_at_later(
+    reviewing_at: Callable[..., Any], server: ModelServer
+) -> None:
+    """Committed meanwhile, and with an audit since that found nothing left behind: it is asked about all the same."""
+    server.always(claims(CLAIM))
+    async with reviewing_at() as reviewing:
+        repository = reviewing.repository
+        repository.write("shop.py", WRONG)
+        repository.commit("Totals")
+        refused = await reviewing.review()
+        head = repository.git("rev-parse", "HEAD").strip()
+        await reviewing.agree()
+        later = await reviewing.review(head)
+        repository.write("more.py", "def more():\n    return 1\n")
+        repository.commit("More")
+        after = await reviewing.review(head)
+
+    assert refused.outcome.verdict is AuditVerdict.UNKNOWN
+    assert [each.path for each in later.findings] == ["shop.py"]
+    assert [each.path for each in after.findings] == ["shop.py"]
     assert len(server.asked) == 2
-    assert again.findings == ()
+    assert "=== shop.py" not in server.asked[1].said
 
 
 async def test_claims_that_name_nothing_that_is_there_are_left_out(
