@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from app.agents.auditing.context import LARGEST_FILE, GitFailed
+from app.agents.auditing.ownfiles import is_own
 from app.ai.failures.hunks import Hunk, hunks_of
 
 if TYPE_CHECKING:
@@ -194,6 +195,8 @@ class Change:
 def change_of(context: Context) -> Change:
     """Return what changed since the last audit; without one, in the last 20 commits, or since the first.
 
+    What audits themselves write into the project is no part of it.
+
     Args:
         context: The project.
 
@@ -212,13 +215,15 @@ def change_of(context: Context) -> Change:
         old = path = next(fields, "")
         if status[0] in "RC":
             path = next(fields, "")
+        if is_own(path):
+            continue
         if status[0] == "D":
             if old_mode in _REGULAR:
                 deleted.append(path)
         elif new_mode in _REGULAR:
             was[path] = old if old_mode in _REGULAR and status[0] != "C" else ""
     others = os.fsdecode(context.git_bytes("ls-files", "-z", "--others", "--exclude-standard")).split("\0")
-    untracked = {name for name in others if name and not name.endswith("/")}
+    untracked = {name for name in others if name and not name.endswith("/") and not is_own(name)}
     was.update(dict.fromkeys(untracked, ""))
     reasons = []
     if len(was) > MOST_FILES:

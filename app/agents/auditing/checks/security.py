@@ -9,13 +9,16 @@ to make an audit green is seen. Whoever silences all of them at once for the who
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import re
 import tempfile
+import tokenize
 import tomllib
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
@@ -38,6 +41,8 @@ _LATEST = "py314"
 """So that no newer syntax is an error; the rules do not depend on it."""
 _LONGEST_LINE = 300
 _LONGEST_SAID = 1024 * 1024
+_NO_UTF_8 = "valid UTF-8"
+"""ruff says so of a file in another encoding, also when the file says in which."""
 _NAMED = 10
 """Files that cannot be looked at are told by name up to this many."""
 
@@ -73,19 +78,38 @@ class Security(Check):
             yield self._silenced(silenced)
         if not paths:
             return
+        reader = _Reader(self, context)
+        async for told in self._over(context, paths, silenced, reader):
+            yield told
+        if foreign := [path for path, reason in reader.unread.items() if _NO_UTF_8 in reason]:
+            with tempfile.TemporaryDirectory(dir=context.cache) as name:
+                copies = replace(context, root=Path(name))
+                read = await asyncio.to_thread(_in_utf_8, context, foreign, copies.root)
+                again = _Reader(self, copies)
+                async for told in self._over(copies, read, silenced, again):
+                    yield told
+            reader.unread = {path: reason for path, reason in reader.unread.items() if path not in read} | again.unread
+        for each in _by_name(reader.unread.items()):
+            yield each
+
+    async def _over(
+        self, context: Context, paths: list[str], silenced: _Silenced, reader: _Reader
+    ) -> AsyncIterator[Told]:
+        if not paths:
+            return
         try:
             arguments = await asyncio.to_thread(_argument_file, context.cache, paths, silenced)
         except OSError as error:
             yield NotKnown(f"the list of files for ruff could not be written ({_said(error)})")
             return
         try:
-            async for told in self._run(context, arguments):
+            async for told in self._run(context, arguments, reader):
                 yield told
         finally:
             with suppress(OSError):
                 arguments.unlink()
 
-    async def _run(self, context: Context, arguments: Path) -> AsyncIterator[Told]:
+    async def _run(self, context: Context, arguments: Path, told: _Reader) -> AsyncIterator[Told]:
         try:
             process = await asyncio.create_subprocess_exec(
                 _ruff(),
@@ -100,7 +124,6 @@ class Security(Check):
         except (OSError, ImportError) as error:
             yield NotKnown(f"ruff could not be started ({_said(error)})")
             return
-        told = _Reader(self, context)
         try:
             assert process.stdout is not None  # noqa: S101 - a pipe was asked for
             async for line in process.stdout:
@@ -155,7 +178,7 @@ def _chosen(context: Context) -> tuple[list[str], list[tuple[str, str]]]:
         except UnicodeEncodeError:
             fine = False
         if not fine:
-            odd.append((ascii(path), "its name cannot be handed to ruff"))
+            odd.append((_readable(path), "its name cannot be handed to ruff"))
             continue
         whole = context.root / path
         try:
@@ -172,6 +195,26 @@ def _chosen(context: Context) -> tuple[list[str], list[tuple[str, str]]]:
         else:
             paths.append(path)
     return paths, odd
+
+
+def _readable(path: str) -> str:
+    """Return a file's name as it can be shown: what is no UTF-8 in it is replaced, what cannot be seen is escaped."""
+    shown = os.fsencode(path).decode("utf-8", "replace")
+    return shown if shown.isprintable() else ascii(shown)
+
+
+def _in_utf_8(context: Context, paths: Iterable[str], to: Path) -> list[str]:
+    """Copy files that say in which encoding they are into a folder, in UTF-8, and return those that are so."""
+    done = []
+    for path in paths:
+        with suppress(OSError, SyntaxError, UnicodeError, LookupError):
+            content = read_regular(context.root / path, LARGEST_FILE)
+            encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+            copy = to / path
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(content.decode(encoding).encode())
+            done.append(path)
+    return done
 
 
 def _by_name(odd: Iterable[tuple[str, str]]) -> Iterator[NotKnown]:
@@ -271,7 +314,7 @@ class _Reader:
         self._path = ""
         self._lines: list[str] = []
         self._folded: dict[str, tuple[Finding, Counter[int]]] = {}
-        self._unread: dict[str, str] = {}
+        self.unread: dict[str, str] = {}
 
     def line(self, line: bytes) -> Iterator[Told]:
         try:
@@ -286,7 +329,7 @@ class _Reader:
             self._path, self._lines = path, []
         if not code.startswith("S"):
             what = f"{message} in line {number}" if code == "invalid-syntax" else message
-            self._unread.setdefault(path, what)
+            self.unread.setdefault(path, what)
             return
         rule = RULES.get(code, Rule(Severity.MEDIUM, "", "Read what ruff says of it."))
         severity = Severity.LOW if _SAFE_SO_FAR in message else rule.severity
@@ -306,9 +349,8 @@ class _Reader:
             yield found
 
     def rest(self) -> Iterator[Told]:
-        """Yield what is told when all has been said."""
+        """Yield what is told when all has been said; `unread` then holds the files that ruff could not read."""
         yield from self._fold()
-        yield from _by_name(self._unread.items())
 
     def _fold(self) -> Iterator[Finding]:
         """Yield one finding for each rule that only informs, however often it was met in the file."""

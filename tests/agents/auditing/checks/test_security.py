@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -216,3 +217,32 @@ def test_each_rule_is_one_of_ruff() -> None:
     there = set(re.findall(r"\((S\d{3})\)", said.stdout.decode()))
 
     assert there == set(RULES)
+
+
+async def test_a_file_in_the_encoding_that_it_says_is_looked_at(root: Path) -> None:
+    """Python reads it, and so it is looked at, as what it is named and where it lies; one that lies is not known."""
+    latin = f"# -*- coding: latin-1 -*-\n# caf\u00e9\n{SHELL}".encode("latin-1")
+    (root / "sub").mkdir()
+    (root / "sub/latin.py").write_bytes(latin)
+    (root / "tests").mkdir()
+    (root / "tests/test_a.py").write_bytes(latin + b"\nassert run\n")
+    (root / "odd.py").write_bytes(b"# caf\xe9\n")
+
+    findings, unknown = await scanned(root)
+
+    assert [(each.rule, each.path, each.line, each.evidence) for each in findings] == [
+        ("S602", "sub/latin.py", 7, "subprocess.run(what, shell=True)"),
+        ("S602", "tests/test_a.py", 7, "subprocess.run(what, shell=True)"),
+    ]
+    assert len(unknown) == 1
+    assert unknown[0].startswith("odd.py could not be looked at: ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+async def test_a_name_in_no_encoding_is_shown_readable(root: Path) -> None:
+    """What is no UTF-8 in a name is replaced, and a sign that cannot be seen is escaped."""
+    written(root, {os.fsdecode(b"bad\xff\xfename.py"): "", "a\nb.py": ""})
+
+    _, unknown = await scanned(root)
+
+    assert [each.partition(" could not")[0] for each in unknown] == ["'a\\nb.py'", "bad\ufffd\ufffdname.py"]

@@ -11,7 +11,8 @@ from app.agents.auditing.checks.claims.outcomes import coverage_claimed, outcome
 from app.agents.auditing.checks.claims.tree import Tree
 from app.agents.auditing.checks.tested import NOBODY_WATCHES, coverage_of, is_red, number, stale, tests_of
 from app.agents.auditing.plugin import NotKnown, Severity, SyncCheck
-from app.domain.verdicts import Verdict
+from app.domain.verdicts import Outcome, Verdict
+from app.domain.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,7 +45,7 @@ class Claims(SyncCheck):
             return
         text = _read(context)
         if isinstance(text, NotKnown):
-            yield text
+            yield _of(context.marker, text)
             return
         tree = Tree(context)
         lines = lines_of(text)
@@ -54,7 +55,7 @@ class Claims(SyncCheck):
         looking = _Looking(self, context, tree, text)
         told = [*looking.files(lines, may_be_old=fresh is None), *looking.names(lines)]
         told += [*looking.tests(list(outcomes_claimed(lines))), *looking.coverage(list(coverage_claimed(lines)))]
-        yield from dict.fromkeys(told)
+        yield from dict.fromkeys(_of(context.marker, each) for each in told)
 
 
 class _Looking:
@@ -80,7 +81,7 @@ class _Looking:
         self, claim: FileClaim, found: tuple[str, ...], *, may_be_old: bool
     ) -> Iterator[tuple[str, str, Severity]]:
         if claim.deed is Deed.DELETED:
-            if found and "/" in claim.path and (self._context.root / claim.path).is_file():
+            if self._tree.is_still_there(claim.path, found):
                 yield "file-still-there", f"{claim.path} is said to be deleted, and is there", Severity.MEDIUM
         elif not found:
             if self._tree.is_missing(claim.path):
@@ -104,7 +105,7 @@ class _Looking:
         if not claims:
             return
         tests = tests_of(self._context.facts)
-        said = f"`{claims[0].said}` (line {claims[0].line} of the marker) cannot be confirmed: "
+        said = f"`{claims[0].said}` (line {claims[0].line}) cannot be confirmed: "
         if not tests:
             yield NotKnown(said + NOBODY_WATCHES)
             return
@@ -119,6 +120,9 @@ class _Looking:
 
     def _outcome(self, claim: TestsClaim, tests: Sequence[Mapping[str, Any]]) -> Iterator[Told]:
         if not tests:
+            yield NotKnown(
+                f"`{claim.said}` (line {claim.line}) cannot be confirmed: no test of {claim.within} is known"
+            )
             return
         red = [str(each["nodeid"]) for each in tests if is_red(each)]
         hidden = [nodeid for nodeid in red if nodeid.rpartition("::")[2].partition("[")[0] not in self._text]
@@ -126,12 +130,16 @@ class _Looking:
             some = "1 test is" if len(red) == 1 else f"{len(red)} tests are"
             title = f"The marker says `{claim.said}`, and {some} red"
             yield self._finding("tests-red", title, claim.line, detail="\n".join(red[:_TO_SHOW]))
+        elif not (red or claim.is_count) and all(each["outcome"] == Outcome.SKIPPED for each in tests):
+            title = f"The marker says `{claim.said}`, and none did: {plural(len(tests), 'test')} skipped"
+            yield self._finding("tests-skipped", title, claim.line)
         if claim.passed is None or (self._tree.has_other_tests and not claim.within):
             return
         if claim.passed > len(tests):
-            title = f"The marker says `{claim.said}`, and there are {len(tests)}"
+            known = "1 test is" if len(tests) == 1 else f"{len(tests)} tests are"
+            title = f"The marker says `{claim.said}`, and {known} known"
             yield self._finding("fewer-tests", title, claim.line)
-        elif not claim.all_pass and hidden and claim.passed > len(tests) - len(red):
+        elif not (claim.all_pass or claim.is_count) and hidden and claim.passed > len(tests) - len(red):
             title = f"The marker says `{claim.said}`, and {len(red)} of {len(tests)} are red"
             yield self._finding("tests-red", title, claim.line, detail="\n".join(red[:_TO_SHOW]))
 
@@ -139,9 +147,7 @@ class _Looking:
         percent = coverage_of(self._context.facts)
         for claim in claims:
             if percent is None:
-                yield NotKnown(
-                    f"`{claim.said}` (line {claim.line} of the marker) cannot be confirmed: it was not measured"
-                )
+                yield NotKnown(f"`{claim.said}` (line {claim.line}) cannot be confirmed: it was not measured")
                 return
             if claim.percent <= percent + _ROUNDING:
                 continue
@@ -170,18 +176,23 @@ class _Looking:
 _WIDEST = 300
 
 
+def _of(marker: str, told: Told) -> Told:
+    """Return it with the marker's name in front where it is a reason: of several markers each has its own answer."""
+    return NotKnown(f"{marker}: {told.reason}") if isinstance(told, NotKnown) else told
+
+
 def _read(context: Context) -> str | NotKnown:
     path = context.root / context.marker
     try:
         if not path.resolve().is_relative_to(context.root.resolve()):
-            return NotKnown(f"the marker {context.marker} lies outside of the project")
+            return NotKnown("it lies outside of the project")
         if path.stat().st_size > _LARGEST:
-            return NotKnown(f"the marker {context.marker} is larger than a marker is")
+            return NotKnown("it is larger than a marker is")
         text = context.text(context.marker)
     except (OSError, ValueError, RuntimeError) as error:
-        return NotKnown(f"the marker {context.marker} cannot be read ({type(error).__name__})")
+        return NotKnown(f"it cannot be read ({type(error).__name__})")
     if "\0" in text:
-        return NotKnown(f"the marker {context.marker} holds no text")
+        return NotKnown("it holds no text")
     return text
 
 

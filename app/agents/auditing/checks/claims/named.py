@@ -56,10 +56,16 @@ _QUOTED = re.compile(
 _BARE = re.compile(
     rf"(?<![\w/`.@:\\-])(?P<bare>(?:\./)?(?:[\w.-]{{1,100}}/){{1,20}}[\w.-]{{1,100}}\.(?:{_SUFFIXES}))(?![\w/`*])"
 )
+_ALONE = re.compile(
+    r"(?<![\w/`.@:\\-])(?P<alone>\w[\w-]{0,100}\.(?:pyi?|ipynb|tsx?|jsx|go|rs|java|md|rst|txt|json|ya?ml|toml|ini|cfg"
+    r"|sh|sql|html|css))(?![\w/`*(]|::|\.\w|\s+(?:to|as)\b)"
+)
+"""A name without folders or code signs; `Node.js` and `asp.net` are none, nor is what was added to something."""
 _ITEM = re.compile(r"^\s*(?:[-*+\u2022]|\d{1,3}[.)]|#{1,6})\s+(?:\[[xX]\]\s+)?(?:[\u2705\u2714\u2713\ufe0f]+\s*)*")
 _LISTED = re.compile(rf"(?P<listed>{_PATH}){_AT}(?=$|[\s,:;(]|\s-)")
 _DID: dict[Deed, str] = {
-    Deed.CREATED: r"created|added|wrote|introduced|создал\w*|добавил\w*|написал\w*|создан\w*|добавлен\w*",
+    Deed.CREATED: r"created|added|wrote|introduced|implemented|new\s+(?:files?|modules?|scripts?)(?=\s*:)"
+    r"|реализовал\w*|реализован\w*|новый\s+(?:файл|модуль)(?=\s*:)|создал\w*|добавил\w*|написал\w*|создан\w*|добавлен\w*",
     Deed.CHANGED: r"changed|modified|updated|fixed|edited|extended|refactored|rewrote|rewritten|improved"
     r"|изменил\w*|обновил\w*|исправил\w*|переписал\w*|изменен\w*|изменён\w*|обновлен\w*|обновлён\w*|исправлен\w*",
     Deed.DELETED: r"deleted|removed|удалил\w*|удален\w*|удалён\w*",
@@ -82,10 +88,17 @@ _AND = re.compile(r"^(?:[\s*_]*(?:,|/|\+|&|and|и)[\s*_]*(?:and|и)?\s*)$", re.I
 _AFTER = re.compile(r"^[\s*_]*(?:[-\u2013\u2014:(|>\u2192]+|was|were|has been|is now|is)[\s*_]*$", re.IGNORECASE)
 _FROM = re.compile(r"^\s*(?:from|in|usages?|references?|из|в)\b", re.IGNORECASE)
 
+_UNSAID = re.compile(r"implemented|реализ", re.IGNORECASE)
+"""What says in a table how far a thing is, and not that a file is new."""
 _NAME = re.compile(
     r"`(?P<before>(?:def|class|async def|func|function|fn)\s+)?(?P<shown>[A-Za-z_][\w.:/-]{1,150})"
     r"(?P<call>\([^`\n]{0,120}\))?`"
 )
+_PLAIN_NAME = re.compile(
+    r"(?<![\w`./:-])(?:(?P<shown>[A-Za-z_]\w{2,100})\(\)|(?P<test>test_\w{1,100})(?![\w(`/*-]|::|\.\w)"
+    r"|(?<=class )(?P<class>[A-Z]\w{2,100})(?![\w(`/*-]|\.\w))"
+)
+"""A name without code signs: `discount()`, `test_rounding`, `class Cart`."""
 _KIND = re.compile(
     r"(?:function|method|class|dataclass|protocol|exception|test|fixture|decorator|функци\w+|метод\w*|класс\w*|тест\w*)s?",
     re.IGNORECASE,
@@ -120,15 +133,16 @@ def names_in(lines: Iterable[Line]) -> Iterator[NameClaim]:
 def _added(line: Line, end: int) -> Iterator[NameClaim]:
     """Yield the names that stand directly behind a verb, which ends there."""
     kind = ""
-    for found in _NAME.finditer(line.text, end):
+    told = [*_NAME.finditer(line.text, end), *_PLAIN_NAME.finditer(line.text, end)]
+    for found in sorted(told, key=lambda each: each.start()):
         between = line.text[end : found.start()]
         if not (_BETWEEN.match(between) or _AND.match(between)):
             return
         kind += between
         end = found.end()
         behind = line.text[end : end + 20].split()
-        if _is_name(found, kind, behind[0] if behind else ""):
-            shown = found["shown"]
+        if found.re is _PLAIN_NAME or _is_name(found, kind, behind[0] if behind else ""):
+            shown = next(filter(None, (found.groupdict().get(each) for each in ("shown", "test", "class"))))
             name = re.split(r"::|\.", shown)[-1]
             if re.fullmatch(r"[A-Za-z_]\w{2,}", name):
                 yield NameClaim(name, shown, line.number)
@@ -153,7 +167,7 @@ def _table(line: Line) -> Iterator[FileClaim]:
     for cell in cells[1:]:
         words = re.sub(r"[*_`\W]+", " ", cell).split()
         verb = _VERB.fullmatch(words[0]) if words else None
-        if verb is not None and len(words) <= 3:  # noqa: PLR2004 - `Modified (additive)`
+        if verb is not None and not _UNSAID.match(words[0]) and len(words) <= 3:  # noqa: PLR2004 - `Modified (additive)`
             yield FileClaim(path, _deed(verb), line.number)
             return
         if words and words[0].lower() in {"new", "новый"} and len(words) == 1:
@@ -217,9 +231,10 @@ def _named(text: str) -> Iterator[re.Match[str]]:
     if item and (listed := _LISTED.match(text, item.end())):
         taken.append(listed.span())
         yield listed
-    for match in _BARE.finditer(text):
-        if not any(start <= match.start() < end for start, end in taken):
-            yield match
+    for pattern in (_BARE, _ALONE):
+        for match in pattern.finditer(text):
+            if not any(start <= match.start() < end for start, end in taken):
+                yield match
 
 
 def _path(match: re.Match[str]) -> str:

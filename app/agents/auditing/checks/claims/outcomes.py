@@ -24,6 +24,7 @@ class TestsClaim:
         all_pass: Whether it says that none is red.
         passed: How many are said to pass; None when that is not said.
         within: The test file or folder that alone is meant; empty for all tests.
+        is_count: Whether it only says how many there are.
     """
 
     line: int
@@ -31,6 +32,7 @@ class TestsClaim:
     all_pass: bool
     passed: int | None = None
     within: str = ""
+    is_count: bool = False
 
     __test__ = False
 
@@ -66,6 +68,26 @@ _ALL_RU = re.compile(
     r"|(?<!\w)(?:0|нет)\s+(?:упавших|падающих|провал\w+)(?:\s+тестов)?(?!\w)|(?<!\w)тесты\s*:\s*все\s+(?:зел[её]н\w+|прошл\w+)",
     re.IGNORECASE,
 )
+_PLAIN = re.compile(
+    r"(?:^|[.;:!?(\u2014\u2013]|\b(?:and|so)\s|(?<!\w)(?:и|а)\s)[^\w.;:!?(]{0,12}"
+    rf"(?P<said>(?:(?:the|now)\s+){{0,2}}(?:tests\s+(?:are\s+|now\s+|all\s+|still\s+){{0,3}}{_GOES}"
+    r"|test\s+suite\s+(?:now\s+)?(?:passes|passed|succeeds|is\s+(?:green|passing)))"
+    r"|(?:теперь\s+)?тесты\s+(?:теперь\s+|успешно\s+|снова\s+){0,2}(?:проходят|прошли|пройдены|зел[её]ные))"
+    r"(?=\s*(?:[.,;!)\u2705\u2714\u2713\U0001f389]|$|and\b|и\s))",
+    re.IGNORECASE,
+)
+"""That tests pass, where a sentence or a part of one begins and ends with it: all of them are meant."""
+_COUNTED = re.compile(
+    r"\s*[(:,\u2013\u2014-]\s*(?P<count>\d{1,6})(?:\s*/\s*(?P<of>\d{1,6}))?"
+    r"(?(of)\b|\s+(?:(?:in\s+)?total|tests?|passed|passing|green|тест(?:ов|а)?)(?!\w))",
+    re.IGNORECASE,
+)
+"""How many, behind the words that all pass."""
+_NEW = re.compile(
+    r"(?<![\w./,-])(?P<count>\d{1,5})\s+(?:new|additional|нов(?:ых|ые|ый))\s+"
+    r"(?:(?:unit|pytest|regression|integration)\s+)?(?:tests?|тест(?:ов|а)?)(?![\w-])",
+    re.IGNORECASE,
+)
 _SOME = re.compile(
     rf"(?<![\w./,-]){_COUNT}(?:\s*/\s*(?P<of>\d{{1,6}}))?\s+(?:(?:unit|new|total|automated|pytest)\s+)?tests?\s+(?:are\s+|now\s+|all\s+)*{_GOES}\b"
     rf"|(?<![\w./,-])(?P<passed>\d{{1,6}})\s+passed\b(?!\s+(?:checks|stages|steps))"
@@ -87,6 +109,16 @@ _PARTIAL = re.compile(
     re.IGNORECASE,
 )
 _PLACE = re.compile(r"(?P<place>(?:[\w.-]+/)*[\w.-]*tests?[\w.-]*(?:/[\w.-]+)*(?:\.py|/))(?![\w/])")
+_LEADS = re.compile(r"(?!.*(?:[.,;!?]\s|\b(?:and|see)\b|(?<!\w)(?:и|см)(?!\w)))\W*(?:[\w-]+\W+){0,3}")
+"""What may stand between a place and the words that its tests pass."""
+_INSIDE = re.compile(
+    r"\s*[(:\u2013\u2014-]?\s*(?:(?:in|of|for|from|under|inside|within|в|из|для)\s+)?(?:the\s+)?"
+    r"(?:(?:file|folder|module|файле?|модул[ея])\s+)?",
+    re.IGNORECASE,
+)
+"""What may stand between these words and the place that they speak of."""
+_COMMAND = re.compile(r"\bpytest\s[^.;,]{0,80}$")
+_NEAR = 80
 
 _PERCENT = r"(?P<{0}>\d{{1,3}}(?:[.,]\d{{1,2}})?)\s?%"
 _COVERAGE = re.compile(
@@ -115,25 +147,47 @@ def outcomes_claimed(lines: Iterable[Line]) -> Iterator[TestsClaim]:
         text = re.sub(r"\*{1,3}|`|__", "", line.text) if not line.in_fence else line.text
         if not line.claims or _PARTIAL.search(text):
             continue
-        whole = _ALL.search(text) or _ALL_RU.search(text)
-        some = _SOME.search(text)
-        place = _PLACE.search(text)
-        within = place["place"] if place else ""
-        has_failed = bool(_FAILED.search(text) or _EXCEPT.search(text))
-        if whole is not None:
-            count = _count(whole["count"]) if "count" in whole.re.groupindex else None
-            words = whole.groupdict()
-            is_part = bool((words.get("some") or "").strip())
-            if has_failed or (is_part and not within):
-                whole = None
-            else:
-                yield TestsClaim(line.number, whole[0].strip(), all_pass=True, passed=count, within=within)
-        if whole is None and some is not None:
-            count = _first_count(some)
-            ratio = some["of"] or some["ratio_of"]
-            if ratio is not None and count != int(ratio):
-                continue
-            yield TestsClaim(line.number, some[0].strip(), all_pass=False, passed=count, within=within)
+        yield from _claimed(line.number, text)
+
+
+def _claimed(number: int, text: str) -> Iterator[TestsClaim]:
+    whole = _ALL.search(text) or _ALL_RU.search(text) or _PLAIN.search(text)
+    some = _SOME.search(text)
+    of = some["of"] or some["ratio_of"] if some is not None else None
+    is_half = some is not None and of is not None and _first_count(some) != int(of)
+    if whole is not None:
+        words = whole.groupdict()
+        within = _place(text, whole)
+        is_part = bool((words.get("some") or "").strip())
+        if _FAILED.search(text) or _EXCEPT.search(text) or (is_part and not within):
+            whole = None
+        else:
+            counted = _COUNTED.match(text, whole.end())
+            count = _count(words.get("count")) or (_count(counted["count"]) if counted else None)
+            if count is None and some is not None and not is_half:
+                count = _first_count(some)
+            said = (words.get("said") or whole[0]).strip()
+            yield TestsClaim(number, said, all_pass=True, passed=count, within=within)
+    if whole is None and some is not None and not is_half:
+        yield TestsClaim(number, some[0].strip(), all_pass=False, passed=_first_count(some), within=_place(text, some))
+    if some is None and (new := _NEW.search(text)) is not None:
+        yield TestsClaim(number, new[0], all_pass=False, passed=_count(new["count"]), is_count=True)
+
+
+def _place(text: str, claim: re.Match[str]) -> str:
+    """Return the test file or folder that a claim speaks of; one that only stands in the same line is not meant."""
+    for found in _PLACE.finditer(text):
+        if claim.start() <= found.start() and found.end() <= claim.end():
+            return found["place"]
+        if found.end() <= claim.start():
+            between = text[found.end() : claim.start()]
+            is_meant = len(between) < _NEAR and _LEADS.fullmatch(between) is not None
+            is_meant = is_meant or _COMMAND.search(text[: found.start()]) is not None
+        else:
+            is_meant = _INSIDE.fullmatch(text[claim.end() : found.start()][:_NEAR]) is not None
+        if is_meant:
+            return found["place"]
+    return ""
 
 
 def coverage_claimed(lines: Iterable[Line]) -> Iterator[CoverageClaim]:

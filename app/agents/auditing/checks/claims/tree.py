@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from app.agents.auditing.checks.change import change_of
 from app.agents.auditing.context import GitFailed
+from app.agents.auditing.ownfiles import OWN_FILES
 
 if TYPE_CHECKING:
     from app.agents.auditing.checks.change import Change
     from app.agents.auditing.context import Context
 
 _DOCUMENTS = ("*.md", "*.txt", "*.rst", "*.adoc")
+_NO_SOURCE = (*_DOCUMENTS, *OWN_FILES)
+"""Where a name may stand without being there: the answer of an audit quotes what was claimed."""
 _EXAMPLE = re.compile(r"(?:^|/)(?:path/to|your|my|foo|bar|example|xxx?|<)(?:[-_/.]|$)", re.IGNORECASE)
 _OTHERS = ("package.json", "Cargo.toml", "go.mod", "pom.xml", "build.gradle*", "Gemfile", "composer.json")
 _SLOW_S = 10.0
@@ -65,6 +68,25 @@ class Tree:
                 return False
         return not any(self._is_ignored(name) for name in readings)
 
+    def is_still_there(self, path: str, found: tuple[str, ...]) -> bool:
+        """Return whether a file that is said to be deleted is there.
+
+        A name without folders may mean another file of that name: it is still there only when there is one of that
+        name alone, and recent work took away no other.
+
+        Args:
+            path: As the marker names it.
+            found: What `find` says of it.
+        """
+        if not found or not (self._context.root / path).is_file():
+            return False
+        if "/" in path:
+            return True
+        others = {each for each in self._by_name.get(path, ()) if each != path}
+        if self.change is not None:
+            others |= {each for each in self.change.recent if each.endswith("/" + path)}
+        return not others
+
     def is_untouched(self, paths: tuple[str, ...]) -> bool:
         """Return whether none of these files was changed by recent work, as far as git can tell."""
         if self.change is None or not paths:
@@ -75,7 +97,7 @@ class Tree:
 
     def has_name(self, name: str) -> bool:
         """Return whether a word stands anywhere in the project's source; also when that cannot be told."""
-        words = ["grep", "-q", "-w", "-F", "--untracked", "-e", name, "--", ".", *(f":!{each}" for each in _DOCUMENTS)]
+        words = ["grep", "-q", "-w", "-F", "--untracked", "-e", name, "--", ".", *(f":!{each}" for each in _NO_SOURCE)]
         if self._is_git:
             try:
                 self._context.git(*words, limit_s=_SLOW_S)

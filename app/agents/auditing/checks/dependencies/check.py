@@ -48,7 +48,7 @@ class Dependencies(Check):
             for informed in self._informed(path, listed):
                 yield informed
         pins = _by_package(pin for _, listed in files for pin in listed.pins)
-        for odd in _without_version(pins):
+        for odd in _without_version(pins) if pins else _unpinned(listed for _, listed in files):
             yield odd
         if not pins:
             return
@@ -162,6 +162,14 @@ def _without_version(pins: dict[Package, list[Pin]]) -> Iterator[NotKnown]:
             key_of(package.ecosystem, package.version)
         except NoVersion as error:
             yield NotKnown(f"{package.name} in {pins.pop(package)[0].path} could not be looked up: {error}")
+
+
+def _unpinned(files: Iterable[Listed]) -> Iterator[NotKnown]:
+    """Yield that nothing is looked up, where no file pins anything and dependencies are declared all the same."""
+    count = len({name for listed in files for name in (*listed.unpinned, *listed.elsewhere)})
+    if count:
+        none = "the one dependency has no" if count == 1 else f"none of {count} dependencies has an"
+        yield NotKnown(f"{none} exact version, and nothing was looked up: keep a lock file in the same folder")
 
 
 def _called(package: Package) -> str:

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 COMMITS = 200
 """So many commits are looked at, unless the option `commits` says another number; 0 for none."""
-_LOOKED_FOR_NUL = 8000
+_LOOKED_AT = 8000
+_OF_NO_TEXT = bytes(sign for sign in range(32) if sign not in b"\t\n\v\f\r\x1b")
+_PART_OF_NO_TEXT = 50
+"""Of a text at most one byte in so many is none of it: a NUL hides no file."""
 _NAMED = 3
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -34,8 +37,9 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 class Secrets(SyncCheck):
     """Looks for keys, tokens, passwords and private keys.
 
-    Binary files, symbolic links and the content of submodules are not looked at. A secret is one finding, wherever and
-    however often it stands. A line with `watchkeeper: allow` is left out.
+    Binary files, symbolic links and the content of submodules are not looked at; a text with a NUL byte in it is no
+    binary file. A secret is one finding, wherever and however often it stands. A line with `watchkeeper: allow` is left
+    out.
     """
 
     id = "secrets"
@@ -155,7 +159,12 @@ def _text_of(context: Context, path: str) -> bytes:
         return b""
     if data.startswith(_UTF_16):
         return data.decode("utf-16", "replace").encode("utf-8", "replace")
-    return b"" if b"\0" in data[:_LOOKED_FOR_NUL] else data
+    return b"" if _is_binary(data[:_LOOKED_AT]) else data
+
+
+def _is_binary(data: bytes) -> bool:
+    others = len(data) - len(data.translate(None, _OF_NO_TEXT))
+    return b"\0" in data and others > max(1, len(data) // _PART_OF_NO_TEXT)
 
 
 def _some(paths: list[str]) -> str:

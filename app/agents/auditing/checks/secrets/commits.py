@@ -11,7 +11,7 @@ from bisect import bisect
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
-from app.agents.auditing.context import LARGEST_FILE, GitFailed, git_environ, reading_git
+from app.agents.auditing.context import LARGEST_FILE, GitFailed, git_environ, in_words, reading_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -186,8 +186,7 @@ def last_commits(root: Path, count: int, limit_s: float) -> Iterator[Added]:
             raise GitFailed(f"git took longer than {limit_s:.0f} s")
         if code > 0:
             said.seek(0)
-            text = said.read(2000).decode("utf-8", "replace").strip().partition("\n")[0]
-            raise GitFailed(text or f"git log failed ({code})")
+            raise GitFailed(in_words(said.read(2000)) or f"git log failed ({code})")
 
 
 def _end(git: subprocess.Popen[bytes], late: threading.Event) -> None:

@@ -8,18 +8,18 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.domain.findings import Finding
+from app.domain.findings import Finding, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from app.agents.auditing.checks.secrets.rules import Rule
     from app.agents.auditing.checks.secrets.scanner import Hit
-    from app.domain.findings import Severity
 
 MOST = 5000
 """So many different secrets are kept."""
 _PLACES = 5
+_LINES = 20
 _BETWEEN_LINES = re.compile(rb"\\[nrt]|[^A-Za-z0-9+/=]+")
 
 
@@ -95,8 +95,18 @@ class Ledger:
                 entry.more += 1
 
     def findings(self, check: str) -> Iterator[Finding]:
-        """Yield a finding for each secret, in the order in which they were found."""
+        """Yield a finding for each secret, in the order in which they were found.
+
+        What only informs, as test data does, is one finding for each kind and file.
+        """
+        alike: dict[tuple[str, str, bool], list[_Entry]] = {}
         for entry in self._entries.values():
+            if entry.severity is Severity.INFO:
+                alike.setdefault(_sort(entry), []).append(entry)
+        for entry in self._entries.values():
+            others = alike.get(_sort(entry), [entry]) if entry.severity is Severity.INFO else [entry]
+            if others[0] is not entry:
+                continue
             place, kind = entry.place, entry.rule.kind
             where = "an earlier commit" if place.commit else "the working tree"
             yield Finding(
@@ -107,14 +117,22 @@ class Ledger:
                 path=_readable(place.path),
                 line=place.line,
                 evidence=place.evidence,
-                detail=_detail(entry),
+                detail=_detail(entry, others[1:]),
                 remedy=entry.rule.remedy,
                 commit=entry.commit,
             )
 
 
-def _detail(entry: _Entry) -> str:
+def _sort(entry: _Entry) -> tuple[str, str, bool]:
+    return entry.rule.id, entry.place.path, bool(entry.place.commit)
+
+
+def _detail(entry: _Entry, alike: Sequence[_Entry] = ()) -> str:
     told: list[str] = []
+    if alike:
+        lines = ", ".join(str(each.place.line) for each in alike[:_LINES])
+        more = f" and {len(alike) - _LINES} more" if len(alike) > _LINES else ""
+        told.append(f"Likewise in {'line' if len(alike) == 1 else 'lines'} {lines}{more} of the file.")
     if entry.place.commit:
         told.append("It is no longer in the working tree, but whoever has the repository has it.")
     elif entry.commit:

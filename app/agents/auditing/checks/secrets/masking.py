@@ -21,11 +21,25 @@ _LONGEST_VALUE = 30_000
 _UNSEEN = re.compile(r"[^\x20-\x7e\u00a1-\u1fff\u2c00-\ud7ff\uf900-\ufffc]")
 _LIKE_A_KEY = re.compile(r"[A-Za-z0-9+/_\-]{16,}={0,2}")
 _CHANCE = 3.3
+_CUT = 80
+_LAST = re.compile(r"[A-Za-z0-9+/_\-]{12,}(?P<end>\.{0,3}|\u2026)$")
+_LAST_READ = 300
 
 
 def masked(value: str) -> str:
     """Return a value's beginning, four characters at most and no more than a quarter of it, and a mask."""
     return value[: min(_MOST_KEPT, len(value) // _PART_KEPT)] + MASK
+
+
+def end_masked(text: str) -> str:
+    """Return a line with its last word masked if that may be a key of which the line's end was cut off."""
+    if len(text) < _CUT and not text.endswith("\u2026"):
+        return text
+    last = text[-_LAST_READ:]
+    found = _LAST.search(last)
+    if found is None or _without_chance(found) != MASK:
+        return text
+    return text[: len(text) - len(last) + found.start()] + MASK + found["end"]
 
 
 def evidence(data: bytes, line_at: int, start: int, end: int, hidden: Sequence[tuple[int, int]]) -> str:

@@ -61,6 +61,7 @@ class RuleBook:
         placeholders: Like what a value is that stands in for a secret.
         no_guesses: Like what a file's name is in which a guess is worth nothing.
         tests: Like what a path is where guesses do not weigh.
+        documents: Like what a path is where guesses weigh little.
         known: The SHA-256, as hexadecimal digits, of keys that vendors print in their documents.
     """
 
@@ -68,6 +69,7 @@ class RuleBook:
     placeholders: tuple[re.Pattern[bytes], ...]
     no_guesses: re.Pattern[str]
     tests: re.Pattern[str]
+    documents: re.Pattern[str]
     known: frozenset[str]
 
 
@@ -86,6 +88,7 @@ def rule_book(text: str) -> RuleBook:
             placeholders=tuple(re.compile(each.encode()) for each in allow["placeholders"]),
             no_guesses=_any_of(allow["no_guesses"]),
             tests=_any_of(allow["tests"]),
+            documents=_any_of(allow["documents"]),
             known=frozenset(allow["known"]),
         )
     except KeyError as error:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.agents.auditing.checks.secrets.values import convinces, stands_in
+from app.agents.auditing.checks.secrets.values import convinces, stands_in, weight
 from app.domain.findings import Severity
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class Hit:
         line_at: Where the line begins in which it is told, in bytes; of a very long line, a place before the value.
         start: Where the value begins.
         end: Where it ends.
-        severity: The rule's; INFO in a test where a name or a shape gave it away: there they are mostly made up.
+        severity: The rule's. Where only a name or a shape gave it away: INFO in a test, where they are mostly made up,
+            LOW in documentation and of an example's address, and MEDIUM at most of what a person thought out.
         value: The value itself; it must not leave.
     """
 
@@ -89,9 +90,13 @@ class Scanner:
         }
         found: list[Hit] = []
         hidden: list[_Span] = []
-        in_test = bool(self._book.tests.match(path) or self._book.tests.match(name))
+        most = Severity.CRITICAL
+        if self._book.tests.match(path) or self._book.tests.match(name):
+            most = Severity.INFO
+        elif self._book.documents.match(path) or self._book.documents.match(name):
+            most = Severity.LOW
         for order, windows in self._windows(data, rules.keys()).items():
-            for hit, told in self._matches(data, rules[order], windows, in_test=in_test):
+            for hit, told in self._matches(data, rules[order], windows, most):
                 hidden.append((hit.start, hit.end))
                 if told:
                     found.append(hit)
@@ -122,18 +127,18 @@ class Scanner:
             match = search(lowered, at + 1)
         return windows
 
-    def _matches(
-        self, data: bytes, rule: Rule, windows: Iterable[_Span], *, in_test: bool
-    ) -> Iterator[tuple[Hit, bool]]:
-        """Yield what looks like a secret, and whether it is to be told."""
-        severity = Severity.INFO if in_test and (rule.guess or rule.shape) else rule.severity
+    def _matches(self, data: bytes, rule: Rule, windows: Iterable[_Span], most: Severity) -> Iterator[tuple[Hit, bool]]:
+        """Yield what looks like a secret, and whether it is to be told; of what is unsure, no more severe than that."""
+        is_unsure = rule.guess or bool(rule.shape)
         for begin, end in windows:
             for match in rule.pattern.finditer(data, begin, end):
                 start, stop = match.span("secret")
                 groups = match.groupdict()
                 line_at = data.rfind(b"\n", begin, match.start() if rule.reach else start) + 1 or begin
-                hit = Hit(rule, line_at, start, stop, severity, match["secret"])
                 name, user, host = (groups.get(each) or b"" for each in ("name", "user", "host"))
+                least = (rule.severity, most, weight(match["secret"], rule, host)) if is_unsure else (rule.severity,)
+                severity = min(least, key=lambda each: each.rank)
+                hit = Hit(rule, line_at, start, stop, severity, match["secret"])
                 yield (
                     hit,
                     (

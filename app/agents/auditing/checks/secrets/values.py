@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from app.agents.auditing.checks.secrets.entropy import entropy, is_counted, is_wordy
+from app.domain.findings import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from app.agents.auditing.checks.secrets.rules import Rule, RuleBook
 
 _WEAK = re.compile(
-    rb"(?i)[\W_\d]*(?:p(?:a|@)ss(?:w(?:o|0)rd)?s?|passwd|pwd|secrets?|tokens?|keys?|admin|root|user(?:name)?|guest|test(?:ing|er)?|"
-    rb"foo(?:bar)?|bar|baz|qwerty|letmein|default|string|none|null|true|false|unknown|hunter|postgres|mysql|mongo|redis|"
+    rb"(?i)[\W_\d]*(?:p(?:a|@|4)ss(?:w(?:o|0)rd)?s?|passwd|pwd|secrets?|tokens?|keys?|admin|root|user(?:name)?|guest|test(?:ing|er)?|"
+    rb"foo(?:bar)?|bar|baz|qwerty|letmein|default|string|none|null|true|false|unknown|postgres|mysql|mongo|redis|"
     rb"tiger|rabbitmq|minio|minioadmin|database|db|local|host|login|abc|value|empty|required|optional|demo|temp|my|the|a|new|old|"
     rb"super|top|very|some|basic|bearer|hello|world|correct|wrong|bad|good|strong|weak|[\W_\d])*"
 )
@@ -49,7 +50,17 @@ _EXAMPLE_HOST = re.compile(
     rb"(?i)(?:.*\.)?(?:example(?:\.\w+)?|invalid|test)|.*(?:example|your|domain|foo|\bbar\b).*|host(?:name)?|server(?:name)?|x{2,}|\.+"
 )
 _OWN_HOST = re.compile(rb"(?i)localhost|127(?:\.\d+){3}|0\.0\.0\.0|host\.docker\.internal")
+_PARTED = re.compile(rb"[A-Za-z]{2}[_\-/:][A-Za-z]|\w\.\w|[\s\\]|[A-Za-z][_\-/:]\d")
+"""As the parts of a name are joined: `user_field_2`."""
+_WORDS = re.compile(rb"[a-z]{3,12}(?:[\- ][a-z]{3,12}){2,6}")
+_OF_PROGRAMS = re.compile(
+    rb"password|passwd|secret|token|key|user|admin|login|auth|account|field|form|input|label|text|title|name|value|type|"
+    rb"test|your|this|that|not|none|null|default|reset|change|forgot|current|new|old|invalid|valid|wrong|missing|"
+    rb"error|prompt|hint|help|show|hide|toggle|icon|button|page|view|model|class|file|path|string|data|with|and|the|for"
+)
+"""Words of names and messages: three words with one of them are no phrase that somebody chose to be a password."""
 _SHORTEST_PASSWORD = 8
+_SHORTEST_TYPED = 10
 _LONG_PASSWORD = 12
 _FEW_DIGITS = 2
 
@@ -64,6 +75,15 @@ def stands_in(value: bytes, rule: Rule, book: RuleBook) -> bool:
     own = value.lower()
     body = value[max((len(word) for word in rule.keywords if own.startswith(word)), default=0) :]
     return any(each.search(body) for each in book.placeholders) or is_counted(body) or known(value, book)
+
+
+def weight(value: bytes, rule: Rule, host: bytes) -> Severity:
+    """Return how severe a finding is at most, by the value alone: words may be anything, and an example is nobody's."""
+    if rule.shape == "url" and _EXAMPLE_HOST.fullmatch(host):
+        return Severity.LOW
+    if rule.shape == "password" and not _is_drawn(value):
+        return Severity.LOW if _WORDS.fullmatch(value) else Severity.MEDIUM
+    return Severity.CRITICAL
 
 
 def convinces(value: bytes, rule: Rule, name: bytes, user: bytes, host: bytes) -> bool:
@@ -81,10 +101,22 @@ def convinces(value: bytes, rule: Rule, name: bytes, user: bytes, host: bytes) -
     if rule.shape == "url":
         return _is_password_of_address(value, user, host)
     shape = _SHAPES.get(rule.shape)
-    return shape is None or (not _OTHER_NAME.fullmatch(name) and shape(value))
+    if shape is None or (not _OTHER_NAME.fullmatch(name) and shape(value)):
+        return True
+    return rule.shape == "password" and not name and _is_typed(value)
 
 
-def _is_password(value: bytes) -> bool:
+def _is_typed(value: bytes) -> bool:
+    """Return whether a value is a password as people make them up: words with numbers, or three words and more."""
+    if _WORDS.fullmatch(value):
+        return not _OF_PROGRAMS.search(value)
+    if len(value) < _SHORTEST_TYPED or _WEAK.fullmatch(value) or _is_something_else(value):
+        return False
+    return bool(_DIGIT.search(value) and _LETTER.search(value)) and not _PARTED.search(value)
+
+
+def _is_drawn(value: bytes) -> bool:
+    """Return whether there is so much chance in a password that it is no word."""
     if len(value) < _SHORTEST_PASSWORD or _WEAK.fullmatch(value) or _is_something_else(value):
         return False
     kinds = sum(bool(each.search(value)) for each in (_DIGIT, _LETTER, _SIGN, _CASES))
@@ -106,11 +138,12 @@ def _is_something_else(value: bytes) -> bool:
 
 
 def _is_password_of_address(value: bytes, user: bytes, host: bytes) -> bool:
-    if value == user or _WEAK.fullmatch(value) or value.isdigit() or _EXAMPLE_HOST.fullmatch(host):
+    if value == user or _WEAK.fullmatch(value) or value.isdigit():
         return False
     if value.startswith((b"$", b"{", b"%", b"<", b"[")) or b"{" in value:
         return False
-    return not _OWN_HOST.fullmatch(host) or _is_password(value)
+    is_nobodys = _OWN_HOST.fullmatch(host) or _EXAMPLE_HOST.fullmatch(host)
+    return not is_nobodys or _is_drawn(value)
 
 
 def _is_jwt(value: bytes) -> bool:
@@ -122,4 +155,4 @@ def _is_jwt(value: bytes) -> bool:
     return isinstance(said, dict) and isinstance(said.get("alg"), str) and said["alg"].lower() != "none"
 
 
-_SHAPES: dict[str, Callable[[bytes], bool]] = {"password": _is_password, "token": _is_token, "jwt": _is_jwt}
+_SHAPES: dict[str, Callable[[bytes], bool]] = {"password": _is_drawn, "token": _is_token, "jwt": _is_jwt}

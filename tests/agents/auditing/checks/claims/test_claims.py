@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -134,7 +135,8 @@ def test_any_marker_is_read(text: str) -> None:
     ["a/", "a.",
      "`", "**", "coverage ", "coverage is ", "coverage 1% -> ", "all tests are ", "1,", "1 ", "tests now ",
      "все тесты ", "покрытие с 1 % до ", "added new ", "fixed it in ", "| a.py ", "[a.py](", "- ", "(",
-     "created a.py, "],
+     "created a.py, ", "new file: ", "class A ", "added test_a, ", "tests pass ", "and tests ", "tests/test_a.py ",
+     "pytest tests/ ", "all tests pass (1 ", "5 new tests ", "тесты прошли "],
 )  # fmt: skip
 def test_a_marker_made_to_be_slow(unit: str) -> None:
     """Lines that repeat what the patterns look for are read in a time that grows with their length alone."""
@@ -143,3 +145,60 @@ def test_a_marker_made_to_be_slow(unit: str) -> None:
     claims = [*files_in(lines), *names_in(lines), *outcomes_claimed(lines), *coverage_claimed(lines)]
 
     assert len(claims) < 20 * 1000
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "tests/test_cart.py: all tests pass.",
+        "Ran `pytest tests/test_cart.py -q`, all tests pass.",
+        "All tests pass (tests/test_cart.py)",
+        "All tests in `tests/test_cart.py` pass.",
+        "- `tests/test_cart.py` (9 lines): 40 tests pass",
+        "Tests do not pass yet.",
+        "Tests pass on Linux with the new flag.",
+        "The tests passed down from Bob are old.",
+        "Tests pass except two.",
+    ],
+)
+def test_what_is_said_of_some_tests_only(work: Work, said: str) -> None:
+    """Who says of one file that its tests pass says nothing of those of another one, nor does who promises nothing."""
+    assert work.told(said, facts=work.facts | work.ended(green=40, red=2)) == []
+
+
+def test_tests_that_were_all_skipped(work: Work) -> None:
+    """What did not run did not pass; where others passed, a skipped test is no lie."""
+    skipped = {"nodeid": "tests/test_cart.py::test_slow", "outcome": "skipped", "at": time.time() + 60}
+
+    told = work.told("All tests pass. 1 new test.", facts=work.facts | {"tests": [skipped]})
+    among = work.told("All tests pass.", facts=work.facts | {"tests": [*work.facts["tests"], skipped]})
+
+    assert [(each.rule, each.title) for each in told] == [
+        ("tests-skipped", "The marker says `All tests pass`, and none did: 1 test skipped")
+    ]
+    assert among == []
+
+
+def test_tests_that_nobody_knows(work: Work) -> None:
+    """Of a file of which no test is known nothing is confirmed."""
+    told = work.told("All tests in tests/test_orders.py pass.")
+
+    assert "no test of tests/test_orders.py is known" in told[0].reason
+
+
+def test_what_cannot_be_confirmed_names_its_marker(work: Work) -> None:
+    """With several markers at once, each has reasons of its own."""
+    told = [*work.told("Coverage: 90 %. All tests pass.", facts={}), *work.told("\0")]
+
+    assert [each.reason.partition(" ")[0] for each in told] == ["TASK_1_COMPLETION_REPORT.md:"] * 3
+
+
+def test_an_answer_is_no_proof(work: Work) -> None:
+    """The answer of an audit quotes what was claimed: the name stands there, and nowhere in the source."""
+    work.write(
+        {"TASK_1_COMPLETION_REPORT.audit.json": '{"evidence": "Added refund()"}', "src.json": '{"a": "gross_of"}'}
+    )
+
+    told = work.told("Added function `refund` and function `gross_of`.\n")
+
+    assert [each.title.partition(" ")[0] for each in told] == ["refund"]

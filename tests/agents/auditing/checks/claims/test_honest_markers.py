@@ -86,6 +86,14 @@ For example `path/to/file.py` was created. See https://example.org/docs/index.ht
     "ignored artefacts": "## Files created\n- `build/report.html`\n- `build/out.json`\n",
     "checked boxes": "- [x] Orders (`shop/orders.py`)\n- [x] `refund()`\n- [x] 100% done\n",
     "partial outcomes": "All unit tests pass. 12/40 tests passing at noon. All new tests in tests/test_cart.py pass.\n",
+    "outcomes of one file": "tests/test_cart.py: all tests pass.\nRan `pytest tests/test_cart.py -q`, all tests pass.\nAll tests pass (tests/test_cart.py)\n",
+    "names without code signs": "Implemented gross() and class Cart; added test_add to tests/test_cart.py. Implemented cart.py and price.py.\n",
+    "names of products": "Added Node.js support, added discord.py to the tools, and implemented asp.net.\n",
+    "counts behind": "All tests pass (40 tests), all in 3 s. 1 new test. All tests pass (3 s)\n",
+    "what was done in Russian": "Реализована функция gross(). Создан файл cart.py. Тесты проходят.\n",
+    "another file of the same name": "Deleted `legacy.py`. Removed `__init__.py`.\n",
+    "a table of states": "| File | Status |\n|---|---|\n| `shop/untouched.py` | Implemented |\n",
+    "no promise": "Tests do not pass yet. Tests pass on Linux with the new flag. The tests passed down from Bob are old.\n",
     "other tools": "vitest: 900 tests passed. `ruff`: 0 errors, mypy: no issues found in 120 source files.\n",
     "references": """Fixed the crash described in `docs/bug-42.md`, following `shop/untouched.py`.
 Updated `shop/price.py` to use `shop/untouched.py`, based on `numpy/core.py`.

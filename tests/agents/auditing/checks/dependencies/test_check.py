@@ -141,6 +141,32 @@ async def test_a_project_without_pins_asks_nobody(tmp_path: Path) -> None:
     assert (findings, unknown, server.asked) == ([], [], [])
 
 
+@pytest.mark.parametrize(
+    ("listed", "reason"),
+    [
+        (
+            '"requests", "django<2", "shop @ git+https://example.org/shop"',
+            "none of 3 dependencies has an exact version",
+        ),
+        ('"requests"', "the one dependency has no exact version"),
+    ],
+)
+async def test_what_nobody_could_look_up_is_not_known(tmp_path: Path, listed: str, reason: str) -> None:
+    """Dependencies of which none is pinned are no pass: nothing is known of any."""
+    root = tmp_path / "shop"
+    root.mkdir()
+    (root / "pyproject.toml").write_text(f'[project]\nname = "shop"\ndependencies = [{listed}]\n')
+
+    with osvs.OsvServer() as server:
+        findings, unknown = await scanned(root, {"osv": server.url})
+        (root / "requirements.txt").write_text("six==1.16.0\n")
+        _, pinned = await scanned(root, {"osv": server.url})
+
+    assert [each.partition(", and")[0] for each in unknown] == [reason]
+    assert not any(weighs(each) for each in findings)
+    assert pinned == []
+
+
 async def test_a_lock_beside_pins_what_is_loose(tmp_path: Path) -> None:
     """What a lock file of the same folder pins is not told as unpinned."""
     root = tmp_path / "shop"

@@ -326,3 +326,29 @@ def test_the_environment_does_not_lead_git_elsewhere(project: Project, monkeypat
 
     assert len(found) == 1
     assert unknown == []
+
+
+def test_a_nul_hides_no_text(project: Project) -> None:
+    """A text with one NUL byte is looked at; a program is not, whatever stands in it."""
+    project.write("a.txt", f"first\0\nKEY = '{TOKEN}'\n")
+    project.write("program", b"\x7fELF\0\0\0\1\2\3" * 90 + f" '{OTHER}' ".encode())
+
+    found, unknown = project.audit()
+
+    assert [(each.path, each.line) for each in found] == [("a.txt", 2)]
+    assert unknown == []
+
+
+def test_test_data_is_one_finding_for_each_kind_and_file(project: Project) -> None:
+    """Addresses with passwords by the dozen in a test's data are no noise; elsewhere each is told."""
+    for path in ("tests/models/whatwg.json", "app/hosts.json"):
+        values = [drawn("<a14>", f"{path} {number}") for number in range(3)]
+        project.write(path, "".join(f'"https://bob:{value}@shop.io/",\n' for value in values))
+
+    found, _ = project.audit()
+
+    told = [(each.path, each.severity, each.line) for each in found]
+    assert told == [("app/hosts.json", Severity.HIGH, 1 + number) for number in range(3)] + [
+        ("tests/models/whatwg.json", Severity.INFO, 1)
+    ]
+    assert "Likewise in lines 2, 3 of the file." in found[-1].detail

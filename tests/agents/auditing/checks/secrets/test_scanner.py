@@ -13,6 +13,7 @@ from app.agents.auditing.checks.secrets.entropy import entropy, is_counted, is_w
 from app.agents.auditing.checks.secrets.masking import MASK, evidence, masked
 from app.agents.auditing.checks.secrets.rules import own_rules, rule_book
 from app.agents.auditing.checks.secrets.scanner import Scanner
+from app.domain.findings import Severity
 from tests.agents.auditing.checks.secrets.labelled.samples import drawn, samples
 
 SCANNER = Scanner(own_rules())
@@ -23,6 +24,7 @@ BOOK = """
 placeholders = []
 no_guesses = []
 tests = []
+documents = []
 known = []
 [[rule]]
 id = "a"
@@ -139,6 +141,34 @@ def test_many_keys_on_one_line_take_no_long_time() -> None:
     data = f'"{TOKEN}",'.encode() * 25_000
 
     assert len(SCANNER.scan(data, "a.js").hits) == 25_000
+
+
+PASSWORD = drawn("<p14>", "a severity")
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "severity"),
+    [
+        ("app.py", f'PASSWORD = "{PASSWORD}"', Severity.HIGH),
+        ("docs/config.rst", f'PASSWORD = "{PASSWORD}"', Severity.LOW),
+        ("README.md", f'PASSWORD = "{PASSWORD}"', Severity.LOW),
+        ("examples/login.py", f'PASSWORD = "{PASSWORD}"', Severity.LOW),
+        ("tests/models/whatwg.json", f'PASSWORD = "{PASSWORD}"', Severity.INFO),
+        ("docs/config.rst", f"https://bob:{PASSWORD}@shop.io/", Severity.LOW),
+        ("tests/models/whatwg.json", f"https://bob:{PASSWORD}@shop.io/", Severity.INFO),
+        ("app.py", f"postgres://bob:{PASSWORD}@db.example.com/x", Severity.LOW),
+        ("app.py", f"postgres://bob:{PASSWORD}@db.internal/x", Severity.HIGH),
+        ("docs/config.rst", TOKEN, Severity.CRITICAL),
+        ("app.py", 'PASSWORD = "correct-horse-battery"', Severity.LOW),
+        ("app.py", 'password = "hunter2hunter9"', Severity.MEDIUM),
+        ("DONE_COMPLETE.md", "password: hunter2SuperSecret99", Severity.MEDIUM),
+    ],
+)
+def test_what_is_unsure_weighs_less(path: str, line: str, severity: Severity) -> None:
+    """Examples, test data and what a person thought out are told, and are no alarm; a key by its form always is."""
+    [hit] = SCANNER.scan(line.encode() + b"\n", path).hits
+
+    assert hit.severity is severity
 
 
 def test_chance_is_told_from_words() -> None:
