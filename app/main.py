@@ -11,9 +11,11 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+    from typing import Any
 
-    from app.cli.launchers import AuditOptions, OnceOptions, TrayOptions
+    from app.cli.launchers import AccountOptions, AuditOptions, OnceOptions, RepairOptions, SecretOf, TrayOptions
     from app.engine.places import Places
 
 
@@ -22,7 +24,10 @@ def main() -> int:
     from app.cli import run
     from app.cli.launchers import Launchers
 
-    return run(sys.argv[1:], Launchers(tray=_tray, headless=_headless, once=_once, audit=_audit))
+    launchers = Launchers(
+        tray=_tray, headless=_headless, once=_once, audit=_audit, audit_aws=_audit_aws, repair=_repair
+    )
+    return run(sys.argv[1:], launchers)
 
 
 def _tray(folders: tuple[Path, ...], options: TrayOptions) -> int:
@@ -127,6 +132,51 @@ def _audit(folder: Path, options: AuditOptions) -> int:
     with asyncio.Runner(loop_factory=plain_loop) as runner:
         done = runner.run(run)
     return audited(done, options, terminal)
+
+
+def _audit_aws(names: tuple[str, ...], options: AccountOptions, secret: SecretOf) -> int:
+    import asyncio
+
+    from app.cli.aws.auditing import audited_accounts
+    from app.cli.terminal import Terminal, plain
+    from app.engine.clock import SystemClock
+    from app.engine.places import Places
+    from app.engine.workers import plain_loop
+    from app.house.aws import audit_accounts_once
+
+    terminal = Terminal(sys.stdout, sys.stderr, os.environ)
+
+    def tell(text: str) -> None:
+        terminal.progress(plain(text))
+
+    run = audit_accounts_once(Places.find(os.environ), names, options, secret, clock=SystemClock(), tell=tell)
+    with asyncio.Runner(loop_factory=plain_loop) as runner:
+        try:
+            done = runner.run(run)
+        finally:
+            tell("")
+    return audited_accounts(done, options.report, terminal)
+
+
+def _repair(options: RepairOptions, secret: SecretOf) -> Mapping[str, Any]:
+    import asyncio
+
+    from app.cli.terminal import Terminal, plain
+    from app.engine.clock import SystemClock
+    from app.engine.places import Places
+    from app.engine.workers import plain_loop
+    from app.house.repairs import repair
+
+    terminal = Terminal(sys.stdout, sys.stderr, os.environ)
+
+    def say(line: str) -> None:
+        if not options.is_quiet:  # the document has it
+            terminal.note(plain(line))
+
+    places = Places.find(os.environ)
+    run = repair(places, options, secret, clock=SystemClock(), say=say)
+    with asyncio.Runner(loop_factory=plain_loop) as runner:
+        return runner.run(run)
 
 
 def _checked(folders: tuple[Path, ...]) -> tuple[Path, ...]:

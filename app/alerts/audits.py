@@ -118,8 +118,8 @@ class AuditAlerts:
         return is_silent(snapshot, self._clock.wall())
 
     def _of(self, event: AuditEnded, snapshot: Snapshot) -> Notification:
-        view = snapshot.projects.get(event.project)
-        name = view.name if view is not None else PurePath(event.project).name
+        names = {audit.project: name for name, audit in snapshot.audited}
+        name = names.get(event.project) or PurePath(event.project).name
         made = notification_for_audit(
             event,
             name,

@@ -51,17 +51,17 @@ def due_body(seconds: float) -> str:
 
 
 def finding_title(event: AuditEnded, project: str) -> str:
-    """Say in one line of at most 80 characters how many findings are new, in which project, and the worst of them."""
+    """Say in one line of at most 80 characters how many findings are new, how grave, and in which project."""
     name = words.clip(words.one_line(project), _NAME_LENGTH // 2)
     said = f"{words.plural(event.told, 'new finding')} in {name}"
     if event.worst:
-        said += f": {_finding(event.worst[0])}"
+        said += f": {event.worst[0].severity}" if event.told == 1 else f", the worst {event.worst[0].severity}"
     return words.clip(said, TITLE_LENGTH)
 
 
 def finding_body(event: AuditEnded) -> str:
-    """Say the rest: the worst findings with their severity and place, and what made the audit begin."""
-    lines = [f"{each.severity}: {_finding(each)}" for each in event.worst]
+    """Say the rest: the worst findings with their place, of several with their severity, and what made it begin."""
+    lines = [f"{each.severity}: {_finding(each)}" if event.told > 1 else _finding(each) for each in event.worst]
     more = event.told - len(event.worst)
     if more > 0 and event.worst:
         lines.append(f"and {more:,} more")

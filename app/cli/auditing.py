@@ -6,12 +6,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.cli.auditfolder import audited_folder
 from app.cli.exits import EXIT_GOOD, EXIT_RED
 from app.cli.launchers import AuditOptions
-from app.cli.projects import project_root
 from app.cli.terminal import plain
 from app.domain.errors import CannotError, UsageError
 from app.domain.findings import AuditVerdict, Severity, Standing
+from app.domain.words import plural
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -37,17 +38,20 @@ if TYPE_CHECKING:
             """Return what else a person should know."""
 
 
+_FORMS_BY_END = {".json": "json", ".sarif": "sarif", ".html": "html", ".htm": "html", ".md": "md"}
+
+
 def audit(context: Context) -> int:
     """Audit a project, or change what is silent."""
     asked = context.words
-    root = project_root(asked.path, context.cwd)
     if asked.checks:
         return _list_checks(context)
+    root = audited_folder(context, asked.path)
     if asked.mutes or asked.mute or asked.unmute:
         return _mutes(context, root)
     if asked.reason or asked.days is not None:
         raise UsageError("--reason and --days say more about --mute.", "Name the finding: --mute FINDING --reason TEXT")
-    form = "json" if context.as_json else asked.format
+    form = "json" if context.as_json else asked.format or form_of(asked.output)
     with context.logging():
         options = AuditOptions(
             only=tuple(asked.only),
@@ -69,7 +73,7 @@ def audited(done: Done, options: AuditOptions, terminal: Terminal) -> int:
             terminal.note(plain(note))
     report = done.report
     if options.output is not None:
-        _write(options.output, FORMS[options.form](report, done.past))
+        write_report(options.output, FORMS[options.form](report, done.past))
         terminal.say(plain(f"{_last_line(report)} The report: {options.output}"))
     elif options.form == "text":
         from app.agents.auditing.reports.text import to_text
@@ -82,10 +86,25 @@ def audited(done: Done, options: AuditOptions, terminal: Terminal) -> int:
     if options.baseline:
         _accept(report, terminal)
         return EXIT_GOOD
-    return _code(report, options.fail_on)
+    code = exit_code(report, options.fail_on)
+    if report.verdict is AuditVerdict.FAIL and code == EXIT_GOOD:
+        least = f"nothing that counts is {options.fail_on} or above" if options.fail_on else "as you asked"
+        terminal.note(f"The exit code is 0: {least} (--fail-on {options.fail_on or 'never'}).")
+    return code
 
 
-def _code(report: AuditReport, fail_on: str) -> int:
+def form_of(output: str | None) -> str:
+    """Return the form that a file's name asks for; text for all others, and for none."""
+    return _FORMS_BY_END.get(Path(output).suffix.lower(), "text") if output else "text"
+
+
+def exit_code(report: AuditReport, fail_on: str) -> int:
+    """Return 1 for a finding of the severity asked for or above, 3 when nothing could be looked at, else 0.
+
+    Args:
+        report: The audit.
+        fail_on: The severity; empty for none.
+    """
     least = Severity(fail_on).rank if fail_on else len(Severity)
     heard = (each.finding for each in report.findings if each.standing is not Standing.MUTED)
     if any(finding.severity.rank >= least for finding in heard):
@@ -111,16 +130,29 @@ def _accept(report: AuditReport, terminal: Terminal) -> None:
         for each in report.findings
         if each.standing is not Standing.MUTED or each.finding.fingerprint in before
     ]
+    found = {each.finding.fingerprint for each in report.findings} | {each.fingerprint for each in report.fixed}
+    is_whole = not report.only and not any(
+        each.reasons or each.left_out or each.verdict is AuditVerdict.UNKNOWN for each in report.checks
+    )
+    # What was not looked at was accepted before, and stays so.
+    besides = {} if is_whole else {print_: told for print_, told in before.items() if print_ not in found}
     try:
-        path = write_baseline(root, kept)
+        path = write_baseline(root, kept, besides=besides)
     except OSError as error:
         raise CannotError(
             f"The baseline cannot be written: {error.strerror or error}.", "Look at the folder."
         ) from error
-    terminal.note(plain(f"{len(kept)} findings are accepted in {path}. Commit it, so that it holds for everybody."))
+    count = len(kept) + len(besides)
+    said = f"{plural(count, 'finding')} {'is' if count == 1 else 'are'} accepted in {path}."
+    terminal.note(plain(f"{said} Commit it, so that it holds for everybody."))
 
 
-def _write(path: Path, text: str) -> None:
+def write_report(path: Path, text: str) -> None:
+    """Write a report into a file.
+
+    Raises:
+        CannotError: It cannot be written.
+    """
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

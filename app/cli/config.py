@@ -61,6 +61,8 @@ def _set(context: Context) -> int:
     key, values = context.words.key, context.words.values
     _refuse_bad_address(settings_file(context).check()[0], key, values)
     settings = settings_file(context).set(key, values)
+    if key == "audits.off":
+        _tell_unknown_checks(context, settings.audits.off)
     if context.as_json:
         context.terminal.document({"key": key, "value": _value(settings, key)})
     else:
@@ -90,6 +92,15 @@ def _refuse_bad_address(settings: Settings, key: str, values: list[str]) -> None
         PRESETS[name].provider(name, base_url=own.base_url, model=own.model or "any", key=own.key or None)
     except UsageError as error:
         raise UsageError(error.message, f"Nothing was changed. {error.hint}") from None
+
+
+def _tell_unknown_checks(context: Context, off: tuple[str, ...]) -> None:
+    """Say which checks that are left out are none; others may be installed yet, so that they are no mistake."""
+    from app.agents.auditing.host.known import known_checks, unknown_among
+
+    known, _ = known_checks(context.places.data / "checks")
+    for trouble in unknown_among(known, off):
+        context.terminal.note(plain(trouble))
 
 
 def _edit(context: Context) -> int:

@@ -60,13 +60,17 @@ def build_parser(line: CommandLine) -> argparse.ArgumentParser:
 
 def _run(argv: Sequence[str], launchers: Launchers, terminal: Terminal) -> int:
     # A command wins over a folder of its name; `./status` is the folder.
-    line = next((each for each in COMMANDS if argv and each.name == argv[0]), None)
+    line = max(
+        (each for each in COMMANDS if each.name.split() == list(argv[: len(each.name.split())])),
+        key=lambda each: len(each.name),
+        default=None,
+    )
     if line is None and argv and argv[0] in {"-h", "--help", "help"}:
         _print_help(terminal)
         return EXIT_GOOD
     chosen = line or START
-    words = build_parser(chosen).parse_args(argv[1:] if line else argv)
-    names = tuple(each.name for each in COMMANDS)
+    words = build_parser(chosen).parse_args(argv[len(line.name.split()) :] if line else argv)
+    names = tuple(each.name for each in COMMANDS if " " not in each.name)
     return chosen.function(Context(words, terminal, launchers, os.environ, Path.cwd(), names))
 
 

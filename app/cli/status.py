@@ -52,6 +52,11 @@ def write_status(snapshot: Mapping[str, Any], terminal: Terminal, now: float) ->
             terminal.say(f"  {line}")
         for line in _audits(_audit_of(snapshot, project["root"]), terminal, now):
             terminal.say(f"  {line}")
+    for account in _accounts(snapshot):
+        terminal.say()
+        terminal.say(terminal.paint(plain(account.target), "bold"))
+        for line in _audits(account, terminal, now):
+            terminal.say(f"  {line}")
     if snapshot["agents"]:
         terminal.say()
         terminal.say("agents")
@@ -70,12 +75,14 @@ def _behind(snapshot: Mapping[str, Any]) -> str:
     red, projects = snapshot["red_count"], snapshot["projects"]
     if snapshot["stopping"]:
         return f"stopping: {plain(snapshot['stopping'])}"
-    if not projects:
+    accounts = _accounts(snapshot)
+    if not projects and not accounts:
         return "no project is watched"
     if red:
         return f"{words.plural(red, 'test is', 'tests are')} red"
     if snapshot["mood"] == "attention":
-        return auditwords.grave([view for root in projects if (view := _audit_of(snapshot, root)) is not None])
+        views = [view for root in projects if (view := _audit_of(snapshot, root)) is not None]
+        return auditwords.grave([*views, *accounts])
     return ""
 
 
@@ -134,6 +141,13 @@ def _audit_of(snapshot: Mapping[str, Any], root: str) -> AuditView | None:
     """Return where the audits of a project stand; None where the instance tells of none."""
     told = snapshot.get("audits", {}).get(root)
     return of_document(AuditView, told) if told is not None else None
+
+
+def _accounts(snapshot: Mapping[str, Any]) -> list[AuditView]:
+    """Return where the audits of accounts stand, of those that were audited or are just now."""
+    views = [of_document(AuditView, each) for root, each in snapshot.get("audits", {}).items()
+             if root not in snapshot["projects"]]  # fmt: skip
+    return [view for view in views if view.target and (view.verdict is not None or view.running)]
 
 
 def _audits(view: AuditView | None, terminal: Terminal, now: float) -> Iterator[str]:

@@ -72,10 +72,25 @@ def _once(context: Context) -> int:
 
 
 def _audit_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("path", metavar="PATH", nargs="?", default=".", help="the project's folder; default: here")
-    parser.add_argument("--only", metavar="CHECK", nargs="+", default=[], help="these checks alone; see --checks")
     parser.add_argument(
-        "--format", choices=("text", "json", "sarif", "html", "md"), default="text", help="the report's form"
+        "path",
+        metavar="PATH",
+        nargs="?",
+        default=".",
+        help="the project's folder; default: here. One within a repository stands for all of it, unless it has a "
+        "pyproject.toml, package.json or the like, is watched, or was audited before",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="CHECK",
+        nargs="+",
+        default=[],
+        help="these checks alone; see --checks. Such an audit does not count as the last one, nor in the trend",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "sarif", "html", "md"),
+        help="the report's form; default: as the name behind --output ends, else text",
     )
     parser.add_argument("--output", metavar="FILE", help="write the report into this file")
     parser.add_argument(
@@ -101,6 +116,30 @@ def _audit(context: Context) -> int:
     from app.cli.auditing import audit
 
     return audit(context)
+
+
+def _audit_aws_arguments(parser: ArgumentParser) -> None:
+    from app.cli.aws.arguments import audit_aws
+
+    audit_aws(parser)
+
+
+def _audit_aws(context: Context) -> int:
+    from app.cli.aws.auditing import audit_aws
+
+    return audit_aws(context)
+
+
+def _audit_fix_arguments(parser: ArgumentParser) -> None:
+    from app.cli.aws.arguments import audit_fix
+
+    audit_fix(parser)
+
+
+def _audit_fix(context: Context) -> int:
+    from app.cli.aws.fixing import audit_fix
+
+    return audit_fix(context)
 
 
 def _no_arguments(parser: ArgumentParser) -> None:
@@ -316,6 +355,30 @@ COMMANDS = (
         ),
         _audit_arguments,
         _audit,
+    ),
+    CommandLine(
+        "audit aws",
+        "look AWS accounts over: S3, IAM, security groups; exit 1 when something is found",
+        (
+            "watchkeeper audit aws production     a profile of the AWS configuration",
+            "watchkeeper audit aws     those of the settings",
+            "watchkeeper audit aws arn:aws:iam::111122223333:role/Audit --service s3 --regions eu-central-1",
+            "watchkeeper audit aws --format sarif --output aws.sarif --fail-on medium",
+        ),
+        _audit_aws_arguments,
+        _audit_aws,
+    ),
+    CommandLine(
+        "audit fix",
+        "repair what an audit of AWS found: shows the plan; only --apply does it, --rollback takes it back",
+        (
+            "watchkeeper audit fix 3f9c0a51d2e8",
+            "watchkeeper audit fix 3f9c0a51d2e8 --apply",
+            "watchkeeper audit fix 3f9c0a51d2e8 --rollback",
+            "watchkeeper audit fix 77ab02c4f190 --logs-to shop-logs",
+        ),
+        _audit_fix_arguments,
+        _audit_fix,
     ),
     CommandLine(
         "status",

@@ -36,7 +36,9 @@ class Terminal:
         self._err = err
         self._passing = False
         can = sys.platform != "win32" or "WT_SESSION" in environ
-        self.moving = out.isatty() and can and environ.get("TERM") != "dumb"
+        self._can_move = can and environ.get("TERM") != "dumb"
+        self._progressing = False
+        self.moving = out.isatty() and self._can_move
         self.colour = self.moving and not environ.get("NO_COLOR")
         for stream in (out, err):
             reconfigure = getattr(stream, "reconfigure", None)
@@ -63,8 +65,22 @@ class Terminal:
             self._out.flush()
             self._passing = True
 
+    def progress(self, text: str) -> None:
+        """Show a line beside the data, cut to the terminal's width, until the next one or a note; nothing into a file.
+
+        Args:
+            text: One line without colours; empty to wipe it.
+        """
+        if self._err.isatty() and self._can_move:
+            width = max(_NARROWEST, shutil.get_terminal_size().columns - 1)
+            self._err.write(_WIPE + text[:width])
+            self._err.flush()
+            self._progressing = bool(text)
+
     def note(self, text: str) -> None:
         """Print a line that is no data."""
+        if self._progressing:
+            self.progress("")
         self._err.write(text + "\n")
 
     def document(self, content: Mapping[str, object]) -> None:

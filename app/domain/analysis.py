@@ -317,15 +317,16 @@ class ConversationRecord:
     is_damaged: bool = False
 
 
-def conversation_about(records: Iterable[ConversationRecord], subject: Subject) -> str:
+def conversation_about(records: Iterable[ConversationRecord], subject: Subject, title: str = "") -> str:
     """Return the id of the first conversation about a subject; empty when there is none.
 
     Args:
         records: Conversations, as a list of them has them: the newest first.
         subject: What it must be about.
+        title: What it must be called; empty for any title.
     """
-    about = (each.id for each in records if each.subject == subject and not each.is_damaged)
-    return next(about, "")
+    about = (each for each in records if each.subject == subject and not each.is_damaged)
+    return next((each.id for each in about if title in ("", each.title)), "")
 
 
 @dataclass(frozen=True, slots=True)

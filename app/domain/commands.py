@@ -90,7 +90,10 @@ class CopySecret(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateCommand(Command):
-    """What only a face in the same process may ask: it holds a secret, and never goes over the socket."""
+    """What only a face in the same process may ask: it holds a secret, or what a person has agreed to on the screen.
+
+    It never goes over the socket.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,15 +246,21 @@ class CancelAudit(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadAudit(Command):
-    """Answer: app.domain.findings.AuditReport, the last one of a project; None when there is none."""
+    """Answer: app.domain.findings.AuditReport, the last one of a project; None when there is none.
+
+    Attributes:
+        audit: The id of another one.
+        known: All that is known of its findings: the last report, with what audits of some checks after it add.
+    """
 
     project: str
     audit: str = ""
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadFinding(Command):
-    """Answer: app.domain.findings.Standings, a finding of a project's last audit, also a fixed one; None for no such.
+    """Answer: app.domain.findings.Standings, a known finding of a project, also a fixed one; None for no such.
 
     Refused with UsageError when several begin like that.
 
@@ -318,6 +327,57 @@ class MuteFinding(Command):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnmuteFinding(Command):
     """Tell of a finding again. Answer: None. Refused with UsageError when it is not muted."""
+
+    project: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRepair(Command):
+    """Say how a finding of an account would be repaired; nothing is changed. Answer: app.domain.repairs.RepairPlan.
+
+    Refused with UsageError or CannotError when there is no such repair, or when it cannot be planned.
+
+    Attributes:
+        project: The account's root folder.
+        fingerprint: Which finding, all its digits.
+        logs_to: The bucket that takes access logs; empty for none.
+        kms_key: The key of KMS that encrypts; empty for none.
+    """
+
+    project: str
+    fingerprint: str
+    logs_to: str = ""
+    kms_key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyRepair(PrivateCommand):
+    """Do what a plan says that a person was shown and agreed to. Answer: app.domain.repairs.RepairOutcome.
+
+    Refused with UsageError when another plan was made since, and with CannotError when it failed; says what was done.
+
+    Attributes:
+        project: The account's root folder.
+        fingerprint: Which finding, all its digits.
+        digest: Of the plan.
+    """
+
+    project: str
+    fingerprint: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollBackRepair(PrivateCommand):
+    """Put back what was before a repair. Answer: app.domain.repairs.RepairOutcome.
+
+    Refused with UsageError when no repair is kept, and with CannotError when it failed; says what was done.
+
+    Attributes:
+        project: The account's root folder.
+        fingerprint: Which finding, all its digits.
+    """
 
     project: str
     fingerprint: str

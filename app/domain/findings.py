@@ -141,15 +141,16 @@ class CheckOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check came to, and what it found."""
+    """What a check came to, and what it found; `target` is what it saw that it looked at, as of AuditReport."""
 
     outcome: CheckOutcome
     findings: tuple[Finding, ...] = ()
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """A whole audit.
+    """An audit.
 
     Attributes:
         id: Unique.
@@ -161,6 +162,10 @@ class AuditReport:
         findings: What was found, the most severe first, new before known; muted ones last.
         fixed: What the audit before found and this one, having looked at the same, did not.
         head: The commit that was looked at, as 40 hexadecimal digits; empty without git.
+        target: What was audited, in words, where that is no folder of a person's, such as
+            `AWS account production (111122223333)`; else empty.
+        only: The checks to which it was limited by name; empty when it ran all that the settings do not leave out.
+            One that was limited is kept and can be read, but it is not the last audit, and no point of the trend.
     """
 
     id: str
@@ -172,16 +177,31 @@ class AuditReport:
     findings: tuple[Standings, ...] = ()
     fixed: tuple[Finding, ...] = ()
     head: str = ""
+    target: str = ""
+    only: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> AuditVerdict:
         """FAIL when anything of weight was found that is not muted, PASS only when every check passed."""
-        verdicts = {each.verdict for each in self.checks}
+        verdicts = set(map(self.verdict_of, self.checks))
         if any(weighs(each.finding) for each in self.findings if each.standing is not Standing.MUTED):
             return AuditVerdict.FAIL
         if not verdicts or AuditVerdict.UNKNOWN in verdicts:
             return AuditVerdict.UNKNOWN
         return AuditVerdict.PASS
+
+    def verdict_of(self, check: CheckOutcome) -> AuditVerdict:
+        """Return what one of the checks came to, when what is muted does not count.
+
+        Args:
+            check: One of `checks`.
+        """
+        found = [each for each in self.findings if check.check in {each.finding.check, each.finding.rule}]
+        if check.verdict is not AuditVerdict.FAIL or not found:
+            return check.verdict
+        if any(weighs(each.finding) for each in found if each.standing is not Standing.MUTED):
+            return AuditVerdict.FAIL
+        return AuditVerdict.UNKNOWN if check.reasons or check.left_out else AuditVerdict.PASS
 
     def counts(self, *standings: Standing) -> dict[Severity, int]:
         """Return how many findings there are of each severity, the most severe first.
@@ -228,6 +248,7 @@ class AuditView:
         verdict: What it came to; None when there was none.
         open: How many findings of each severity are neither muted nor fixed, as (severity, count).
         new: How many of them were new.
+        target: What it is called where it is no project but an account: `AWS production`; else empty.
     """
 
     project: str
@@ -238,6 +259,7 @@ class AuditView:
     verdict: AuditVerdict | None = None
     open: tuple[tuple[Severity, int], ...] = ()
     new: int = 0
+    target: str = ""
 
     @property
     def grave(self) -> int:

@@ -33,6 +33,10 @@ _FINDING_QUESTIONS = {
 }
 
 
+TALK_TITLE = 80
+"""Characters of a conversation's title."""
+
+
 def finding_question(language: str) -> str:
     """Return the standard question about what an audit found: what the risk is, whether it is real, how to mend it.
 
@@ -41,6 +45,21 @@ def finding_question(language: str) -> str:
             asked in English and says in which language to answer.
     """
     return _FINDING_QUESTIONS.get(language, f"{_FINDING_QUESTION} Answer in {words.one_line(language)}.")
+
+
+def talk_title(title: str, question: str) -> str:
+    """Return what a conversation about a finding is called: as the finding, where it begins with the standard question.
+
+    Any other question stands before it, so that several conversations about one finding can be told apart.
+
+    Args:
+        title: The finding's.
+        question: The first one.
+    """
+    said, title = words.one_line(question), words.one_line(title)
+    if said in _FINDING_QUESTIONS.values() or said.startswith(f"{_FINDING_QUESTION} Answer in "):
+        return words.clip(title, TALK_TITLE)
+    return words.clip(f"{words.clip(said, TALK_TITLE // 2)} \u00b7 {title}", TALK_TITLE)
 
 
 def explain_stage(stage: ExplainStage, model: str = "") -> str:

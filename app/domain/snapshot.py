@@ -184,18 +184,28 @@ class Snapshot:
         return sum(1 for p in self.projects.values() for t in p.tests.values() if t.outcome.is_red)
 
     @property
+    def accounts(self) -> tuple[AuditView, ...]:
+        """The accounts that are audited beside projects, in the order of the settings as far as they were seen."""
+        return tuple(view for root, view in self.audits.items() if view.target and root not in self.projects)
+
+    @property
+    def audited(self) -> tuple[tuple[str, AuditView], ...]:
+        """What is audited, projects first: what people call it, and where its audits stand."""
+        projects = [(each.name, self.audits[root]) for root, each in self.projects.items() if root in self.audits]
+        return (*projects, *((view.target, view) for view in self.accounts))
+
+    @property
     def mood(self) -> Mood:
         """The one state that the tray's icon shows."""
         projects = self.projects.values()
         agents = [a for a in self.agents.values() if a.state is not AgentState.DISABLED]
-        audits = [self.audits[root] for root in self.projects if root in self.audits]
         broken = (AgentState.FAILED, AgentState.ABANDONED)
         applies = {
             Mood.RED: self.red_count > 0,
             Mood.ATTENTION: any(p.trouble for p in projects)
             or any(a.state in broken for a in agents)
             or self.vault.state is VaultState.TROUBLE
-            or any(audit.grave for audit in audits),
+            or any(audit.grave for _, audit in self.audited),
             Mood.PAUSED: bool(agents) and all(a.paused or a.state is AgentState.STOPPED for a in agents),
             Mood.RUNNING: any(p.current and not p.current.is_confirming for p in projects),
             Mood.CONFIRMING: any(p.current for p in projects),

@@ -44,23 +44,25 @@ def write_atomic(
     *,
     mode: int = PRIVATE,
     sync: bool = True,
+    follow: bool = True,
     on_step: Callable[[str], None] = _untold,
 ) -> None:
     """Write a file so that a reader, a crash or a power cut finds the old content or the new one, never a part.
 
-    A symbolic link is followed: its target is replaced and the link stays.
+    A symbolic link is followed: its target is replaced and the link stays, unless it is not to be followed.
 
     Args:
         path: The file; its folder must exist.
         content: The whole content.
         mode: Permission bits of the new file on POSIX.
         sync: False for what is worth nothing after a power cut, and so need not be waited for.
+        follow: False where others may have put a link: the link itself is replaced, and what it leads to stays.
         on_step: Is told the name of each step before it is taken: create, write, sync, replace, sync folder.
 
     Raises:
         OSError: The folder is missing or read-only, or the disk is full; the old content is intact then.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path)) if follow else Path(os.path.realpath(path.parent), path.name)
     temporary = target.with_name(f".wk-{os.getpid()}-{secrets.token_hex(6)}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     on_step("create")

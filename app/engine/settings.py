@@ -262,7 +262,7 @@ def _allowed(error: Any) -> str:  # noqa: ANN401 - pydantic's own error record
         "tuple_type": 'a list: ["...", "..."]',
         "model_type": "a section with keys of its own",
     }
-    said = str(error["msg"])
+    said = str(context["error"]) if kind == "value_error" else str(error["msg"])
     return plain.get(kind, said[:1].lower() + said[1:])
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from app.engine.supervisor import Supervisor
     from app.house.analysis import Advice
     from app.house.ground import Ground
+    from app.keys.manager import Secrets
 
 REVIEW_WAIT_S = 15.0
 """How long one request for a review waits; then comes the next one."""
@@ -75,17 +76,22 @@ def audit_room(places: Places, *, clock: Clock, reviewer: Runs) -> AuditRoom:
 
 @asynccontextmanager
 async def audits(
-    ground: Ground, in_force: SettingsInForce, supervisor: Supervisor, advice: Advice
+    ground: Ground, in_force: SettingsInForce, supervisor: Supervisor, advice: Advice, keys: Secrets
 ) -> AsyncIterator[None]:
     """Have an agent audit what is declared finished, and answer what faces ask."""
+    from app.agents.auditing.accounts import Accounts
     from app.agents.auditing.agent import AuditAgent
     from app.agents.auditing.facts import facts_of
     from app.agents.auditing.host.known import REVIEW_PLACE
+    from app.agents.auditing.repairs import Repairs
     from app.agents.auditing.review.desk import ReviewDesk
     from app.agents.auditing.review.ledger import Ledger
     from app.agents.auditing.review.reviewer import Reviewer
+    from app.cli.aws.secrets import GIVEN
     from app.domain import commands
     from app.domain.fingerprints import finding_named
+    from app.engine.processes import ProcessRunner
+    from app.house.aws import folder_of_accounts, own_command
 
     bus, clock = ground.bus, ground.clock
     reviewer = Reviewer(
@@ -106,19 +112,34 @@ async def audits(
         projects=lambda: bus.snapshot.projects,
         publish=bus.publish,
         clock=clock,
+        accounts=Accounts(folder_of_accounts(ground.places), lambda: in_force.current.audits.aws, keys),
     )
     supervisor.add(agent)
+    repairs = Repairs(
+        folder_of_accounts(ground.places),
+        own_command(),
+        runner=ProcessRunner(clock=clock),
+        environ=os.environ,
+        secrets=keys,
+        given=GIVEN,
+    )
 
     async def finding(asked: commands.ReadFinding) -> Standings | None:
-        report = await agent.report(asked.project)
+        report = await agent.known(asked.project)
         return finding_named(report, asked.fingerprint) if report is not None else None
+
+    async def report(asked: commands.ReadAudit) -> AuditReport | None:
+        return await (agent.known(asked.project) if asked.known else agent.report(asked.project, asked.audit))
 
     stack = AsyncExitStack()
     stack.push_async_callback(desk.close)
     stack.callback(bus.handle(commands.ReadReview, desk.read))
+    stack.callback(bus.handle(commands.PlanRepair, repairs.plan))
+    stack.callback(bus.handle(commands.ApplyRepair, repairs.apply))
+    stack.callback(bus.handle(commands.RollBackRepair, repairs.roll_back))
     stack.callback(bus.handle(commands.StartAudit, lambda asked: agent.start(asked.project)))
     stack.callback(bus.handle(commands.CancelAudit, lambda asked: agent.cancel(asked.project)))
-    stack.callback(bus.handle(commands.ReadAudit, lambda asked: agent.report(asked.project, asked.audit)))
+    stack.callback(bus.handle(commands.ReadAudit, report))
     stack.callback(bus.handle(commands.ReadFinding, finding))
     stack.callback(
         bus.handle(
@@ -166,7 +187,7 @@ async def audit_once(
         CannotError: What is found cannot be kept.
     """
     from app.agents.auditing.auditor import Wanted
-    from app.agents.auditing.host.known import chosen, known_checks
+    from app.agents.auditing.host.known import chosen, known_checks, unknown_among
     from app.agents.settings_in_force import SettingsInForce
     from app.domain.errors import UsageError
     from app.domain.findings import CheckOutcome, Trigger, TriggerKind
@@ -175,6 +196,7 @@ async def audit_once(
     room = audit_room(places, clock=clock, reviewer=_InstanceReview(places, clock))
     settings, trouble = (await asyncio.to_thread(SettingsInForce, places)).general()
     known, troubles = await asyncio.to_thread(known_checks, room.plugins)
+    troubles += unknown_among(known, settings.audits.off)
     try:
         checks = chosen(known, options.only, settings.audits.left_out)
     except LookupError as error:
@@ -196,6 +218,7 @@ async def audit_once(
         (options.marker,) if options.marker else (),
         await asyncio.to_thread(_facts, places, root),
         settings.audits.options(),
+        only=options.only,
     )
     async with AuditRecord(places, room.archive, clock=clock) as record:
         report = await room.auditor.audit(wanted, on_check=ended)

@@ -49,6 +49,7 @@ async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) ->
         folders: The projects to watch, checked; none for those of the settings.
         attended: Whether a person is there whom the system may ask for its keychain's password.
     """
+    from app.agents.auditing.ownfiles import OWN_FILES
     from app.agents.settings_in_force import SettingsInForce
     from app.agents.testing.agent import TestWatcher
     from app.agents.testing.projects import Projects
@@ -96,7 +97,7 @@ async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) ->
         adviser = await stack.enter_async_context(
             analysis(ground, in_force, history=history, keys=keys, runner=runner, supervisor=supervisor)
         )
-        await stack.enter_async_context(audits(ground, in_force, supervisor, adviser))
+        await stack.enter_async_context(audits(ground, in_force, supervisor, adviser, keys))
 
         def make(root: Path, title: str) -> TestWatcher:
             return TestWatcher(
@@ -112,6 +113,7 @@ async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) ->
                 new_id=lambda: uuid4().hex,
                 cache=places.cache,
                 on_battery=on_battery,
+                no_source=OWN_FILES,
             )
 
         projects = stack.enter_context(Projects(bus, supervisor, make))

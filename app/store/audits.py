@@ -55,6 +55,7 @@ def write_audit(connection: Connection, project: int, event: AuditKept) -> None:
             "trigger_words": storable(report.trigger.what),
             "verdict": past.verdict.value,
             "head": storable(report.head),
+            "only_checks": storable(",".join(report.only)),
             "new_findings": past.new,
             "fixed_findings": past.fixed,
             "muted_findings": sum(report.counts(Standing.MUTED).values()),
@@ -126,11 +127,17 @@ def forget_audits(
 
 
 def past_audits(connection: Connection, project: str, limit: int) -> tuple[Past, ...]:
-    """Return the last audits of a project in figures, the oldest first."""
+    """Return the last audits of a project in figures, the oldest first; none that was limited to some checks.
+
+    Args:
+        connection: Open.
+        project: The project's root folder.
+        limit: At most so many.
+    """
     newest = (
         select(audits)
         .join_from(audits, projects)
-        .where(projects.c.root == storable(project))
+        .where(projects.c.root == storable(project), audits.c.only_checks == "")
         .order_by(audits.c.started_at.desc(), audits.c.id.desc())
         .limit(limit)
     )

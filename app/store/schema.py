@@ -179,6 +179,7 @@ audits = Table(
     Column("trigger_words", Text, nullable=False),
     Column("verdict", Text, nullable=False),
     Column("head", Text, nullable=False),
+    Column("only_checks", Text, nullable=False),  # to which it was limited, with commas between; empty when it was not
     Column("new_findings", Integer, nullable=False),
     Column("fixed_findings", Integer, nullable=False),
     Column("muted_findings", Integer, nullable=False),

@@ -18,6 +18,10 @@ NO_AUDIT = (
     "An audit begins by itself when work is declared finished: a file such as TASK_COMPLETE.md is written, a commit "
     "says [MILESTONE], a tag is made, or the coverage crosses its threshold.\n\nOr begin one now."
 )
+NO_ACCOUNT_AUDIT = (
+    "This account was not audited yet. Audit now looks it over, and so does Watchkeeper itself at the time of day that "
+    "audits.aws.daily names."
+)
 NOTHING_FOUND = "Nothing was found."
 NOTHING_MATCHES = "No finding is like that."
 NOT_READ = "The last audit's report is not there any more. Audit now makes a new one."
@@ -309,7 +313,8 @@ def excerpt(source: str, finding: Finding) -> str:
 def check_rows(report: AuditReport) -> tuple[CheckRow, ...]:
     """Return what each check came to: first those that are not known, since they say why, then those that failed."""
     order = (AuditVerdict.UNKNOWN, AuditVerdict.FAIL, AuditVerdict.PASS)
-    return tuple(_check(each) for each in sorted(report.checks, key=lambda each: order.index(each.verdict)))
+    told = [replace(each, verdict=report.verdict_of(each)) for each in report.checks]  # what is muted does not count
+    return tuple(_check(each) for each in sorted(told, key=lambda each: order.index(each.verdict)))
 
 
 def _check(each: CheckOutcome) -> CheckRow:

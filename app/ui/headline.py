@@ -105,13 +105,12 @@ def _attention(snapshot: Snapshot, now: float) -> tuple[str, str]:
 
 
 def _grave(snapshot: Snapshot, now: float) -> tuple[str, str]:
-    found = [
-        (project.name, audit)
-        for root, project in snapshot.projects.items()
-        if (audit := snapshot.audits.get(root)) is not None and audit.grave
-    ]
+    found = [(name, audit) for name, audit in snapshot.audited if audit.grave]
     views = [audit for _, audit in found]
-    where = found[0][0] if len(found) == 1 else words.plural(len(found), "project")
+    accounts = sum(bool(audit.target) for audit in views)
+    counts = ((len(found) - accounts, "project"), (accounts, "account"))
+    where = " and ".join(words.plural(count, what) for count, what in counts if count)
+    where = found[0][0] if len(found) == 1 else where
     newest = max(audit.last_at for audit in views)
     return (
         f"{auditwords.grave(views)} in {where}",

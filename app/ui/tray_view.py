@@ -147,17 +147,15 @@ def _red_entries(snapshot: Snapshot) -> list[MenuEntry]:
 
 
 def _audit_entries(snapshot: Snapshot) -> list[MenuEntry]:
-    """Return a line for each audit that is on its way, and for each project with grave findings."""
+    """Return a line for each audit that is on its way, and for each project or account with grave findings."""
     entries = []
-    for root, project in snapshot.projects.items():
-        audit = snapshot.audits.get(root)
-        if audit is None:
-            continue
+    for name, audit in snapshot.audited:
+        root = audit.project
         opens = RaiseWindow(page="audits", project=root)
         if audit.running:
-            entries.append(_entry(f"auditing:{root}", "audits", f"{project.name}: {auditing(audit)}", opens))
+            entries.append(_entry(f"auditing:{root}", "audits", f"{name}: {auditing(audit)}", opens))
         if audit.grave:
-            entries.append(_entry(f"found:{root}", "audits", f"{project.name}: {grave([audit])}", opens))
+            entries.append(_entry(f"found:{root}", "audits", f"{name}: {grave([audit])}", opens))
     return entries
 
 

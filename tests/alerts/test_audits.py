@@ -91,7 +91,7 @@ def _nothing() -> None:
 
 
 async def test_new_findings_are_told_once(fake_clock: Any) -> None:
-    """One notification says how many there are, where, and which is the worst; its body names each with its weight."""
+    """One notification says how many there are, where, and how grave; its body names each with its weight."""
     screen = Screen()
 
     async with _alerts(fake_clock, screen) as bus:
@@ -99,7 +99,7 @@ async def test_new_findings_are_told_once(fake_clock: Any) -> None:
         await _settle()
 
     (shown,) = screen.shown
-    assert shown.title == "5 new findings in shop: AWS access key id, deploy.py:1"
+    assert shown.title == "5 new findings in shop, the worst critical"
     assert shown.body.splitlines() == [
         "critical: AWS access key id, deploy.py:1",
         "high: subprocess call with shell=True, shop/cli.py:41",
@@ -174,7 +174,7 @@ async def test_a_snooze_is_silent_and_then_tells_what_is_still_open(fake_clock: 
         await _settle()
 
     assert silent == []
-    assert screen.titles == ["1 new finding in shop: subprocess call with shell=True, shop/cli.py:41"]
+    assert screen.titles == ["1 new finding in shop: high"]
 
 
 async def test_a_pause_and_a_stop_are_silent(fake_clock: Any) -> None:
@@ -235,4 +235,5 @@ def test_a_finding_about_no_file_names_none(place: str) -> None:
         _ended(replace(KEY, path=place, line=0)), "shop", on_open=_nothing, on_snooze=_nothing
     )
 
-    assert made.title == f"1 new finding in shop: AWS access key id{', deploy.py' if place else ''}"
+    assert made.title == "1 new finding in shop: critical"
+    assert made.body.splitlines()[0] == f"AWS access key id{', deploy.py' if place else ''}"

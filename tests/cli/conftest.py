@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.cli import run
-from app.cli.launchers import AuditOptions, Launchers, OnceOptions, TrayOptions
+from app.cli.launchers import (
+    AccountOptions,
+    AuditOptions,
+    Launchers,
+    OnceOptions,
+    RepairOptions,
+    SecretOf,
+    TrayOptions,
+)
 from app.control.server import ControlServer
 from app.domain import commands
 from app.domain.agents import AgentState
@@ -25,7 +33,7 @@ from app.engine.logs import LogRing
 from app.engine.places import Places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from app.domain.history import Why
 
@@ -71,7 +79,7 @@ class CommandLine:
     def __call__(self, *argv: str) -> Ran:
         """Run one command line."""
         self.capsys.readouterr()
-        code = run(argv, Launchers(self._tray, self._headless, self._once, self._audit))
+        code = run(argv, Launchers(self._tray, self._headless, self._once, self._audit, self._audit_aws, self._repair))
         out, err = self.capsys.readouterr()
         return Ran(code, out, err)
 
@@ -86,6 +94,15 @@ class CommandLine:
 
     def _audit(self, path: Path, options: AuditOptions) -> int:
         return self._note("audit", path, options)
+
+    def _audit_aws(self, names: tuple[str, ...], options: AccountOptions, secret: SecretOf) -> int:
+        del secret
+        return self._note("audit_aws", names, options)
+
+    def _repair(self, options: RepairOptions, secret: SecretOf) -> Mapping[str, Any]:
+        del secret
+        self._note("repair", options)
+        return {}
 
     def _note(self, *call: object) -> int:
         if self.fault is not None:

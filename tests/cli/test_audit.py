@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KEY = "AKIA" + "QWJ4ZT7XKLM2RBVD"
 """Looks like an access key, and is none."""
+CANNOT = 3
 OTHER_KEY = "AKIA" + "ZLM7QW3RTX5KPB2N"
 
 
@@ -97,3 +98,95 @@ def test_wrong_use_says_what_to_do(audit: Command) -> None:
         done = audit(*words, code=2)
         assert "Traceback" not in done.stderr
         assert len(done.stderr.strip().splitlines()) <= 4
+
+
+def test_an_audit_of_some_checks_is_not_the_last_one(audit: Command) -> None:
+    """It says to what it was limited, and is not among the audits before."""
+    limited = audit("--only", "tests", code=CANNOT).stdout
+    told = audit.document("--only", "secrets", code=1)
+    whole = audit.document("--only", "tests", code=CANNOT)
+
+    assert ", only tests" in limited
+    assert told["only"] == ["secrets"]
+    assert (told["history"], whole["history"]) == ([], [])
+
+
+def test_a_baseline_of_some_checks_keeps_the_rest(audit: Command) -> None:
+    """What other checks found stays accepted, and one finding is told in the singular."""
+    (audit.root / "shop.py").write_text("import pickle\n\n\ndef load(text):\n    return eval(text)\n", encoding="utf-8")
+    audit("--only", "security", "--baseline", code=0)
+    before = json.loads((audit.root / ".watchkeeper-baseline.json").read_text("utf-8"))["accepted"]
+
+    said = audit("--only", "secrets", "--baseline", code=0).stderr
+    after = json.loads((audit.root / ".watchkeeper-baseline.json").read_text("utf-8"))["accepted"]
+
+    assert before
+    assert before.items() <= after.items()
+    assert len(after) == len(before) + 1
+    assert f"{len(after)} findings are accepted" in said
+
+
+def test_a_setting_that_names_no_check_is_told(audit: Command) -> None:
+    """Who misspelt a check in the settings hears of it with each audit."""
+    found = subprocess.run(
+        [sys.executable, "-m", "app.main", "config", "set", "audits.off", "nosuch"],
+        env=audit.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    said = audit("--only", "secrets", code=1).stderr
+
+    assert "nosuch" in found.stderr
+    assert "The setting audits.off names nosuch, and there is no such check." in said
+
+
+def test_one_accepted_finding_is_one(audit: Command) -> None:
+    """The sentence fits the number."""
+    said = audit("--only", "secrets", "--baseline", code=0).stderr
+
+    assert "1 finding is accepted in" in said
+
+
+def test_a_part_of_a_repository_stands_for_all_of_it(audit: Command) -> None:
+    """In a folder below the top the whole is audited, and that is said; the marker above is a part of it."""
+    (audit.root / "docs").mkdir()
+    (audit.root / "A_COMPLETE.md").write_text("Created `nothing.py`.\n", encoding="utf-8")
+    there = Command(audit.root / "docs", audit.environ)
+
+    told = there("--format", "json", "--only", "secrets", code=1)
+    there("--only", "claims", "--marker", "../A_COMPLETE.md", "--fail-on", "low", code=1)
+
+    assert json.loads(told.stdout)["project"] == str(audit.root)
+    assert f"docs is a part of the repository {audit.root}: all of that is audited." in told.stderr
+
+
+def test_a_package_within_a_repository_stands_for_itself(audit: Command) -> None:
+    """A folder with a manifest is a project of its own, and it is said that there is more around it."""
+    (audit.root / "package").mkdir()
+    (audit.root / "package" / "pyproject.toml").write_text('[project]\nname = "a"\n', encoding="utf-8")
+
+    told = audit("package", "--format", "json", "--only", "secrets", code=0)
+
+    assert json.loads(told.stdout)["project"] == str(audit.root / "package")
+    assert f"which may hold more: watchkeeper audit {audit.root}" in told.stderr
+
+
+def test_a_failing_audit_with_the_exit_code_0_says_why(audit: Command) -> None:
+    """The last line tells which findings would make it 1."""
+    high = audit("--only", "secrets", "--fail-on", "never", code=0).stderr.splitlines()[-1]
+    swallows = "import os\n\n\ndef f():\n    try:\n        os.sync()\n    except Exception:\n        pass\n"
+    (audit.root / "deploy.py").write_text(swallows, encoding="utf-8")
+    low = audit("--only", "security", code=0).stderr.splitlines()[-1]
+
+    assert high == "The exit code is 0: as you asked (--fail-on never)."
+    assert low == "The exit code is 0: nothing that counts is high or above (--fail-on high)."
+
+
+@pytest.mark.parametrize(("name", "begins"), [("a.html", "<!doctype html>"), ("a.json", "{"), ("a.MD", "# Audit of")])
+def test_the_form_is_as_the_output_is_called(audit: Command, name: str, begins: str) -> None:
+    """A page for `a.html`, without --format."""
+    audit("--only", "secrets", "--output", name, code=1)
+
+    assert (audit.root / name).read_text("utf-8").lower().startswith(begins.lower())

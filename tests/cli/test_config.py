@@ -108,6 +108,40 @@ def test_what_a_setting_of_models_must_be_is_said_plainly(cli: CommandLine, word
     assert "alue error" not in ran.err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("audits.daily", "25:99"), "it must be a time of day such as 18:30, or nothing."),
+        (("audits.markers", "**/["), "it must be the name of a file, without folders, such as *_COMPLETE.md."),
+        (("audits.markers", "A[B"), "it must be the name of a file, without folders"),
+        (("audits.milestones", '["'), "it must be a word of a commit's message, such as [MILESTONE]."),
+        (("audits.milestones", ""), "it must be a word of a commit's message"),
+    ],
+)
+def test_what_a_setting_of_audits_must_be_is_said_plainly(cli: CommandLine, words: tuple[str, ...], said: str) -> None:
+    """What can never be met is refused, in words for people."""
+    ran = cli("config", "set", *words)
+
+    assert ran.code == 2
+    assert said in ran.err
+    assert "value error" not in ran.err.lower()
+
+
+@pytest.mark.parametrize("pattern", ["*_COMPLETE.md", "[AB]_DONE.md", "[!x]_[]a].md", "DONE"])
+def test_patterns_of_names_are_taken(cli: CommandLine, pattern: str) -> None:
+    """Brackets that close are good."""
+    assert cli("config", "set", "audits.markers", pattern).code == 0
+
+
+def test_a_check_that_is_none_is_told(cli: CommandLine) -> None:
+    """It is kept, for it may be installed yet; those that there are are named."""
+    wrong, right = cli("config", "set", "audits.off", "nosuch"), cli("config", "set", "audits.off", "secrets")
+
+    assert (wrong.code, right.code) == (0, 0)
+    assert "audits.off names nosuch, and there is no such check. There are: " in wrong.err
+    assert right.err == ""
+
+
 def test_prices_are_two_numbers(cli: CommandLine) -> None:
     """Written as words or as TOML; none is none."""
     told = [

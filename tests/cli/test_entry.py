@@ -77,7 +77,7 @@ def test_every_command_has_help_with_an_example_that_parses(line: object) -> Non
 
     for example in line.examples:  # type: ignore[attr-defined] # likewise
         words = shlex.split(example.split(" | ")[0].split("     ")[0])
-        parser.parse_args(words[2:] if line.name else words[1:])  # type: ignore[attr-defined] # likewise
+        parser.parse_args(words[1 + len(line.name.split()) :])  # type: ignore[attr-defined] # likewise
         assert example in parser.format_help()
 
 

@@ -359,6 +359,27 @@ def test_status_tells_of_audits(cli: CommandLine, instance: Instance) -> None:
     ]
 
 
+def test_status_tells_of_accounts(cli: CommandLine, instance: Instance) -> None:
+    """An account that was audited stands below the projects by its name; one that was not, or is gone, does not."""
+    last = time.time() - 125
+    audited = AuditView(
+        "/data/aws/shop", "", Trigger(), "1" * 16, last, AuditVerdict.FAIL, ((Severity.HIGH, 3),), target="AWS shop"
+    )
+    views = (audited, AuditView("/data/aws/new", target="AWS new"), replace(audited, project="/data/aws/x", target=""))
+    project = replace(instance.snapshot.projects["/src/demo"], tests={})
+    instance.snapshot = replace(
+        instance.snapshot, projects={"/src/demo": project}, audits={view.project: view for view in views}
+    )
+
+    ran = cli("status")
+
+    lines = [line.strip() for line in ran.out.splitlines()]
+    assert ran.out.startswith("NEEDS A LOOK  3 high findings\n")
+    assert lines[lines.index("AWS shop") + 1].startswith("audit: 3 high")
+    assert "AWS new" not in ran.out
+    assert ran.out.count("audit:") == 1
+
+
 def test_status_says_what_is_grave(cli: CommandLine, instance: Instance) -> None:
     """Where nothing is red, the headline says what an audit found, and the exit code is that of a bad state."""
     project = replace(instance.snapshot.projects["/src/demo"], tests={})

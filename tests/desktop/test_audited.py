@@ -47,7 +47,8 @@ async def test_a_marker_is_answered_told_and_shown(
     await reader.until_seen("Secrets: fail")
 
     said = answer.read_text() + (project.root / "TASK_COMPLETE.audit.md").read_text() + told.title + told.body
-    assert told.title.startswith("1 new finding in shop: AWS access key id")
+    assert told.title == "1 new finding in shop: critical"
+    assert told.body.startswith("AWS access key id")
     assert "shop/deploy.py:3" in told.body
     assert told.buttons == ("Open", "Snooze")
     assert json.loads(answer.read_text())["verdict"] == "fail"

@@ -134,3 +134,14 @@ def test_the_standard_question_is_in_the_persons_language(language: str, begins:
 
     assert question.startswith(begins)
     assert question.endswith(ends)
+
+
+@pytest.mark.parametrize("language", ["English", "Russian", "Klingon"])
+def test_conversations_about_one_finding_are_told_apart(language: str) -> None:
+    """The one of the standard question is called as the finding; a question of one's own stands before it."""
+    standard = modelwords.talk_title("subprocess call with shell=True", modelwords.finding_question(language))
+    own = modelwords.talk_title("subprocess call with shell=True", "Is it\nPerl?")
+
+    assert standard == "subprocess call with shell=True"
+    assert own == "Is it Perl? \u00b7 subprocess call with shell=True"
+    assert len(modelwords.talk_title("t" * 200, "q" * 200)) == modelwords.TALK_TITLE

@@ -111,6 +111,19 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert target.read_bytes() == b"new"
 
 
+def test_a_link_that_is_not_followed_is_replaced(tmp_path: Path) -> None:
+    """Where others may have put a link, what it leads to stays as it is."""
+    target, link = tmp_path / "victim", tmp_path / "answer.md"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+
+    write_atomic(link, b"new", follow=False)
+
+    assert target.read_bytes() == b"old"
+    assert not link.is_symlink()
+    assert link.read_bytes() == b"new"
+
+
 def test_a_failure_leaves_the_old_content_and_no_temporary(tmp_path: Path) -> None:
     """When the new file cannot be put in place, the old one is intact and nothing lies beside it."""
     folder = tmp_path / "taken"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.agents.auditing.archive import Archive
+from app.agents.auditing.host.builtin import BUILT_IN
 from app.agents.settings import Settings
 from app.cli.launchers import AuditOptions
 from app.domain.commands import ReadAudits, ReadFindingHistory
@@ -48,6 +49,8 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     found = Places.find({"WATCHKEEPER_HOME": str(tmp_path / "home")})
     found.create()
+    off = ", ".join(f'"{each}"' for each in BUILT_IN if each != "tests")
+    found.settings_file.write_text(f"[audits]\noff = [{off}]\n", encoding="utf-8")  # all but a quick check
     return found
 
 
@@ -61,10 +64,8 @@ def project(tmp_path: Path) -> Path:
 
 
 async def audited(places: Places, project: Path) -> Done:
-    """Have a command audit the project with one quick check."""
-    return await audit_once(
-        places, project, AuditOptions(only=("tests",)), clock=SystemClock(), tell=lambda _line: None
-    )
+    """Have a command audit the project."""
+    return await audit_once(places, project, AuditOptions(), clock=SystemClock(), tell=lambda _line: None)
 
 
 def report(project: Path, at: float, *standings: Standing) -> AuditReport:
@@ -113,6 +114,18 @@ async def test_a_command_audits_beside_an_instance(places: Places, project: Path
     assert done.past == told[:1]
     assert finding == FindingHistory("f1", "A key", 1.0, 1.0, 1)
     assert unknown is None
+
+
+async def test_an_audit_of_some_checks_is_no_point_of_the_trend(places: Places, project: Path) -> None:
+    """Neither a command nor the history counts it among the audits before."""
+    first = await audited(places, project)
+    limited = await audit_once(
+        places, project, AuditOptions(only=("tests",)), clock=SystemClock(), tell=lambda _line: None
+    )
+    last = await audited(places, project)
+
+    assert limited.report.only == ("tests",)
+    assert limited.past == last.past == (past_of(first.report),)
 
 
 async def test_a_locked_history_keeps_nobody_from_being_told(places: Places, project: Path) -> None:

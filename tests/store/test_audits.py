@@ -100,6 +100,23 @@ async def test_audits_are_told_in_figures_the_oldest_first(
     assert [(each.open, each.new, each.fixed) for each in everything] == [(1, 1, 0), (1, 1, 1), (1, 0, 0)]
 
 
+async def test_an_audit_of_some_checks_tells_of_findings_alone(
+    database_url: str, new_history: Callable[..., History]
+) -> None:
+    """It is no point of the trend, and since when a finding is known it says all the same."""
+    whole, limited = audit(2.0, a=KNOWN), replace(audit(1.0, a=NEW), only=("secrets", "security"))
+    async with new_history(database_url) as history:
+        history.record(kept(limited))
+        history.record(kept(whole))
+
+        trend = await history.audits(PROJECT)
+        finding = await history.finding(PROJECT, "a")
+
+    assert trend == (past_of(whole),)
+    assert finding is not None
+    assert (finding.first_at, finding.audits) == (1.0, 2)
+
+
 async def test_an_audit_that_is_told_twice_is_one(database_url: str, new_history: Callable[..., History]) -> None:
     """In one batch, and after a restart; its findings are there once as well."""
     report = audit(1.0, a=NEW, b=NEW)

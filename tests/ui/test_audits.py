@@ -233,10 +233,15 @@ async def test_it_says_since_when_a_finding_is_known(
     _choose(page, SHELL)
     await _until_read()
     chosen = _seen(page.pane)
+    await fake_clock.pass_time(86_400)
+    page.tick()
+    later = _seen(page.pane)
     _choose(page, TODO)
     await _until_read()
+    page.tick()
 
     assert "first seen 4 days ago, fixed and back again" in chosen
+    assert "first seen 5 days ago, fixed and back again" in later
     assert "first seen" not in _seen(page.pane)
 
 
@@ -338,6 +343,25 @@ async def test_a_finding_is_muted_for_a_reason(window: Window, audits: Audits, f
     assert _listed(page)[-1] == ("Muted \u00b7 2", [KEY.fingerprint, TESTKEY.fingerprint])
     assert _opened(page) == [True, True, False, False]
     assert SKIP.title in _seen(page.pane)
+
+
+@pytest.mark.parametrize("name", ["Reason for muting", "How long it is muted", "Cancel muting"])
+async def test_escape_closes_the_form_and_not_the_window(
+    window: Window, found: Snapshot, qtbot: QtBot, name: str
+) -> None:
+    """Wherever in the form the cursor is; pressed once more it is the window's."""
+    page = await _look(window, found)
+    _choose(page, KEY)
+    _button(page, "Mute\u2026").click()
+    field = next(each for each in page.pane.findChildren(QWidget) if each.accessibleName() == name)
+    field.setFocus()
+
+    qtbot.keyClick(field, Qt.Key.Key_Escape)
+    is_open, is_there = field.isVisible(), window.isVisible()
+    qtbot.keyClick(_button(page, "Mute\u2026"), Qt.Key.Key_Escape)
+
+    assert (is_open, is_there) == (False, True)
+    assert not window.isVisible()
 
 
 async def test_a_muted_finding_is_told_again(window: Window, audits: Audits, found: Snapshot) -> None:
@@ -460,7 +484,7 @@ async def test_one_chooses_among_projects(window: Window, audits: Audits, found:
     """Another project has its own audits, and says what makes one begin while it has none."""
     page = await _look(window, found)
 
-    chooser = _choice(page, "Project")
+    chooser = _choice(page, "Project or account")
     chooser.setCurrentIndex(1)
     chooser.activated.emit(1)
     await _settle()

@@ -433,6 +433,28 @@ async def test_an_answer_is_followed_as_it_comes(live: Window, service: Service,
     assert service.reads == reads
 
 
+async def test_while_an_answer_comes_it_is_not_said_that_none_can(
+    live: Window, service: Service, story: Story, fake_clock: FakeClock
+) -> None:
+    """Others' failures may have the service left alone meanwhile; that is told once the answer is whole."""
+    why = "It failed too often, and is left alone for a while."
+    page = _page(live)
+    _type(page, "Why?")
+    _button(page, "Ask").click()
+    await settle()
+    service.said = "Because "
+    await fake_clock.pass_time(PAUSE_S)
+
+    failing = replace(ANALYSIS, providers=tuple(replace(each, reason=why) for each in ANALYSIS.providers))
+    live.render(reduce(story.red, events.AnalysisChanged(at=story.now, analysis=failing)))
+    during = _seen(page)
+    service.end()
+    await fake_clock.pass_time(PAUSE_S)
+
+    assert why not in during
+    assert why in _seen(page)
+
+
 async def test_an_answer_can_be_stopped(live: Window, service: Service, fake_clock: FakeClock) -> None:
     """Stop ends it; what came stays, that it was stopped is told once, and the person is led to the field."""
     page = _page(live)

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton
 from app.domain import commands, events
 from app.domain.analysis import ConversationRecord, Reply, Subject, SubjectKind, Usage
 from app.domain.errors import ConsentMissing, StoreError
-from app.domain.modelwords import finding_question
+from app.domain.modelwords import finding_question, talk_title
 from app.domain.snapshot import reduce
 from app.engine.bus import Bus
 from app.engine.tasks import spawn
@@ -118,6 +118,16 @@ def test_a_finding_that_was_talked_about_shows_its_conversation(window: Window, 
 
     assert desk.of(commands.ReadConversation) == [commands.ReadConversation(conversation="two")]
     assert desk.of(commands.Ask) == [commands.Ask(text="And now?", conversation="two")]
+
+
+def test_the_answer_to_another_question_is_no_explanation(window: Window, desk: Desk) -> None:
+    """A conversation about it that began with a question of the person's own is left alone."""
+    desk.records = (*RECORDS[:1], replace(TALKED, title=talk_title(KEY.title, "Is it Perl?")))
+
+    _explain(window)
+
+    assert desk.of(commands.ReadConversation) == []
+    assert desk.of(commands.Ask) == [commands.Ask(text=QUESTION, project=FLASK, finding=KEY.fingerprint)]
 
 
 def test_pressed_twice_it_is_asked_once(window: Window, desk: Desk) -> None:

@@ -18,7 +18,7 @@ from app.domain.analysis import PromptPreview, Subject, SubjectKind
 from app.domain.commands import ReadAudit, ReadFinding
 from app.domain.errors import UsageError, WatchkeeperError
 from app.domain.findings import AuditReport, Standings
-from app.domain.modelwords import finding_question
+from app.domain.modelwords import finding_question, talk_title
 from app.domain.words import clip, one_line
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Subjects:
             raise UsageError(f"A {what} is named without its project.", "Name both, or neither.")
         if asked.finding:
             found = (await self._found(asked.project, asked.finding)).finding
-            return Subject(SubjectKind.FINDING, asked.project, found.fingerprint), found.title
+            return Subject(SubjectKind.FINDING, asked.project, found.fingerprint), talk_title(found.title, asked.text)
         if asked.nodeid:
             await self._explaining.look(asked.project, asked.nodeid)
             return Subject(SubjectKind.FAILURE, asked.project, asked.nodeid), ""
@@ -197,7 +197,7 @@ class Subjects:
                 return _Failure(case, await self._explaining.facts(case))
             if subject.kind is SubjectKind.FINDING:
                 found = await self._found(subject.project, subject.name)
-                report = await self._send(ReadAudit(project=subject.project))
+                report = await self._send(ReadAudit(project=subject.project, known=True))
                 return _Finding(found, report, Path(subject.project)) if isinstance(report, AuditReport) else None
         except WatchkeeperError as error:  # it is gone: a test was never red since, an audit finds it no more
             _log.info("a conversation goes on without its subject", reason=error.message)

@@ -13,7 +13,7 @@ from app.agents.analysis.asking import SWITCHED_OFF, not_set_up
 from app.domain.analysis import SubjectKind, When
 from app.domain.errors import CommandRefused, UsageError, WatchkeeperError
 from app.domain.events import ConversationDeleted, ExchangeEnded
-from app.domain.modelwords import STOPPED
+from app.domain.modelwords import STOPPED, TALK_TITLE
 from app.domain.words import clip, one_line
 from app.engine.tasks import spawn
 
@@ -32,7 +32,6 @@ _log = structlog.get_logger(__name__)
 
 LONGEST_QUESTION = 20_000
 """Characters: more belongs into a file, not into a question."""
-TITLE = 80
 READ_AT_MOST_S = 20.0
 """A reader is answered by then, so that its connection does not look dead."""
 REMEMBERED = 50
@@ -104,7 +103,7 @@ class Talking:
         if not self._asking.hosts:
             raise not_set_up(self._asking.trouble)
         if begun is None:
-            title = clip(one_line(title or question), TITLE)
+            title = clip(one_line(title or question), TALK_TITLE)
             begun = Answering(subject, title, 1, self._clock.wall(), question)
             conversation = await self._conversations.start(subject, title)
             self._subjects.note(subject, conversation)
@@ -292,5 +291,6 @@ class Talking:
 
 def _unknown(conversation: str) -> UsageError:
     return UsageError(
-        f"There is no conversation {clip(one_line(conversation), TITLE)}.", "See all: watchkeeper conversations list"
+        f"There is no conversation {clip(one_line(conversation), TALK_TITLE)}.",
+        "See all: watchkeeper conversations list",
     )

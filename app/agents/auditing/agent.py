@@ -12,7 +12,7 @@ import structlog
 from app.agents.auditing.answers import answer_beside
 from app.agents.auditing.auditor import Wanted
 from app.agents.auditing.facts import facts_of
-from app.agents.auditing.host.known import chosen, known_checks
+from app.agents.auditing.host.known import chosen, known_checks, unknown_among
 from app.agents.auditing.memory import mute, unmute
 from app.agents.auditing.standing import rejudged
 from app.agents.auditing.triggers import CommitLook, MarkerLook, crossed, is_due, is_quiet
@@ -25,9 +25,12 @@ from app.engine.tasks import spawn
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from app.agents.auditing.accounts import Accounts
     from app.agents.auditing.archive import Archive
     from app.agents.auditing.auditor import Auditor
+    from app.agents.auditing.aws.named import NamedAccount
     from app.agents.auditing.memory import Memories, Memory
+    from app.agents.auditing.plugin import Progressed
     from app.agents.auditing.settings import AuditSettings
     from app.domain.events import Event
     from app.domain.findings import AuditReport, Standings
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 2.0
+PROGRESS_S = 0.5
+"""How often it is told how far an audit is."""
 MARKERS_AT_ONCE = 20
 """Markers of one audit whose claims are checked, and beside which it is answered; the newest."""
 MOST_WORST = 3
@@ -74,6 +79,7 @@ class _Project:
     is_told: bool = False
     due: _Due | None = None
     running: asyncio.Task[None] | None = None
+    account: NamedAccount | None = None
 
 
 class AuditAgent:
@@ -89,6 +95,7 @@ class AuditAgent:
         publish: Takes events.
         clock: Time.
         look_every_s: How often it looks whether work was declared finished.
+        accounts: The accounts that are audited beside projects; None for none.
     """
 
     def __init__(
@@ -103,6 +110,7 @@ class AuditAgent:
         publish: Callable[[Event], None],
         clock: Clock,
         look_every_s: float = LOOK_EVERY_S,
+        accounts: Accounts | None = None,
     ) -> None:
         self._auditor = auditor
         self._memories = memories
@@ -113,10 +121,12 @@ class AuditAgent:
         self._publish = publish
         self._clock = clock
         self._look_every_s = look_every_s
+        self._accounts = accounts
         self._began = clock.wall()
         self._notices = Notices(publish, clock)
         self._projects: dict[str, _Project] = {}
         self._turn = asyncio.Lock()
+        self._turn_of_accounts = asyncio.Lock()
 
     @property
     def name(self) -> str:
@@ -128,7 +138,9 @@ class AuditAgent:
         try:
             while not pulse.stopping.is_set():
                 pulse.beat()
-                for root in self._watched():
+                accounts = self._of_settings()
+                await self._forget_accounts(accounts)
+                for root in (*self._watched(), *accounts):
                     project = await self._project(root)
                     if pulse.unpaused.is_set() and self._settings().enabled:
                         await self._look(project)
@@ -144,7 +156,7 @@ class AuditAgent:
         Raises:
             UsageError: Nobody watches it.
         """
-        if root not in self._watched():
+        if root not in self._watched() and root not in self._of_settings():
             raise UsageError(f"{root} is not watched.", f"Audit it without being watched: watchkeeper audit {root}")
         project = await self._project(root)
         self._fold(project, Trigger(TriggerKind.ASKED, "asked for"))
@@ -161,9 +173,16 @@ class AuditAgent:
         """Return a report of a project by its id, or its last one."""
         return await asyncio.to_thread(self._reread, Path(root), audit)
 
+    async def known(self, root: str) -> AuditReport | None:
+        """Return all that is known of a project's findings: the last report, with what audits of some checks add."""
+        path = Path(root)
+        return await asyncio.to_thread(lambda: self._muted(path, self._archive.together(path)))
+
     def _reread(self, root: Path, audit: str = "") -> AuditReport | None:
+        return self._muted(root, self._archive.read(root, audit))
+
+    def _muted(self, root: Path, report: AuditReport | None) -> AuditReport | None:
         """Return a report with what is muted now, whenever it was made."""
-        report = self._archive.read(root, audit)
         if report is None:
             return None
         return rejudged(report, self._memories.read(root).mutes, now=self._clock.wall())
@@ -203,15 +222,28 @@ class AuditAgent:
         project = self._projects.get(root)
         if project is not None:
             report = await self.report(root)
-            self._tell(project, replace(_view_of(root, report), running=project.view.running))
+            self._tell(project, replace(_view_of(root, project.account, report), running=project.view.running))
 
     async def _project(self, root: str) -> _Project:
         known = self._projects.get(root)
         if known is not None:
             return known
         path = Path(root)
-        view = _view_of(root, await asyncio.to_thread(self._reread, path))
-        return self._projects.setdefault(root, _Project(path, MarkerLook(path), CommitLook(path), view))
+        account = self._of_settings().get(root)
+        view = _view_of(root, account, await asyncio.to_thread(self._reread, path))
+        made = _Project(path, MarkerLook(path), CommitLook(path), view, account=account)
+        return self._projects.setdefault(root, made)
+
+    def _of_settings(self) -> Mapping[str, NamedAccount]:
+        return self._accounts.of_settings() if self._accounts is not None else {}
+
+    async def _forget_accounts(self, accounts: Mapping[str, NamedAccount]) -> None:
+        """Let go of accounts that the settings name no more: a view without its name is shown by no face."""
+        for root, project in list(self._projects.items()):
+            if project.account is not None and root not in accounts:
+                await self._end([project])
+                self._tell(project, AuditView(root))
+                del self._projects[root]
 
     async def _look(self, project: _Project) -> None:
         settings, view = self._settings(), self._watched().get(str(project.root))
@@ -234,6 +266,8 @@ class AuditAgent:
         """Return what declares work finished and was not seen before. Blocks."""
         now = self._clock.wall()
         before = self._memories.read(project.root)
+        if project.account is not None and self._accounts is not None:
+            return self._found_of_account(project, before, self._accounts.daily, now)
         seen = set(before.markers)
         markers = [each for each in project.markers.look(settings.markers) if each.digest not in seen]
         commits = project.commits.look(before, settings)
@@ -254,6 +288,13 @@ class AuditAgent:
         if is_day:
             told.append((Trigger(TriggerKind.SCHEDULE, f"daily at {settings.daily}"), ""))
         return told
+
+    def _found_of_account(self, project: _Project, before: Memory, daily: str, now: float) -> list[tuple[Trigger, str]]:
+        if not is_due(daily, before.daily_at, now):
+            return []
+        with self._memories.changing(project.root) as memory:
+            memory.daily_at = now
+        return [(Trigger(TriggerKind.SCHEDULE, f"daily at {daily}"), "")]
 
     @staticmethod
     def _remember(memory: Memory, seen: Memory, markers: list[str], percent: float) -> None:
@@ -285,7 +326,8 @@ class AuditAgent:
     async def _audit(self, project: _Project, due: _Due) -> None:
         try:
             self._tell(project, replace(project.view, running=WAITING, trigger=due.trigger))
-            async with self._turn:  # one at a time: the person's tests go first
+            # One at a time: the person's tests go first. An account may take hours, and mostly waits for AWS.
+            async with self._turn if project.account is None else self._turn_of_accounts:
                 _log.info("an audit begins", project=str(project.root), trigger=due.trigger.kind.value)
                 report = await self._audited(project, due)
             await asyncio.to_thread(self._answer, project, due, report)
@@ -298,15 +340,28 @@ class AuditAgent:
         self._begin(project)
 
     async def _audited(self, project: _Project, due: _Due) -> AuditReport:
-        settings = self._settings()
-        known, troubles = await asyncio.to_thread(known_checks, self._plugins)
-        self._notices.show("audit-checks", " ".join(troubles))
-        markers = due.markers[-MARKERS_AT_ONCE:]
-        checks = tuple(place for place in chosen(known, (), settings.left_out) if markers or place.id != "claims")
-
         def begins(title: str) -> None:
             self._tell(project, replace(project.view, running=title))
 
+        told_at = -PROGRESS_S
+
+        def progressed(title: str, how: Progressed) -> None:
+            nonlocal told_at
+            now = self._clock.monotonic()
+            if now - told_at < PROGRESS_S and how.done < how.total:
+                return
+            told_at = now
+            self._tell(project, replace(project.view, running=f"{title} {how.done:,} of {how.total:,}"))
+
+        account = self._of_settings().get(str(project.root))
+        if account is not None and self._accounts is not None:
+            of_account = await self._accounts.wanted(account, due.trigger)
+            return await self._auditor.audit(of_account, on_begin=begins, on_progress=progressed)
+        settings = self._settings()
+        known, troubles = await asyncio.to_thread(known_checks, self._plugins)
+        self._notices.show("audit-checks", " ".join((*troubles, *unknown_among(known, settings.off))))
+        markers = await asyncio.to_thread(_there, project.root, due.markers[-MARKERS_AT_ONCE:])
+        checks = tuple(place for place in chosen(known, (), settings.left_out) if markers or place.id != "claims")
         wanted = Wanted(
             project.root,
             checks,
@@ -320,9 +375,11 @@ class AuditAgent:
     def _answer(self, project: _Project, due: _Due, report: AuditReport) -> None:
         if not self._settings().answer:
             return
-        for marker in due.markers[-MARKERS_AT_ONCE:]:
+        markers = due.markers[-MARKERS_AT_ONCE:]
+        past = self._archive.past(project.root, report.id) if markers else ()
+        for marker in markers:
             try:
-                answer_beside(project.root, marker, report)
+                answer_beside(project.root, marker, report, past, among=markers)
             except OSError as error:
                 _log.warning("the answer beside a marker is not written", marker=marker, reason=str(error))
 
@@ -337,7 +394,7 @@ class AuditAgent:
         self._notices.show(f"audit:{project.root}", "")
         # Before it is told: who then asks for the audits so far is to see this one among them.
         self._publish(AuditKept(at=self._clock.wall(), project=str(project.root), report=report))
-        self._tell(project, _view_of(str(project.root), report))
+        self._tell(project, _view_of(str(project.root), project.account, report))
         least = self._settings().notify
         told = [each for each in report.findings if least != "never" and _is_told(each, Severity(least))]
         self._publish(
@@ -365,13 +422,19 @@ class AuditAgent:
             await asyncio.wait(running)
 
 
+def _there(root: Path, markers: list[str]) -> list[str]:
+    """Return those that nobody took back meanwhile."""
+    return [each for each in markers if (root / each).is_file()]
+
+
 def _is_told(each: Standings, least: Severity) -> bool:
     return each.standing is Standing.NEW and each.finding.severity.rank >= least.rank
 
 
-def _view_of(root: str, report: AuditReport | None) -> AuditView:
+def _view_of(root: str, account: NamedAccount | None, report: AuditReport | None) -> AuditView:
+    target = account.title if account is not None else ""
     if report is None:
-        return AuditView(root)
+        return AuditView(root, target=target)
     counts = report.counts()
     return AuditView(
         root,
@@ -381,4 +444,5 @@ def _view_of(root: str, report: AuditReport | None) -> AuditView:
         verdict=report.verdict,
         open=tuple((severity, count) for severity, count in counts.items() if count),
         new=sum(report.counts(Standing.NEW).values()),
+        target=target,
     )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from app.agents.auditing.context import Context, GitFailed
+from app.agents.auditing.masking import text_without_secrets, without_secrets
 from app.agents.auditing.memory import remembered
 from app.agents.auditing.standing import judged
+from app.agents.auditing.twice import told_once
 from app.domain.findings import AuditReport, AuditVerdict, Checked, CheckOutcome, Trigger
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from app.agents.auditing.archive import Archive
     from app.agents.auditing.host.heard import CheckPlace
     from app.agents.auditing.memory import Memories
+    from app.agents.auditing.plugin import Progressed
     from app.engine.clock import Clock
 
 _log = structlog.get_logger(__name__)
@@ -42,6 +46,9 @@ class Wanted:
         markers: The markers' paths, relative to the root with `/`; the claims of each are checked.
         facts: What is known of the project's tests; see Context.
         options: Each check's settings, by its id.
+        target: What is audited, in words, where that is no project; the checks may know more of it, as AuditReport has.
+        environ: What the environment of its checks has besides, and no file; a variable with None it has not.
+        only: The checks to which the audit is limited by name; empty for none.
     """
 
     root: Path
@@ -50,6 +57,9 @@ class Wanted:
     markers: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    target: str = ""
+    environ: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    only: Sequence[str] = ()
 
 
 class Runs(Protocol):
@@ -57,6 +67,20 @@ class Runs(Protocol):
 
     async def run(self, place: CheckPlace, context: Context) -> Checked:
         """Run a check, and return what it came to, whatever it does."""
+
+
+class Programs(Protocol):
+    """Runs checks, each in a program of its own."""
+
+    async def run(
+        self,
+        place: CheckPlace,
+        context: Context,
+        *,
+        environ: Mapping[str, str | None] | None = None,
+        on_progress: Callable[[Progressed], None] | None = None,
+    ) -> Checked:
+        """Run a check, and return what it came to, whatever it does; for the arguments see CheckPrograms."""
 
 
 class Auditor:
@@ -73,7 +97,7 @@ class Auditor:
 
     def __init__(
         self,
-        programs: Runs,
+        programs: Programs,
         memories: Memories,
         archive: Archive,
         *,
@@ -94,6 +118,7 @@ class Auditor:
         *,
         on_begin: Callable[[str], None] | None = None,
         on_check: Callable[[CheckOutcome], None] | None = None,
+        on_progress: Callable[[str, Progressed], None] | None = None,
     ) -> AuditReport:
         """Audit a project, remember what was found, and return the report.
 
@@ -101,15 +126,16 @@ class Auditor:
             wanted: What to audit.
             on_begin: Called with each check's title as it begins.
             on_check: Called with each check's outcome as it ends.
+            on_progress: Called with a check's title and how far it is.
 
         Raises:
-            UsageError: The project's baseline file is not what it should be.
             CannotError: What was found cannot be kept.
         """
         began, started_at = self._clock.monotonic(), self._clock.wall()
         memory = await asyncio.to_thread(self._memories.read, wanted.root)
         await asyncio.to_thread(remembered, memory, wanted.root)  # a mistake in the baseline is told before the work
-        head = await asyncio.to_thread(_head, wanted.root)
+        # an account's folder is ours, whatever repository it may lie in
+        head = "" if wanted.target else await asyncio.to_thread(_head, wanted.root)
         since = memory.since if await asyncio.to_thread(_has, wanted.root, memory.since) else ""
         gate = asyncio.Semaphore(AT_ONCE)
 
@@ -126,7 +152,11 @@ class Auditor:
                     facts=wanted.facts,
                     options=wanted.options.get(place.id, {}),
                 )
-                result = await (inside or self._programs).run(place, context)
+                if inside is not None:
+                    result = await inside.run(place, context)
+                else:
+                    told = None if on_progress is None else partial(on_progress, place.title)
+                    result = await self._programs.run(place, context, environ=wanted.environ, on_progress=told)
             if on_check is not None:
                 on_check(result.outcome)
             return result
@@ -142,19 +172,24 @@ class Auditor:
         self, wanted: Wanted, results: Sequence[Checked], head: str, started_at: float, began: float
     ) -> AuditReport:
         now = self._clock.wall()
+        results = [without_secrets(each) for each in results]
         with self._memories.changing(wanted.root) as memory:
-            stands = judged(results, remembered(memory, wanted.root), now=now)
+            before, trouble = remembered(memory, wanted.root)
+            stands = judged(results, before, now=now, markers=wanted.markers)
             memory.findings = {check: dict(found) for check, found in stands.findings_by_check.items()}
+            found, fixed = told_once(stands.findings, stands.fixed)
             report = AuditReport(
                 id=self._new_id(),
                 project=str(wanted.root),
                 started_at=started_at,
                 duration_s=self._clock.monotonic() - began,
-                trigger=wanted.trigger,
-                checks=tuple(each.outcome for each in results),
-                findings=stands.findings,
-                fixed=stands.fixed,
+                trigger=replace(wanted.trigger, what=text_without_secrets(wanted.trigger.what)),
+                checks=(*(each.outcome for each in results), *_of_baseline(trouble)),
+                findings=found,
+                fixed=fixed,
                 head=head,
+                target=next((each.target for each in results if each.target), wanted.target),
+                only=tuple(wanted.only),
             )
             # What a change left behind must not leave the change before somebody has seen to it.
             if head and any(
@@ -166,6 +201,11 @@ class Auditor:
         except OSError as error:
             _log.warning("the report of an audit is not kept", project=str(wanted.root), reason=str(error))
         return report
+
+
+def _of_baseline(trouble: str) -> tuple[CheckOutcome, ...]:
+    """Return the outcome that tells of a baseline that cannot be read: an audit that held to none never passes."""
+    return (CheckOutcome("baseline", "Baseline", AuditVerdict.UNKNOWN, (trouble,)),) if trouble else ()
 
 
 def _markers(place: CheckPlace, wanted: Wanted) -> Sequence[str]:

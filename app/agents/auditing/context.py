@@ -93,8 +93,7 @@ class Context:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise GitFailed(f"git did not answer ({type(error).__name__})") from error
         if done.returncode:
-            said = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
-            raise GitFailed(said or f"git {words[0]} failed ({done.returncode})")
+            raise GitFailed(in_words(done.stderr) or f"git {words[0]} failed ({done.returncode})")
         return done.stdout
 
     @cached_property
@@ -105,6 +104,16 @@ class Context:
             return tuple(sorted(_walked(self.root)))
         names = {os.fsdecode(name) for name in said.split(b"\0") if name}
         return tuple(sorted(name for name in names if os.path.isfile(self.root / name)))  # noqa: PTH113 - pathlib's raises where a folder may not be entered
+
+
+def in_words(stderr: bytes) -> str:
+    """Return in words for people why git could not do something; empty when it does not say."""
+    said = stderr.decode("utf-8", "replace").strip().partition("\n")[0].removeprefix("fatal: ")
+    if said.startswith("not a git repository"):
+        return "the folder is in no git repository"
+    if said.startswith("detected dubious ownership"):
+        return "git does not trust the repository, which another user owns; see safe.directory in git's settings"
+    return said
 
 
 def reading_git(root: Path) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from app.agents.auditing.host.heard import finding_of
+from app.agents.auditing.ownfiles import BASELINE_FILE
 from app.agents.auditing.standing import Remembered
 from app.domain.errors import CannotError, UsageError
 from app.domain.findings import Finding, Mute
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA = 1
-BASELINE_FILE = ".watchkeeper-baseline.json"
 LARGEST_BASELINE = 8 << 20
 LOCK_S = 5.0
 DAY_S = 86_400.0
@@ -87,6 +87,10 @@ class Memories:
                 return memory
             self._read[root] = known = (stamp, memory)
         return known[1].copy()
+
+    def knows(self, root: Path) -> bool:
+        """Return whether anything is kept of a project: it was audited, or is watched."""
+        return self._stamp(root) is not None
 
     def _stamp(self, root: Path) -> tuple[int, int, int] | None:
         try:
@@ -164,13 +168,16 @@ def _known(fingerprint: str, among: Iterable[str]) -> str:
     return found
 
 
-def remembered(memory: Memory, root: Path) -> Remembered:
-    """Return what an audit's findings are to be held against.
+def remembered(memory: Memory, root: Path) -> tuple[Remembered, str]:
+    """Return what an audit's findings are to be held against, and what is wrong with the project's baseline file.
 
-    Raises:
-        UsageError: The project's baseline file is not what it should be.
+    Without a baseline that can be read nothing is accepted by it: whoever could break it could switch audits off.
     """
-    return Remembered(memory.findings, memory.mutes, frozenset(read_baseline(root)))
+    try:
+        accepted, trouble = frozenset(read_baseline(root)), ""
+    except UsageError as error:
+        accepted, trouble = frozenset(), f"{error.message} {error.hint}".strip()
+    return Remembered(memory.findings, memory.mutes, accepted), trouble
 
 
 def read_baseline(root: Path) -> Mapping[str, str]:
@@ -195,18 +202,23 @@ def read_baseline(root: Path) -> Mapping[str, str]:
         ) from error
 
 
-def write_baseline(root: Path, findings: Iterable[Finding]) -> Path:
+def write_baseline(root: Path, findings: Iterable[Finding], *, besides: Mapping[str, str] | None = None) -> Path:
     """Accept findings for whoever works on the project, in a file that is meant to be committed. Returns its path.
+
+    Args:
+        root: The project's root folder.
+        findings: What is accepted.
+        besides: What stays accepted, as `read_baseline` tells it.
 
     Raises:
         OSError: It cannot be written.
     """
-    accepted = {
+    accepted = dict(besides or {}) | {
         each.fingerprint: f"{each.path}: {each.title}" if each.path else each.title
         for each in sorted(findings, key=lambda one: (one.path, one.fingerprint))
     }
     path = root / BASELINE_FILE
-    write_atomic(path, (json.dumps({"v": SCHEMA, "accepted": accepted}, indent=2) + "\n").encode())
+    write_atomic(path, (json.dumps({"v": SCHEMA, "accepted": accepted}, indent=2) + "\n").encode(), follow=False)
     return path
 
 

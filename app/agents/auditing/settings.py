@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from app.agents.auditing.aws.named import is_account_name
 from app.agents.auditing.host.builtin import REVIEW
 from app.engine.settings import Section
 
@@ -21,6 +23,33 @@ def _is_moment(text: str) -> str:
 
 
 Moment = Annotated[str, AfterValidator(_is_moment)]
+
+
+def _is_name_pattern(text: str) -> str:
+    # `[` alone is a bracket that never closes, and with a folder in it no name of a file is ever like it
+    if not text.strip() or "/" in text or "\\" in text or _OPEN.search(text):
+        raise ValueError("the name of a file, without folders, such as *_COMPLETE.md")
+    return text
+
+
+def _is_word(text: str) -> str:
+    if not text.strip() or text.startswith('["'):
+        raise ValueError("a word of a commit's message, such as [MILESTONE]")
+    return text
+
+
+_OPEN = re.compile(r"\[(?![!^]?.[^\]]*\])")
+NamePattern = Annotated[str, AfterValidator(_is_name_pattern)]
+Word = Annotated[str, AfterValidator(_is_word)]
+
+
+def _is_account(text: str) -> str:
+    if not is_account_name(text):
+        raise ValueError("a profile, the ARN of a role such as arn:aws:iam::111122223333:role/Audit, or keys:NAME")
+    return text
+
+
+AccountName = Annotated[str, AfterValidator(_is_account)]
 
 
 class SecretsSettings(Section):
@@ -56,14 +85,34 @@ class ReviewSettings(Section):
     )
 
 
+class AWSSettings(Section):
+    """The section `[audits.aws]`."""
+
+    accounts: tuple[AccountName, ...] = Field(
+        default=(),
+        description="AWS accounts to audit: a profile, the ARN of a role to assume, or keys:NAME for keys of the vault",
+    )
+    regions: tuple[str, ...] = Field(default=(), description="Regions to look at; none for all that are enabled")
+    rules: tuple[str, ...] = Field(default=(), description="Rules that are only told when they are wanted, by id")
+    external_id: str = Field(default="", description="What the trust policies of the roles ask for")
+    endpoint: str = Field(default="", description="Another address than that of AWS, as of a service like S3")
+    daily: Moment = Field(default="", description="Audit them each day at this time, such as 06:30; empty for never")
+    scheduler: str = Field(
+        default="", description="A scheduler of Dask whose workers do the work, tls://host:port; empty: this machine"
+    )
+    scheduler_ca: str = Field(default="", description="For tls: the certificate of the authority, a file")
+    scheduler_certificate: str = Field(default="", description="For tls: the certificate of this side, a file")
+    scheduler_key: str = Field(default="", description="For tls: the key of this side, a file")
+
+
 class AuditSettings(Section):
     """The section `[audits]`."""
 
     enabled: bool = Field(default=True, description="Audit a project by itself when its work is declared finished")
-    markers: tuple[str, ...] = Field(
+    markers: tuple[NamePattern, ...] = Field(
         default=MARKERS, description="Names of files that declare work finished; each content is audited once"
     )
-    milestones: tuple[str, ...] = Field(
+    milestones: tuple[Word, ...] = Field(
         default=("[MILESTONE]", "[CHECKPOINT]"), description="Words in a commit's message that declare work finished"
     )
     tags: bool = Field(default=True, description="Audit when a tag is made")
@@ -81,6 +130,7 @@ class AuditSettings(Section):
     secrets: SecretsSettings = SecretsSettings()
     dependencies: DependenciesSettings = DependenciesSettings()
     review: ReviewSettings = ReviewSettings()
+    aws: AWSSettings = AWSSettings()
 
     @property
     def left_out(self) -> tuple[str, ...]:

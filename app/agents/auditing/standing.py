@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 from app.domain.findings import AuditVerdict, Finding, Mute, Standing, Standings, weighs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from app.domain.findings import AuditReport, Checked
 
 BASELINE = "It is in the baseline."
 
+CLAIMS = "claims"
+"""The check whose findings are each about one marker, and which looks at those alone that an audit names."""
+
+_BUT = ", and "
 _ORDER = {Standing.NEW: 0, Standing.KNOWN: 1, Standing.FIXED: 2, Standing.MUTED: 3}
 
 
@@ -25,7 +29,7 @@ def fingerprinted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     The check, the rule, the file and the evidence without its spacing count, and no line number: a line that moves
     keeps its finding known. Of several alike in one file each has its number, in the order of lines. Of a resource that
     is no file the resource counts in place of the evidence, which is how it is set now: a policy that is still as open
-    with other words is the same finding.
+    with other words is the same finding. Of a marker that says what is not so, what it says counts, in whatever line.
     """
     seen: set[tuple[object, ...]] = set()
     numbers: Counter[str] = Counter()
@@ -35,12 +39,17 @@ def fingerprinted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         if place in seen:
             continue
         seen.add(place)
-        which = each.resource or "".join((each.evidence or each.title).split())
+        which = each.resource or _claimed(each) or "".join((each.evidence or each.title).split())
         said = f"{each.check}\0{each.rule}\0{each.path}\0{which}"
         numbers[said] += 1
         print_ = hashlib.sha256(f"{said}\0{numbers[said]}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
         made.append(replace(each, fingerprint=print_))
     return tuple(made)
+
+
+def _claimed(finding: Finding) -> str:
+    """Return what a marker claims: its words to the comma, behind which stands what is so."""
+    return finding.title.partition(_BUT)[0].casefold() if finding.check == CLAIMS else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +82,17 @@ class Judged:
     findings_by_check: Mapping[str, Mapping[str, Finding]]
 
 
-def judged(results: Sequence[Checked], before: Remembered, *, now: float) -> Judged:
+def judged(results: Sequence[Checked], before: Remembered, *, now: float, markers: Collection[str] = ()) -> Judged:
     """Return how an audit's findings stand to those before.
 
     Of a check that could not look at everything nothing is fixed, and what it found before is remembered: it is not new
-    when it is seen again. The same holds of checks that were not run.
+    when it is seen again. The same holds of checks that were not run, and of claims of markers that nobody looked at.
 
     Args:
         results: What the checks came to.
         before: What is known.
         now: Wall-clock time, by which mutes expire.
+        markers: The markers whose claims were looked at.
     """
     told: list[Standings] = []
     fixed: list[Finding] = []
@@ -94,8 +104,9 @@ def judged(results: Sequence[Checked], before: Remembered, *, now: float) -> Jud
         found = {each.fingerprint: each for each in fingerprinted(result.findings)}
         told += [_standing(each, old, before, now) for each in found.values()]
         if is_whole:
-            fixed += [each for print_, each in old.items() if print_ not in found and weighs(each)]
-            remembered[check] = found
+            seen = {print_: each for print_, each in old.items() if check != CLAIMS or each.path in markers}
+            fixed += [each for print_, each in seen.items() if print_ not in found and weighs(each)]
+            remembered[check] = {print_: each for print_, each in old.items() if print_ not in seen} | found
         else:
             remembered[check] = {**old, **found}
     told.sort(key=_weight)

@@ -15,6 +15,7 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from app.agents.auditing.context import Context, GitFailed
+from app.agents.auditing.ownfiles import is_own
 from app.domain.findings import Trigger, TriggerKind
 from app.engine.filewatch.ignore import builtin_ignores
 from app.engine.filewatch.repository import Repository
@@ -33,7 +34,6 @@ MOST_FOLDERS = 2000
 LARGEST_MARKER = 1 << 20
 MOST_COMMITS = 100
 """Commits that are looked through at once, the newest; the ones before are no news."""
-ANSWER_ENDS = (".audit.md", ".audit.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class MarkerLook:
         return folders, names
 
     def _is_marker(self, name: str) -> bool:
-        return not name.lower().endswith(ANSWER_ENDS) and any(fnmatch(name, pattern) for pattern in self._patterns)
+        return not is_own(name) and any(fnmatch(name, pattern) for pattern in self._patterns)
 
     def _digest(self, path: str) -> str:
         try:

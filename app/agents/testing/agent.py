@@ -22,7 +22,7 @@ from app.engine.notices import Notices
 from app.engine.tasks import spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from app.agents.settings import Settings
@@ -76,6 +76,8 @@ class TestWatcher:
         new_id: Gives a run id that was never given before.
         cache: The folder in which impact maps and the last green sources are kept.
         on_battery: Tells whether the machine runs on its battery; called in a thread.
+        no_source: Patterns of names, in small letters, that others of this program write into projects: they call for
+            no run, and are in no diff. The user's patterns outrank them.
     """
 
     __test__ = False
@@ -95,12 +97,18 @@ class TestWatcher:
         new_id: Callable[[], str],
         cache: Path,
         on_battery: Callable[[], bool],
+        no_source: Sequence[str] = (),
     ) -> None:
         self.root = root
         self.inbox = Inbox()
         self.impact = ImpactKeeper(root, cache / "impact")
         self._last_green = LastGreen(
-            root, runner=runner, clock=clock, folder=cache / "green" / self.impact.name, environ=environ
+            root,
+            runner=runner,
+            clock=clock,
+            folder=cache / "green" / self.impact.name,
+            environ=environ,
+            no_source=no_source,
         )
         self._project = str(root)
         self._title = title
@@ -114,6 +122,7 @@ class TestWatcher:
         self._echo = Echo(clock)
         self._ledger: Ledger | None = None
         self._on_battery = on_battery
+        self._no_source = no_source
         self._notices = Notices(publish, clock)
 
     @property
@@ -158,7 +167,7 @@ class TestWatcher:
         ignore = settings.watch.ignore
         watch = FileWatch(
             self.root,
-            ignore=ignore,
+            ignore=(*self._no_source, *ignore),
             bridge=self._bridge,
             clock=self._clock,
             on_trouble=lambda text, hint: self._on_trouble(pulse, text, hint),

@@ -26,7 +26,8 @@ def set_consent(
     if given:
         where = f"to {to}" if to else "to nobody: no provider is set up"
         context.terminal.note(f"You agree that parts of the source of {line(project)} are sent {where}.")
-        context.terminal.note("Take it back with: watchkeeper explain --forget-consent")
+        back = f"watchkeeper explain --forget-consent --project {shlex.quote(project)}"
+        context.terminal.note(f"Take it back with: {shown(back)}")
     else:
         context.terminal.note(f"Nothing of the source of {line(project)} is sent to a model any more.")
 

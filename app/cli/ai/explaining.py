@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from app.cli.nodeids import check_watched, find_test, newest_red, project_said
 from app.domain import commands, modelwords
 from app.domain.analysis import AnalysisView, ExplainStage, Explanation
 from app.domain.errors import UsageError
-from app.domain.fingerprints import is_like_one
+from app.domain.fingerprints import LEAST_DIGITS, is_like_one
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 PATIENCE_S = 120.0
 """How long an answer is waited for; the instance goes on with the question for as long as its settings say."""
 POLL_S = 0.5
+_DIGITS = re.compile(r"[0-9a-f]{2,24}", re.IGNORECASE)
+_FINDINGS = (
+    f"name at least {LEAST_DIGITS} of its digits, in the folder of its project or with --project FOLDER. "
+    "`watchkeeper audit` tells them."
+)
 
 
 def explain(context: Context) -> int:
@@ -37,12 +43,14 @@ def explain(context: Context) -> int:
     with context.client() as client:
         snapshot = client.send(commands.ReadStatus())
         watched = snapshot["projects"]
+        if project is not None and not said.test and (said.forget_consent or (said.allow and project not in watched)):
+            return _only_consent(context, client, project)  # also of what is not watched: an audit may want it
         finding = _finding(context, client, watched, project)
         which = None
-        if finding is None:
-            which = (
-                find_test(said.test, watched, project, prefer_red=True) if said.test else newest_red(watched, project)
-            )
+        if finding is None and said.test:
+            which = _test(said.test, watched, project)
+        elif finding is None:
+            which = newest_red(watched, project)
         if said.allow or said.forget_consent:
             about = finding or which
             root = about[0] if about is not None else _only_project(watched, project)
@@ -56,6 +64,19 @@ def explain(context: Context) -> int:
         if said.show_prompt:
             return show_prompt(context, client, commands.ReadPrompt(project=which[0], nodeid=which[1]))
         return _explain(context, client, which)
+
+
+def _test(said: str, watched: Mapping[str, Any], project: str | None) -> tuple[str, str]:
+    """Return as `find_test` the test that is meant; of a word that may be a finding say that it is none of those."""
+    is_digits = _DIGITS.fullmatch(said) is not None
+    if is_digits and project is not None and project not in watched:
+        raise UsageError(f"No audit of {project} knows a finding {said!r}.", f"{_FINDINGS[:1].upper()}{_FINDINGS[1:]}")
+    try:
+        return find_test(said, watched, project, prefer_red=True)
+    except UsageError as error:
+        if not is_digits or "may mean" in error.message:
+            raise
+        raise UsageError(error.message, f"{error.hint}\nShould it be a finding: {_FINDINGS}") from None
 
 
 def _finding(
@@ -141,6 +162,13 @@ def _end(context: Context, explanation: Explanation, *, agreed: bool) -> int:
         return EXIT_CANNOT
     if explanation.answer is None and not explanation.trouble:
         note("No model was asked: that is what the settings say. `watchkeeper config show` lists them.")
+    return 0
+
+
+def _only_consent(context: Context, client: ControlClient, project: str) -> int:
+    set_consent(context, client, project, given=context.words.allow)
+    if context.as_json:
+        context.terminal.document({"project": project, "consent": context.words.allow})
     return 0
 
 

@@ -97,11 +97,12 @@ def explain_finding(
         return show_prompt(context, client, commands.ReadPrompt(project=root, finding=which))
     if not context.as_json:
         _write_finding(context, found)
-    known = None if context.words.again else _known(client, Subject(SubjectKind.FINDING, root, which))
+    question = modelwords.finding_question(analysis.language)
+    title = modelwords.talk_title(found.finding.title, question)
+    known = None if context.words.again else _known(client, Subject(SubjectKind.FINDING, root, which), title)
     answered = _answered(known) if known is not None else None
     if known is not None and answered is not None:
         return _repeat(context, found, known, answered)
-    question = modelwords.finding_question(analysis.language)
     command = commands.Ask(text=question, project=root, finding=which)
     if known is not None:  # nothing came of it before
         command = commands.Ask(text=question, conversation=known.record.id)
@@ -162,18 +163,18 @@ def _repeat(context: Context, found: Standings, known: Conversation, answered: E
     return 0
 
 
-def _known(client: ControlClient, subject: Subject) -> Conversation | None:
-    """Return the newest conversation about a subject; None when there is none."""
+def _known(client: ControlClient, subject: Subject, title: str) -> Conversation | None:
+    """Return the newest conversation of this title about a subject; None when there is none."""
     told = client.send(commands.ReadConversations(project=subject.project, limit=LOOKED_THROUGH))
-    which = conversation_about([of_document(ConversationRecord, each) for each in told], subject)
+    which = conversation_about([of_document(ConversationRecord, each) for each in told], subject, title)
     if not which:
         return None
     return of_document(Conversation, client.send(commands.ReadConversation(conversation=which)))
 
 
 def _answered(known: Conversation) -> Exchange | None:
-    """Return the first exchange that has a whole answer, else one that has half of one; None for none."""
-    answers = [each for each in known.exchanges if each.answer]
+    """Return the first whole answer to the first question, else one that is half of it; None for none."""
+    answers = [each for each in known.exchanges if each.answer and each.question == known.exchanges[0].question]
     return next((each for each in answers if not each.trouble), answers[0] if answers else None)
 
 

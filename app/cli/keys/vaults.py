@@ -20,13 +20,17 @@ if TYPE_CHECKING:
     from app.cli.context import Context
 
 
-def vault_of(context: Context) -> UsualVault:
+def vault_of(context: Context, program: str = "") -> UsualVault:
     """Return the vault of this user, locked.
+
+    Args:
+        context: The command line.
+        program: What the access log calls it; empty for a command of `keys`.
 
     Raises:
         SettingsError: The settings have a mistake.
     """
-    program = f"watchkeeper keys {context.words.what}"
+    program = program or f"watchkeeper keys {context.words.what}"
     settings, _ = settings_file(context).check()
     return usual_vault(
         context.places.keys,
@@ -38,13 +42,17 @@ def vault_of(context: Context) -> UsualVault:
 
 
 @contextmanager
-def opened(context: Context) -> Iterator[UsualVault]:
+def opened(context: Context, program: str = "") -> Iterator[UsualVault]:
     """Open the vault by what the system has, or else by the passphrase, where somebody can type it; lock it behind.
+
+    Args:
+        context: The command line.
+        program: As of `vault_of`.
 
     Raises:
         VaultError: It does not open; says why, and what would help.
     """
-    usual = vault_of(context)
+    usual = vault_of(context, program)
     try:
         usual.vault.unlock(usual.openers)
     except VaultLocked as locked:

@@ -43,6 +43,11 @@ class Repository:
         """Whether there is a repository."""
         return self._gitdir is not None
 
+    @property
+    def top(self) -> Path:
+        """The top of the working tree; the watched folder itself where there is no repository."""
+        return self._top
+
     def scope(self, chosen: Patterns) -> Scope:
         """Return the rules that reach the root from above: the folders over it, info/exclude, and the user's.
 

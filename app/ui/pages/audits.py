@@ -10,7 +10,16 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QStacke
 from app.domain import words
 from app.domain.commands import CancelAudit, ReadAudit, ReadAudits, StartAudit
 from app.domain.findings import AuditReport, AuditVerdict, Past, Severity
-from app.ui.audits_view import NO_AUDIT, NOT_READ, all_findings, audit_headline, check_rows, standing_of, trend
+from app.ui.audits_view import (
+    NO_ACCOUNT_AUDIT,
+    NO_AUDIT,
+    NOT_READ,
+    all_findings,
+    audit_headline,
+    check_rows,
+    standing_of,
+    trend,
+)
 from app.ui.headline import ADD_PROJECT, NO_PROJECT
 from app.ui.items import side_by_side
 from app.ui.pages.audits_checks import ChecksPart
@@ -41,7 +50,7 @@ _SYMBOLS = {
 
 
 class AuditsPage(Page):
-    """One project's audits; which one is chosen at the top, where several are watched."""
+    """The audits of one project or account; which one is chosen at the top, where there are several."""
 
     def __init__(self, context: PageContext, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -79,16 +88,15 @@ class AuditsPage(Page):
 
     def show_project(self, project: str) -> None:
         """Look at a project, by its root folder; at the one of before when it is not watched."""
-        if project and (self._snapshot is None or project in self._snapshot.projects):
+        if project and (self._snapshot is None or project in _names(self._snapshot)):
             self._look_at(project)
 
     def render_snapshot(self, snapshot: Snapshot) -> None:
         """Show where the audits stand; a report is read again when it may be another."""
         self._snapshot = snapshot
-        if self._project not in snapshot.projects:
-            worst = sorted(
-                snapshot.projects, key=lambda root: -snapshot.audits[root].grave if root in snapshot.audits else 0
-            )
+        names = _names(snapshot)
+        if self._project not in names:
+            worst = sorted(names, key=lambda root: -snapshot.audits[root].grave if root in snapshot.audits else 0)
             self._look_at(worst[0] if worst else "")
         self._fill_chooser(snapshot)
         self._view = snapshot.audits.get(self._project)
@@ -99,6 +107,7 @@ class AuditsPage(Page):
     def tick(self) -> None:
         """Bring ages up to date."""
         self._show_head()
+        self._pane.tick()
 
     def wear(self, theme: Theme) -> None:
         """Take on the colours of a theme."""
@@ -130,7 +139,7 @@ class AuditsPage(Page):
 
     def _make_parts(self, theme: Theme) -> None:
         self._chooser = QComboBox()
-        self._chooser.setAccessibleName("Project")
+        self._chooser.setAccessibleName("Project or account")
         self._chooser.activated.connect(self._choose_project)
         self._mark = QLabel()
         self._mark.setFixedSize(_MARK, _MARK)
@@ -138,7 +147,7 @@ class AuditsPage(Page):
         self._title.setObjectName("title")
         self._line = ElidedLabel(Qt.TextElideMode.ElideRight)
         self._line.setObjectName("muted")
-        self._audit = button("Audit now", "primary", "Look this project over now")
+        self._audit = button("Audit now", "primary", "Look it over now")
         self._audit.clicked.connect(self._begin)
         self._stop = button("Stop", tooltip="End the audit that is on its way")
         self._stop.setAccessibleName("Stop the audit")
@@ -210,11 +219,12 @@ class AuditsPage(Page):
         self._list.forget_chosen()
 
     def _fill_chooser(self, snapshot: Snapshot) -> None:
-        roots = list(snapshot.projects)
+        names = _names(snapshot)
+        roots = list(names)
         if roots != [self._chooser.itemData(place) for place in range(self._chooser.count())]:
             self._chooser.clear()
-            for root, project in snapshot.projects.items():
-                self._chooser.addItem(words.one_line(project.name), root)
+            for root, name in names.items():
+                self._chooser.addItem(words.one_line(name), root)
         self._chooser.setVisible(len(roots) > 1)
         place = self._chooser.findData(self._project)
         if place != self._chooser.currentIndex():
@@ -256,8 +266,10 @@ class AuditsPage(Page):
 
     def _show(self) -> None:
         self._show_head()
-        has_project = bool(self._snapshot is not None and self._snapshot.projects)
-        nothing = f"{NO_PROJECT}.\n{ADD_PROJECT}" if not has_project else NO_AUDIT
+        has_any = bool(self._snapshot is not None and _names(self._snapshot))
+        nothing = f"{NO_PROJECT}.\n{ADD_PROJECT}" if not has_any else NO_AUDIT
+        if self._view is not None and self._view.target:
+            nothing = NO_ACCOUNT_AUDIT
         if self._report is None and self._view is not None and self._view.last_id:
             nothing = _READING if self._is_reading else NOT_READ
         set_text(self._empty, nothing)
@@ -271,7 +283,8 @@ class AuditsPage(Page):
         stands = standing_of(self._view, self._report)
         view = audit_headline(stands, self._report, self._context.clock.wall())
         self._title.setText(view.title)
-        self._line.setText(" \u00b7 ".join(filter(None, (view.detail, self._said))))
+        target = words.one_line(self._report.target) if self._report is not None else ""
+        self._line.setText(" \u00b7 ".join(filter(None, (target, view.detail, self._said))))
         self._show_buttons(view)
         ratio, icons = self.devicePixelRatioF(), self._context.icons
         if view.verdict is not None:
@@ -340,3 +353,9 @@ class AuditsPage(Page):
     def _saved(self, path: str) -> None:
         self._said = f"Saved to {path}"
         self._show_head()
+
+
+def _names(snapshot: Snapshot) -> dict[str, str]:
+    """Return what is audited by its root folder, and what people call it: projects first, then accounts."""
+    projects = {root: project.name for root, project in snapshot.projects.items()}
+    return {**projects, **{each.project: each.target for each in snapshot.accounts}}

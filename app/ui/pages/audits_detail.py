@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtCore import QEvent, QSize, Qt, Slot
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QLabel,
@@ -21,9 +22,11 @@ from PySide6.QtWidgets import (
 from app.domain import auditwords, words
 from app.domain.commands import MuteFinding, ReadFindingHistory, UnmuteFinding
 from app.domain.findinglines import may_be_read
-from app.domain.findings import FindingHistory
+from app.domain.findings import FindingHistory, Standing
+from app.domain.repairs import REPAIRABLE
 from app.engine.regular import read_regular
 from app.ui.audits_view import DAYS, excerpt, finding_detail
+from app.ui.pages.audits_repair import RepairPanel
 from app.ui.pages.explain_parts import FlowText
 from app.ui.parts import Card, ElidedLabel, button, focus_of, label, row, set_text
 from app.ui.theme import SPACE
@@ -73,9 +76,20 @@ class MuteForm(QWidget):
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(SPACE)
         box.addWidget(self._reason)
-        box.addLayout(row(self._days, 1))
-        box.addLayout(row(self._send_button, cancel, 1))
+        box.addLayout(row(self._days, self._send_button, cancel, 1))
+        self._leave = leave
         self._enable()
+
+    def event(self, event: QEvent) -> bool:
+        """Take Escape from the window's shortcut, wherever in the form it is pressed."""
+        if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
+            if event.type() == QEvent.Type.ShortcutOverride:
+                event.accept()
+                return True
+            if event.type() == QEvent.Type.KeyPress:
+                self._leave()
+                return True
+        return super().event(event)
 
     def open(self) -> None:
         """Begin with an empty reason."""
@@ -106,6 +120,7 @@ class FindingPane(Card):
         self._project = ""
         self._report: AuditReport | None = None
         self._shown: Standings | None = None
+        self._history: FindingHistory | None = None
         self._turn = 0
         self._icon = QLabel()
         self._icon.setFixedSize(_MARK, _MARK)
@@ -125,6 +140,9 @@ class FindingPane(Card):
         self._mute_button.clicked.connect(self._open_form)
         self._tell = button("Tell again", tooltip="Be silent about this finding no longer")
         self._tell.clicked.connect(self._tell_again)
+        self._repair_button = button("Repair\u2026", tooltip="See how it would be repaired; nothing is changed yet")
+        self._repair_button.clicked.connect(self._open_repair)
+        self._repair = RepairPanel(context, self._close_repair)
         self._form = MuteForm(self._mute, self._close_form)
         self._nothing = label(_NOTHING, "muted", wraps=True)
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -142,12 +160,14 @@ class FindingPane(Card):
         """
         is_other = (project, shown) != (self._project, self._shown)
         self._project, self._report, self._shown = project, report, shown
-        self._stack.setCurrentIndex(0 if shown is not None else 1)
+        if is_other or shown is None or self._stack.currentWidget() is not self._repair:
+            self._stack.setCurrentIndex(0 if shown is not None else 1)
         set_text(self._nothing, _NOTHING if report is not None and (report.findings or report.fixed) else "")
         if shown is None or report is None or not is_other:
             return
         self._turn += 1
         self._ask_since(project, shown.finding, self._turn)
+        self._history = None
         view = finding_detail(shown)
         own = (*self._form.findChildren(QWidget), self._tell, self._mute_button)
         had_focus = focus_of(self) in own
@@ -155,7 +175,7 @@ class FindingPane(Card):
         set_text(self._title, view.title)
         self._place.setText(view.place)
         self._place.setVisible(bool(view.place))
-        set_text(self._facts, view.facts)
+        self.tick()
         set_text(self._muted, view.muted)
         self._muted.setVisible(bool(view.muted))
         self._evidence.show_text(view.evidence)
@@ -164,12 +184,23 @@ class FindingPane(Card):
         for each in (self._remedy, self._remedy_title):
             each.setVisible(bool(view.remedy))
         self._mute_button.setVisible(view.can_mute)
+        self._explain.setVisible(not report.target)  # what a person agreed to send is source, and no account
+        is_there = shown.standing is not Standing.FIXED
+        self._repair_button.setVisible(bool(report.target) and is_there and shown.finding.rule in REPAIRABLE)
         self._tell.setVisible(view.can_tell)
         if had_focus:
             (self._tell if view.can_tell else self._mute_button).setFocus(Qt.FocusReason.OtherFocusReason)
         self._draw_mark()
         if may_be_read(shown.finding, report):
             self._read(project, shown.finding)
+
+    def tick(self) -> None:
+        """Bring up to date since when the finding is known."""
+        if self._shown is None:
+            return
+        history = self._history
+        since = auditwords.since(history, self._context.clock.wall()) if history is not None else ""
+        set_text(self._facts, " \u00b7 ".join(filter(None, (finding_detail(self._shown).facts, since))))
 
     def wear(self, theme: Theme) -> None:
         """Take on the colours of a theme."""
@@ -202,9 +233,10 @@ class FindingPane(Card):
         outer.setSpacing(SPACE)
         outer.addWidget(scroll, 1)
         outer.addWidget(self._form)
-        outer.addLayout(row(self._explain, self._mute_button, self._tell, 1))
+        outer.addLayout(row(self._explain, self._repair_button, self._mute_button, self._tell, 1))
         self._stack.addWidget(whole)
         self._stack.addWidget(self._nothing)
+        self._stack.addWidget(self._repair)
         self.body.addWidget(self._stack)
 
     def _draw_mark(self) -> None:
@@ -221,9 +253,8 @@ class FindingPane(Card):
 
         def told(history: object) -> None:
             if turn == self._turn and isinstance(history, FindingHistory):
-                since = auditwords.since(history, self._context.clock.wall())
-                if since:
-                    set_text(self._facts, f"{self._facts.text()} \u00b7 {since}")
+                self._history = history
+                self.tick()
 
         asked = ReadFindingHistory(project=project, fingerprint=finding.fingerprint)
         self._context.request(asked, told, lambda _message, _hint: None)
@@ -244,6 +275,17 @@ class FindingPane(Card):
     def _talk(self) -> None:
         if self._shown is not None:
             self._context.explain_finding(self._project, self._shown.finding)
+
+    @Slot()
+    def _open_repair(self) -> None:
+        if self._shown is not None:
+            self._stack.setCurrentWidget(self._repair)
+            self._repair.open(self._project, self._shown.finding)
+
+    @Slot()
+    def _close_repair(self) -> None:
+        self._stack.setCurrentIndex(0)
+        self._repair_button.setFocus(Qt.FocusReason.OtherFocusReason)
 
     @Slot()
     def _open_form(self) -> None:

@@ -111,9 +111,9 @@ class ConversationPage(Page):
             if conversation:
                 self._load(conversation)
             else:
-                self._put(modelwords.finding_question(self._context.analysis().language))
+                self._put(self._standard)
 
-        self._known.find(about, found)
+        self._known.find(about, modelwords.talk_title(finding.title, self._standard), found)
 
     def render_snapshot(self, snapshot: Snapshot) -> None:
         """Show what is left of the budget, and whether a model can be asked."""
@@ -187,7 +187,9 @@ class ConversationPage(Page):
         box.addWidget(split)
 
     def _show(self) -> None:
-        self._head.show_head(self._heading(), self._analysis, can_export=bool(self._conversation))
+        # While an answer comes, nobody need know why the next question might get none.
+        can_ask = None if self._is_answering else self._analysis
+        self._head.show_head(self._heading(), can_ask, can_export=bool(self._conversation))
         set_text(self._empty, empty_text(self._about) if not self._conversation else "")
         self._stack.setCurrentWidget(self._empty if self._transcript.is_empty else self._transcript)
         is_free = not self._is_asking and not self._is_answering
@@ -203,6 +205,11 @@ class ConversationPage(Page):
             about = self._named or subject(self._about)
             return f"New conversation about {about}" if about else "New conversation"
         return self._title_text or subject(self._about) or "Conversation"
+
+    @property
+    def _standard(self) -> str:
+        """The standard question about a finding."""
+        return modelwords.finding_question(self._context.analysis().language)
 
     def _clear(self, conversation: str, about: Subject) -> int:
         self._turn += 1
@@ -321,7 +328,7 @@ class ConversationPage(Page):
         def answered(answer: object) -> None:
             conversation = str(answer)
             self._asked[conversation] = text
-            if about.kind is SubjectKind.FINDING:
+            if about.kind is SubjectKind.FINDING and text == self._standard:
                 self._known.note(about, conversation)
             if turn == self._turn:
                 self._is_asking = False

@@ -32,17 +32,19 @@ class KnownTalks:
         """Note that a conversation is no more."""
         self._begun = {subject: each for subject, each in self._begun.items() if each != conversation}
 
-    def find(self, subject: Subject, found: Callable[[str], None]) -> None:
+    def find(self, subject: Subject, title: str, found: Callable[[str], None]) -> None:
         """Look for the newest conversation about a subject.
 
         Args:
             subject: What it must be about.
+            title: What it must be called: another one may have begun with another question.
             found: Called with its id; an empty one is none, as far as that is known.
         """
 
         def answered(answer: object) -> None:
             told = answer if isinstance(answer, tuple) else ()
-            listed = conversation_about((each for each in told if isinstance(each, ConversationRecord)), subject)
+            records = (each for each in told if isinstance(each, ConversationRecord))
+            listed = conversation_about(records, subject, title)
             if listed:  # from now on the history is asked: others may delete it
                 self._begun.pop(subject, None)
             found(listed or self._begun.get(subject, ""))

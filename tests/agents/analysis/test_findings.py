@@ -186,7 +186,7 @@ async def test_the_budget_holds(desk: Desk, audits: Audits) -> None:
 
 
 async def test_the_conversation_is_found_again_by_its_finding(desk: Desk, audits: Audits) -> None:
-    """It is listed under the finding's title, and it is the one about it until it is deleted."""
+    """It is listed under its question and the finding's title, and it is the one about it until it is deleted."""
     audits.told(desk, SHELL, LEAK)
     await desk.agree()
     subject = Subject(SubjectKind.FINDING, desk.project, SHELL.fingerprint)
@@ -198,7 +198,7 @@ async def test_the_conversation_is_found_again_by_its_finding(desk: Desk, audits
     await desk.send(commands.DeleteConversation(conversation=talk))
     left = await desk.send(look)
 
-    assert [(each.subject, each.title) for each in listed] == [(subject, SHELL.title)]
+    assert [(each.subject, each.title) for each in listed] == [(subject, f"Is it real? \u00b7 {SHELL.title}")]
     assert conversation_about(listed, subject) == talk
     assert conversation_about(listed, replace(subject, name=LEAK.fingerprint)) == ""
     assert conversation_about(left, subject) == ""

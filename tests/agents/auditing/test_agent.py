@@ -116,6 +116,19 @@ async def test_a_thousand_markers_are_one_audit(repository: Repository, watch_at
     assert 1 <= len(answers) <= MARKERS_AT_ONCE * len(watch.ended)
 
 
+async def test_a_broken_baseline_stops_no_answer(repository: Repository, watch_at: Callable[..., Any]) -> None:
+    """Whoever could break it could switch audits off: the marker is answered, and the answer never passes."""
+    repository.write(".watchkeeper-baseline.json", "{broken")
+    async with watch_at(repository.root, off=NO_CHECKS) as watch:
+        repository.write("PHASE_1.md", "Phase one is done.\n")
+        report = await watch.audits(1)
+
+    assert report.verdict is AuditVerdict.UNKNOWN
+    (outcome,) = [each for each in report.checks if each.check == "baseline"]
+    assert "is no baseline of Watchkeeper" in outcome.reasons[0]
+    assert "UNKNOWN" in (repository.root / "PHASE_1.audit.md").read_text(encoding="utf-8")
+
+
 async def test_a_milestone_and_a_tag_begin_one(repository: Repository, watch_at: Callable[..., Any]) -> None:
     """A commit that says so, in any case; others do not."""
     async with watch_at(repository.root, off=NO_CHECKS) as watch:
@@ -158,6 +171,36 @@ async def test_quiet_hours_hold_back_all_but_what_is_asked_for(
     assert before == []
     assert (report.trigger.kind, report.trigger.others) == (TriggerKind.ASKED, 1)
     assert (repository.root / "PHASE_1.audit.md").is_file()
+
+
+async def test_markers_at_once_are_answered_each_for_itself(
+    repository: Repository, watch_at: Callable[..., Any]
+) -> None:
+    """Who lies is told so beside its own marker; who does not passes; who was taken back is not answered."""
+    lies, honest, gone = "A_COMPLETE.md", "B_COMPLETE.md", "C_COMPLETE.md"
+    off = tuple(each for each in NO_CHECKS if each != "claims")
+    async with watch_at(repository.root, off=off, quiet_from="00:00", quiet_to="23:59") as watch:
+        for name, text in ((lies, "Created `aaa.py`."), (honest, "Created `shop.py`."), (gone, "Created `ccc.py`.")):
+            repository.write(name, text)
+            count = 1 + "ABC".index(name[0])
+            await watch.until(lambda count=count: watch.told[-1].trigger.others == count - 1)
+        (repository.root / gone).unlink()
+        await watch.agent.start(str(repository.root))
+        whole = await watch.audits(1)
+        first = (repository.root / "A_COMPLETE.audit.md").read_text(encoding="utf-8")
+        repository.write(honest, "Created `bbb.py`.")
+        await watch.until(lambda: watch.told[-1].running == WAITING)
+        await watch.agent.start(str(repository.root))
+        report = await watch.audits(2)
+
+    second = (repository.root / "B_COMPLETE.audit.md").read_text(encoding="utf-8")
+    assert first.startswith("# Audit of `A_COMPLETE.md`: FAIL")
+    assert "aaa.py" in first
+    assert [each.reasons for each in whole.checks] == [()]
+    assert not list(repository.root.glob("C_COMPLETE.audit.*"))
+    assert [each.finding.path for each in report.findings] == [honest]
+    assert report.fixed == ()
+    assert "aaa.py" not in second
 
 
 async def test_a_cancelled_audit_ends_at_once(repository: Repository, watch_at: Callable[..., Any]) -> None:

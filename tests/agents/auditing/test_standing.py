@@ -132,3 +132,35 @@ def test_a_resource_is_what_a_finding_is_known_by() -> None:
 
 PRINT_OF_FIRST = "b85294a570d3d1ef9dd83c38"
 """As releases before resources had it: what a person has muted stays muted."""
+
+
+def claim(marker: str, path: str, line: int = 1, evidence: str = "") -> Finding:
+    """Return a marker's claim that is not so."""
+    title = f"{path} is said to be created, and is not there"
+    return Finding("claims", "file-missing", title, Severity.HIGH, marker, line, evidence or f"Created `{path}`")
+
+
+def test_a_marker_says_nothing_of_another_ones_claims() -> None:
+    """What was not looked at is neither fixed nor told, and is known when it is looked at again."""
+    first = judged([result(claim("A.md", "a.py"), check="claims")], Remembered(), now=1.0, markers=["A.md"])
+    other = judged([result(claim("B.md", "b.py"), check="claims")], remembered(first), now=2.0, markers=["B.md"])
+    third = judged([result(claim("A.md", "a.py"), check="claims")], remembered(other), now=3.0, markers=["A.md"])
+    nobody = judged([result(check="claims")], remembered(third), now=4.0)
+    last = judged([result(check="claims")], remembered(nobody), now=5.0, markers=["A.md", "B.md"])
+
+    assert other.fixed == third.fixed == nobody.fixed == ()
+    assert standings(other) == [("file-missing", Standing.NEW)]
+    assert standings(third) == [("file-missing", Standing.KNOWN)]
+    assert {each.path for each in last.fixed} == {"A.md", "B.md"}
+
+
+def test_a_claim_in_other_words_is_the_same() -> None:
+    """A marker's line may be written anew: who claims the same is not told of it again."""
+    was, new = claim("A.md", "a.py"), claim("A.md", "a.py", 7, "I created `a.py` today, at last.")
+    first = judged([result(was, check="claims")], Remembered(), now=1.0, markers=["A.md"])
+    second = judged([result(new, check="claims")], remembered(first), now=2.0, markers=["A.md"])
+    third = judged([result(claim("A.md", "b.py"), check="claims")], remembered(second), now=3.0, markers=["A.md"])
+
+    assert (standings(second), second.fixed) == ([("file-missing", Standing.KNOWN)], ())
+    assert standings(third) == [("file-missing", Standing.NEW)]
+    assert len(third.fixed) == 1

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.agents.auditing.ownfiles import OWN_FILES
 from app.agents.settings import Settings
 from app.agents.testing.agent import Remembered, TestWatcher
 from app.agents.testing.projects import Projects, check_folder
@@ -121,6 +122,7 @@ async def watching(root: Path, settings: Callable[[], Settings] | None = None) -
                 new_id=lambda: str(next(ids)),
                 cache=root.parent / f"{root.name}-cache",
                 on_battery=lambda: False,
+                no_source=OWN_FILES,
             )
 
         with Projects(bus, supervisor, make) as projects:
@@ -364,6 +366,24 @@ async def test_a_changed_ignore_holds_without_a_restart(project: Path) -> None:
         await watched.ran(3)
 
     assert {path for event in watched.all(RunStarted) for path in event.cause.paths} == {"calc.py"}
+
+
+async def test_what_audits_write_starts_no_run(project: Path) -> None:
+    """The answers beside markers and the baseline are no source; the user may want them watched all the same."""
+    current = {"tests": {"python": sys.executable}, "watch": {"ignore": ["!notes.audit.json"]}}
+
+    async with watching(project, lambda: Settings.model_validate_json(json.dumps(current))) as watched:
+        await watched.ran(1)
+        watched.write("A_COMPLETE.audit.md", "# Audit")
+        watched.write("A_COMPLETE.audit.json", "{}")
+        watched.write(".watchkeeper-baseline.json", "{}")
+        # A change that counts is the fence: had the answers caused a run, it would stand before or within this one.
+        watched.write("calc.py", CALC + "# a save\n")
+        await watched.ran(2)
+        watched.write("notes.audit.json", "{}")
+        await watched.ran(3)
+
+    assert [event.cause.paths for event in watched.all(RunStarted)[1:]] == [("calc.py",), ("notes.audit.json",)]
 
 
 async def test_unknown_and_wrong_projects_are_refused_with_words(project: Path) -> None:

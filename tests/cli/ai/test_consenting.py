@@ -23,6 +23,8 @@ from app.domain.snapshot import ProjectView
 from tests.cli.ai.conftest import EXPLAINED, EXPLANATION, PREVIEW, ROOT, SHOP, TOTAL, snapshot
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.ai.conftest import Desk
     from tests.cli.conftest import CommandLine
 
@@ -78,6 +80,25 @@ def test_allow_agrees_and_goes_on(cli: CommandLine, desk: Desk) -> None:
     assert ran.code == 0
     assert "You agree that parts of the source of /src/shop are sent to api.deepseek.com." in ran.err
     assert desk.seen[1:3] == [commands.SetConsent(project=SHOP), commands.Explain(project=SHOP, nodeid=TOTAL)]
+
+
+def test_consent_is_given_and_taken_back_for_a_project_that_nobody_watches(
+    cli: CommandLine, desk: Desk, tmp_path: Path
+) -> None:
+    """What an audit's report says to type works: audits need no watched project."""
+    given = cli("explain", "--allow", "--project", str(tmp_path))
+    told = cli("explain", "--allow", "--project", str(tmp_path), "--json")
+    taken = cli("explain", "--forget-consent", "--project", str(tmp_path))
+
+    assert (given.code, told.code, taken.code) == (0, 0, 0)
+    assert f"explain --forget-consent --project {tmp_path}" in given.err
+    assert json.loads(told.out) == {"schema": 1, "project": str(tmp_path), "consent": True}
+    assert [(each.project, each.given) for each in desk.was_asked(commands.SetConsent)] == [
+        (str(tmp_path), True),
+        (str(tmp_path), True),
+        (str(tmp_path), False),
+    ]
+    assert desk.was_asked(commands.Explain) == []
 
 
 def test_consent_can_be_taken_back(cli: CommandLine, desk: Desk) -> None:

@@ -12,7 +12,7 @@ from app.domain import commands
 from app.domain.analysis import AnalysisView, Conversation, Exchange, ProviderView, Subject, SubjectKind
 from app.domain.errors import ConsentMissing, UsageError
 from app.domain.findings import Finding, Severity, Standing, Standings
-from app.domain.modelwords import finding_question
+from app.domain.modelwords import finding_question, talk_title
 from app.domain.verdicts import Outcome
 from tests.cli.ai.conftest import HOSTILE, RECORD, SHOP, TOTAL, USAGE, is_harmless, pieces, red, snapshot
 
@@ -140,6 +140,42 @@ def test_what_is_neither_is_no_test(cli: CommandLine, desk: Desk, said: str) -> 
     assert ran.code == 2
     assert f"No known test has {said!r} in its id." in ran.err
     assert desk.was_asked(commands.Ask) == []
+
+
+@pytest.mark.parametrize("said", ["c0ffee", "d5"])
+def test_what_may_be_a_finding_is_told_of_findings(cli: CommandLine, desk: Desk, tmp_path: Path, said: str) -> None:
+    """Few digits, and those of another project: it is said how many it takes, and where they are looked for."""
+    shop = cli("explain", said)
+    elsewhere = cli("explain", said, "--project", str(tmp_path))
+
+    assert "at least 6 of its digits, in the folder of its project or with --project FOLDER" in shop.err
+    assert elsewhere.code == 2
+    assert f"No audit of {tmp_path} knows a finding {said!r}." in elsewhere.err
+    assert "not watched" not in elsewhere.err
+    assert desk.was_asked(commands.Ask) == []
+
+
+def test_the_answer_to_another_question_is_no_explanation(cli: CommandLine, desk: Desk) -> None:
+    """After `ask --finding` the standard question is asked all the same, in a conversation of its own."""
+    own = replace(TITLED, id="77aa02", title=talk_title(FOUND.finding.title, "Is it Perl?"))
+    desk.on(commands.ReadConversations, (own, RECORD))
+
+    ran = cli("explain", "3f9c0a")
+
+    assert ran.code == 0
+    assert desk.was_asked(commands.ReadConversation) == []
+    assert desk.was_asked(commands.Ask) == [commands.Ask(text=QUESTION, project=SHOP, finding=PRINT)]
+
+
+def test_a_later_question_is_not_shown_as_the_explanation(cli: CommandLine, desk: Desk) -> None:
+    """Where the first question got no answer it is asked once more, whatever was answered after it."""
+    failed, answered = TALK.exchanges
+    desk.on(commands.ReadConversations, (TITLED,))
+    desk.on(commands.ReadConversation, replace(TALK, exchanges=(failed, replace(answered, question="Is it Perl?"))))
+
+    cli("explain", "3f9c0a")
+
+    assert desk.was_asked(commands.Ask) == [commands.Ask(text=QUESTION, conversation="77aa01")]
 
 
 def test_a_known_conversation_is_shown_in_place_of_asking(cli: CommandLine, desk: Desk) -> None:

@@ -2,8 +2,8 @@
 
 ORDER is a file that holds one JSON document; see `host.program`. PLUGINS is a folder of installed checks. What the
 check tells goes, a JSON document a line, into the descriptor (on Windows: the handle) that WATCHKEEPER_RESULTS_FD
-names: `{"finding": {...}}`, `{"unknown": "..."}`, and as the last one `{"done": true}` or `{"failed": "..."}`. Without
-the last one, the check did not come to its end.
+names: `{"finding": {...}}`, `{"unknown": "..."}`, `{"progress": [DONE, TOTAL]}`, `{"target": "..."}`, and as the last
+one `{"done": true}` or `{"failed": "..."}`. Without the last one, the check did not come to its end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.agents.auditing.context import Context
 from app.agents.auditing.host.builtin import BUILT_IN
-from app.agents.auditing.plugin import GROUP, Check, Finding, NotKnown
+from app.agents.auditing.plugin import GROUP, Check, Finding, Named, NotKnown, Progressed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,10 +84,14 @@ def document_of(check: Check, told: object) -> dict[str, Any]:
     """Return what a check told as JSON takes it.
 
     Raises:
-        TypeError: It is neither a finding nor something that is not known.
+        TypeError: It is nothing that a check tells.
     """
     if isinstance(told, NotKnown):
         return {"unknown": str(told.reason)[:LONGEST_TEXT]}
+    if isinstance(told, Progressed):
+        return {"progress": [int(told.done), int(told.total)]}
+    if isinstance(told, Named):
+        return {"target": str(told.target)[:LONGEST_TEXT]}
     if not isinstance(told, Finding):
         raise TypeError(f"it told something that is no finding: {type(told).__name__}")
     values = {name: value[:LONGEST_TEXT] if isinstance(value, str) else value for name, value in asdict(told).items()}

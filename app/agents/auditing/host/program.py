@@ -18,10 +18,11 @@ from app.domain.errors import BreakerOpen, CannotError, ProjectError
 from app.engine.resilience.breaker import Breaker, BreakerLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from app.agents.auditing.context import Context
     from app.agents.auditing.host.heard import CheckPlace
+    from app.agents.auditing.plugin import Progressed
     from app.domain.findings import Checked
     from app.engine.clock import Clock
     from app.engine.processes import GuardedProcess, ProcessRunner
@@ -59,15 +60,24 @@ class CheckPrograms:
         self._breakers: dict[tuple[str, Path], Breaker] = {}
         self._folder = str(Path(__file__).resolve().parents[4])
 
-    async def run(self, place: CheckPlace, context: Context) -> Checked:
+    async def run(
+        self,
+        place: CheckPlace,
+        context: Context,
+        *,
+        environ: Mapping[str, str | None] | None = None,
+        on_progress: Callable[[Progressed], None] | None = None,
+    ) -> Checked:
         """Run a check, and return what it came to, whatever it does.
 
         Args:
             place: Which check.
             context: What it may know. `cache` is filled in.
+            environ: What its environment, and that of no other, has besides; a variable with None it has not.
+            on_progress: Called with how far it is.
         """
         began = self._clock.monotonic()
-        heard = Heard(place)
+        heard = Heard(place, on_progress)
         try:
             permit = self._breaker(place, context.root).admit()
         except BreakerOpen as error:
@@ -75,7 +85,7 @@ class CheckPrograms:
             heard.unknown(f"it failed in the last audits, and is left alone for another {wait}")
         else:
             with permit:
-                await self._run(place, context, heard)
+                await self._run(place, context, heard, environ or {})
                 if heard.has_failed:
                     permit.failed()
         return heard.checked(self._clock.monotonic() - began)
@@ -87,14 +97,14 @@ class CheckPrograms:
             self._breakers[key] = Breaker(place.title, monotonic=self._clock.monotonic, limits=PATIENCE)
         return self._breakers[key]
 
-    async def _run(self, place: CheckPlace, context: Context, heard: Heard) -> None:
+    async def _run(self, place: CheckPlace, context: Context, heard: Heard, own: Mapping[str, str | None]) -> None:
         try:
             order = await asyncio.to_thread(self._order, place, context)
         except OSError as error:
             heard.unknown(f"its folder cannot be written ({error.strerror or type(error).__name__})")
         else:
             try:
-                await self._listen(place, order, heard)
+                await self._listen(place, order, heard, own)
             finally:
                 with suppress(OSError):
                     order.unlink()
@@ -109,9 +119,10 @@ class CheckPrograms:
             json.dump(document, file, default=str)
         return Path(name)
 
-    async def _listen(self, place: CheckPlace, order: Path, heard: Heard) -> None:
+    async def _listen(self, place: CheckPlace, order: Path, heard: Heard, own: Mapping[str, str | None]) -> None:
         argv = [sys.executable, "-I", "-c", _CHILD, self._folder, str(order), str(self._plugins)]
-        start = self._runner.start(argv, cwd=order.parent, env=self._environ, output_cap=_OUTPUT_CAP)
+        environ = {name: value for name, value in {**self._environ, **own}.items() if value is not None}
+        start = self._runner.start(argv, cwd=order.parent, env=environ, output_cap=_OUTPUT_CAP)
         try:
             async with start as process:
                 try:

@@ -15,6 +15,8 @@ from app import __version__
 from app.agents.auditing.reports import plots
 from app.agents.auditing.reports.outline import (
     block,
+    checks_of,
+    limits,
     moment,
     name,
     occasion,
@@ -68,7 +70,7 @@ def to_html(report: AuditReport, past: Sequence[Past] = ()) -> str:
         verdict_word=report.verdict.value.upper(),
         project=_said(project_name(report)),
         circumstances=_circumstances(report),
-        summary=_said(summary(report)),
+        summary=_said(summary(report, with_reason=False)),
         tiles=_tiles(report, parts),
         plots=_plots(report, past),
         choices="".join(_choice(each) for each in reversed(Severity)),
@@ -98,6 +100,7 @@ def _marked(text: str) -> str:
 def _circumstances(report: AuditReport) -> str:
     told = [moment(report.started_at), _said(occasion(report.trigger)), f"took {duration(report.duration_s)}"]
     told += [f"commit <code>{_said(report.head[:12])}</code>"] if report.head else []
+    told += [_said(limits(report))] if report.only else []
     return ", ".join(told)
 
 
@@ -149,7 +152,7 @@ def _sections(report: AuditReport, parts: Outline) -> str:
             _section("known", "Known", [_finding(each.finding) for each in parts.known]),
             _section("fixed", "Fixed", [_brief(each, "gone") for each in parts.fixed], "brief"),
             _section("muted", "Muted", [_brief(each.finding, "", each.reason) for each in parts.muted], "brief"),
-            _checks(report.checks),
+            _checks(checks_of(report)),
         )
     )
 

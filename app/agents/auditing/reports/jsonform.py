@@ -6,12 +6,14 @@ The document is one object. Text is in ASCII with escapes, so that none of it mo
     kind         "watchkeeper-audit"
     id           of the audit, unique
     project      the project's root folder
+    target       what was audited where that is no folder of a person's: an account; else empty
     started_at   seconds since 1970-01-01 UTC
     duration_s   seconds
     verdict      "pass", "fail" or "unknown"; follows from the rest, and is not read
     summary      the audit in one line for people; follows from the rest, and is not read
     open         an object: how many findings of each severity are new or known; likewise
     head         the commit that was looked at; empty without git
+    only         the checks to which the audit was limited by name; [] when it was not
     trigger      {kind, what, others}
     checks       [{check, title, verdict, reasons, findings, left_out, took_s}]
     findings     [{standing, reason, and what a finding has}]
@@ -70,12 +72,14 @@ def to_json(report: AuditReport, past: Sequence[Past] = ()) -> str:
         "kind": KIND,
         "id": report.id,
         "project": report.project,
+        "target": report.target,
         "started_at": report.started_at,
         "duration_s": report.duration_s,
         "verdict": report.verdict,
         "summary": summary(report),
         "open": report.counts(),
         "head": report.head,
+        "only": list(report.only),
         "trigger": asdict(report.trigger),
         "checks": [asdict(each) for each in report.checks],
         "findings": [
@@ -108,6 +112,8 @@ def report_from_json(text: str) -> AuditReport:
         ),
         fixed=tuple(_finding(each) for each in top.objects("fixed")),
         head=top.text("head"),
+        target=top.text("target"),
+        only=top.texts("only"),
     )
 
 

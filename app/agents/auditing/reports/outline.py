@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CLAIMS = "claims"
 """The id of the check that compares what a marker says with what is so."""
+_TAKES_FOLDER = re.compile(r"--project[ =]['\"]?\Z|watchkeeper audit ['\"]?\Z")
+"""What stands before a folder that is typed: a person who is in it types a dot."""
 _TAB = 4
 _REASON = 160
 """Characters of a reason within a sentence."""
@@ -60,13 +62,23 @@ def outline(report: AuditReport) -> Outline:
         known=[each for each in others if each.standing is not Standing.NEW],
         muted=[each for each in told if each.standing is Standing.MUTED],
         fixed=sorted(report.fixed, key=lambda each: -each.severity.rank),
-        unknown=[each for each in report.checks if each.verdict is AuditVerdict.UNKNOWN],
+        unknown=[each for each in report.checks if each.reasons or each.verdict is AuditVerdict.UNKNOWN],
     )
 
 
-def summary(report: AuditReport) -> str:
-    """Return the one line that says it all: `2 new, 5 known, 1 fixed: FAIL; Secrets could not be looked at: ...`."""
-    unknown = [each for each in report.checks if each.verdict is AuditVerdict.UNKNOWN]
+def checks_of(report: AuditReport) -> tuple[CheckOutcome, ...]:
+    """Return the checks as they are told: what of them is muted does not count."""
+    return tuple(replace(each, verdict=report.verdict_of(each)) for each in report.checks)
+
+
+def summary(report: AuditReport, *, with_reason: bool = True) -> str:
+    """Return the one line that says it all: `2 new, 5 known, 1 fixed: FAIL; Secrets could not be looked at: ...`.
+
+    Args:
+        report: The audit.
+        with_reason: Whether it says why a check could not look at everything.
+    """
+    unknown = [each for each in report.checks if report.verdict_of(each) is AuditVerdict.UNKNOWN]
     said = f"{tally(report)}: {report.verdict.value.upper()}"
     if unknown:
         more = len(unknown) - 1
@@ -74,8 +86,14 @@ def summary(report: AuditReport) -> str:
         names += f" and {plural(more, 'more check')}" if more else ""
         said += f"; {names} could not wholly be looked at"
         reason = next((one_line(each) for each in unknown[0].reasons if one_line(each)), "")
-        said += f": {clip(reason, _REASON)}" if reason else ""
+        said += f": {_shortened(reason)}" if reason and with_reason else ""
     return said
+
+
+def _shortened(reason: str) -> str:
+    """Return the sentences of a reason that there is room for: half a command is worse than none."""
+    whole = reason[:_REASON].rpartition(". ")[0] if len(reason) > _REASON else ""
+    return f"{whole}." if whole else clip(reason, _REASON)
 
 
 def tally(report: AuditReport) -> str:
@@ -112,6 +130,11 @@ def occasion(trigger: Trigger) -> str:
     return said + (f" and {plural(trigger.others, 'more occasion')}" if trigger.others > 0 else "")
 
 
+def limits(report: AuditReport) -> str:
+    """Return to which checks an audit was limited: `only secrets, leftovers`; empty when it was not."""
+    return f"only {', '.join(map(one_line, report.only))}" if report.only else ""
+
+
 def place(finding: Finding) -> str:
     """Return where a finding is: `app/a.py:12`, `app/a.py`, or a resource's ARN; empty when it is about neither."""
     path, resource = one_line(finding.path), one_line(finding.resource)
@@ -130,8 +153,8 @@ def title(finding: Finding) -> str:
 
 
 def project_name(report: AuditReport) -> str:
-    """Return the last part of the project's folder, by which people call it."""
-    return one_line(file_name(report.project.replace("\\", "/"))) or "the project"
+    """Return what people call that which was audited: the last part of the project's folder, or an account."""
+    return one_line(report.target) or one_line(file_name(report.project.replace("\\", "/"))) or "the project"
 
 
 def block(text: str, limit: int) -> str:
@@ -162,7 +185,7 @@ def severities(counts: Mapping[Severity, int]) -> str:
 
 
 def without_root(report: AuditReport) -> AuditReport:
-    """Return the report with its paths relative and the project named by its last part.
+    """Return the report with its paths relative and the project named by its last part, in commands by a dot.
 
     A form that is passed on tells nobody where on a person's machine the project lies.
     """
@@ -173,8 +196,13 @@ def without_root(report: AuditReport) -> AuditReport:
     below = re.compile(rf"(?<![\w.-]){folders}(?:[/\\]+|(?![\w-]))")
     last = file_name(root.replace("\\", "/"))
 
+    def relative(found: re.Match[str]) -> str:
+        if found[0][-1] in "/\\":
+            return ""
+        return "." if _TAKES_FOLDER.search(found.string, 0, found.start()) else last
+
     def told(text: str) -> str:
-        return below.sub(lambda found: "" if found[0][-1] in "/\\" else ".", text) if last in text else text
+        return below.sub(relative, text) if last in text else text
 
     def clean(finding: Finding) -> Finding:
         return replace(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from app import __version__
-from app.agents.auditing.reports.outline import block, moment, name, occasion, summary, title, without_root
+from app.agents.auditing.reports.outline import block, limits, moment, name, occasion, summary, title, without_root
 from app.domain.findings import AuditVerdict, Severity, Standing
 from app.domain.words import clip, one_line
 
@@ -71,6 +71,8 @@ def _run(report: AuditReport) -> dict[str, Any]:
         "summary": summary(report),
         "occasion": occasion(report.trigger),
     }
+    if report.only:
+        told["checks"] = limits(report)
     if report.head:
         told["commit"] = one_line(report.head)
     return {
@@ -189,7 +191,7 @@ def _invocation(report: AuditReport) -> dict[str, Any]:
 
 
 def _notifications(check: CheckOutcome) -> Iterator[dict[str, Any]]:
-    if check.verdict is not AuditVerdict.UNKNOWN:
+    if check.verdict is not AuditVerdict.UNKNOWN and not check.reasons:
         return
     for reason in check.reasons or ("It is not known why.",):
         yield {

@@ -6,7 +6,17 @@ import time
 import unicodedata
 from typing import TYPE_CHECKING, Protocol
 
-from app.agents.auditing.reports.outline import name, occasion, outline, place, severities, summary, title
+from app.agents.auditing.reports.outline import (
+    checks_of,
+    limits,
+    name,
+    occasion,
+    outline,
+    place,
+    severities,
+    summary,
+    title,
+)
 from app.domain.findings import AuditVerdict, Severity
 from app.domain.fingerprints import SHOWN_DIGITS
 from app.domain.words import ELLIPSIS, duration, one_line, plural, sentence
@@ -67,7 +77,7 @@ class _Page:
 
     def lines(self, report: AuditReport, past: Sequence[Past]) -> Iterator[str]:
         parts = outline(report)
-        yield from self._wrapped(f"Audit of {one_line(report.project)}", "", "bold")
+        yield from self._wrapped(f"Audit of {one_line(report.target) or one_line(report.project)}", "", "bold")
         yield from self._wrapped(_circumstances(report), "", "dim")
         for heading, found in (
             ("What the marker says that is not so", parts.claims),
@@ -85,12 +95,12 @@ class _Page:
             yield from self._brief(each.finding)
             yield from self._wrapped(one_line(each.reason), _INDENT)
         yield from self._heading("Checks", len(report.checks))
-        for check in report.checks:
+        for check in checks_of(report):
             yield from self._check(check)
         if past:
             yield from self._trend(past)
         yield ""
-        yield self._paint(summary(report), *_VERDICTS[report.verdict])
+        yield self._paint(summary(report, with_reason=False), *_VERDICTS[report.verdict])
 
     def _heading(self, words: str, count: int) -> Iterator[str]:
         if count:
@@ -145,6 +155,7 @@ class _Page:
 
 def _circumstances(report: AuditReport) -> str:
     told = [_local(report.started_at), occasion(report.trigger), f"took {duration(report.duration_s)}"]
+    told += [limits(report)] if report.only else []
     if report.head:
         told.append(f"commit {one_line(report.head)[:12]}")
     return sentence(", ".join(told))

@@ -26,7 +26,7 @@ from app.engine.filewatch.ignore import BUILTIN_FOLDERS
 from app.engine.filewatch.repository import Repository
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
     from app.engine.clock import Clock
     from app.engine.processes import ProcessRunner
@@ -80,16 +80,26 @@ class LastGreen:
         clock: Tells how old what was kept is.
         folder: A folder of ours, for this project alone; made when it is missing.
         environ: The user's environment, in which their git is found.
+        no_source: Patterns of names, in small letters, that are no source and in no diff.
     """
 
     def __init__(
-        self, root: Path, *, runner: ProcessRunner, clock: Clock, folder: Path, environ: Mapping[str, str]
+        self,
+        root: Path,
+        *,
+        runner: ProcessRunner,
+        clock: Clock,
+        folder: Path,
+        environ: Mapping[str, str],
+        no_source: Sequence[str] = (),
     ) -> None:
         self._root = root
         self._runner = runner
         self._clock = clock
         self._folder = folder
         self._environ = environ
+        self._excluded = (*_NO_SOURCE, *no_source)
+        self._hidden = (*SECRET_NAMES, *no_source)
         self._is_hopeless = False
 
     async def keep(self, *, began: float, wrote: Collection[str] = ()) -> str | None:
@@ -109,7 +119,7 @@ class LastGreen:
             "root": str(self._root),
             "began": began,
             "wrote": sorted(wrote)[:WROTE_CAP],
-            "excluded": _NO_SOURCE,
+            "excluded": self._excluded,
         }
         try:
             async with asyncio.timeout(KEEP_S):
@@ -166,7 +176,7 @@ class LastGreen:
         if not await asyncio.to_thread(lambda: Repository(str(self._root)).found):
             return SourceDiff()
         kept = await asyncio.to_thread(self._kept)
-        words = {"root": str(self._root), "kept": kept, "excluded": _NO_SOURCE, "secret": SECRET_NAMES}
+        words = {"root": str(self._root), "kept": kept, "excluded": self._excluded, "secret": self._hidden}
         try:
             async with asyncio.timeout(DIFF_S):
                 answer = await self._ask("diff", words)

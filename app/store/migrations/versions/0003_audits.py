@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("trigger_words", sa.Text(), nullable=False),
         sa.Column("verdict", sa.Text(), nullable=False),
         sa.Column("head", sa.Text(), nullable=False),
+        sa.Column("only_checks", sa.Text(), nullable=False),
         sa.Column("new_findings", sa.Integer(), nullable=False),
         sa.Column("fixed_findings", sa.Integer(), nullable=False),
         sa.Column("muted_findings", sa.Integer(), nullable=False),

@@ -176,6 +176,48 @@ async def test_a_good_check_passes(programs: CheckPrograms, plugins: Path, tmp_p
     assert list((tmp_path / "cache" / "good").iterdir()) == []
 
 
+async def test_how_far_a_check_is_and_what_it_looks_at_is_heard(
+    programs: CheckPrograms, plugins: Path, tmp_path: Path
+) -> None:
+    """Progress is passed on as it comes and not kept; what it is that was audited comes with the outcome."""
+    body = SYNC + "from app.agents.auditing.plugin import Named, Progressed\n"
+    body += "        yield Progressed(1, 3)\n        yield Progressed(3, 3)\n        yield Named('AWS account shop')"
+    place, heard = add(plugins, "slow", body), []
+
+    result = await programs.run(place, Context(tmp_path), on_progress=heard.append)
+
+    assert [(each.done, each.total) for each in heard] == [(1, 3), (3, 3)]
+    assert result.target == "AWS account shop"
+    assert (result.outcome.verdict, result.outcome.reasons, result.findings) == (AuditVerdict.PASS, (), ())
+
+
+async def test_what_one_check_is_given_no_other_has(programs: CheckPrograms, plugins: Path, tmp_path: Path) -> None:
+    """A variable of its own, or one that it is not to have, is of its environment alone, and of no file."""
+    body = SYNC + "yield self.finding('r', f\"{os.environ.get('OWN')} {'PATH' in os.environ}\")"
+    place = add(plugins, "looks", body)
+
+    own = await programs.run(place, Context(tmp_path), environ={"OWN": "canary", "PATH": None})
+    other = await programs.run(place, Context(tmp_path))
+
+    assert [each.title for each in (*own.findings, *other.findings)] == ["canary False", "None True"]
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("told", ["[1]", "['a', 2]", "3"])
+async def test_progress_that_is_none_is_a_mistake_of_the_check(
+    programs: CheckPrograms, plugins: Path, tmp_path: Path, told: str
+) -> None:
+    """It is named, and the check does not pass."""
+    body = ASYNC + "import json\n        from app.agents.auditing.host import child\n"
+    body += f"        child.document_of = lambda check, each: {{'progress': {told}}}\n        yield None"
+    place = add(plugins, "odd", body)
+
+    outcome = (await programs.run(place, Context(tmp_path))).outcome
+
+    assert outcome.verdict is AuditVerdict.UNKNOWN
+    assert "cannot be read" in outcome.reasons[0]
+
+
 async def test_the_projects_own_modules_are_not_imported(
     programs: CheckPrograms, plugins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

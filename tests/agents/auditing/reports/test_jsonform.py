@@ -56,7 +56,7 @@ def test_the_same_report_is_the_same_document_with_its_keys_in_order(report: Aud
     document = json.loads(told)
 
     assert told == to_json(report_from_json(told), history_from_json(told))
-    assert list(document)[:6] == ["schema", "kind", "id", "project", "started_at", "duration_s"]
+    assert list(document)[:7] == ["schema", "kind", "id", "project", "target", "started_at", "duration_s"]
     assert list(document["open"]) == ["critical", "high", "medium", "low", "info"]
     assert (document["verdict"], document["open"]["critical"], document["history"][0]["fixed"]) == ("fail", 1, 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.agents.auditing.reports.forms import FORMS
 from app.agents.auditing.reports.outline import block, moment, occasion, outline, summary, without_root
 from app.domain.findings import (
     AuditReport,
@@ -66,6 +68,14 @@ def test_what_a_marker_claims_is_a_part_of_its_own() -> None:
     assert [each.finding for each in parts.muted] == [claim]
 
 
+def test_a_long_reason_is_cut_between_its_sentences() -> None:
+    """What to type is told whole or not at all."""
+    why = f"Parts of {'a' * 80} would be sent to api.deepseek.com, and you have not agreed to that."
+    report = audit([replace(BLIND, reasons=(f"{why} Agree to it with: watchkeeper explain --allow --project .",))])
+
+    assert summary(report).endswith(f"could not wholly be looked at: {why}")
+
+
 @pytest.mark.parametrize(
     ("report", "said"),
     [
@@ -108,8 +118,9 @@ def test_the_occasion_is_said_in_words(trigger: Trigger, said: str) -> None:
     ("project", "text", "told"),
     [
         ("/srv/anna/shop", "cannot read /srv/anna/shop/a/b.py", "cannot read a/b.py"),
-        ("/srv/anna/shop/", "in /srv/anna/shop", "in ."),
-        ("/srv/anna/shop", "in /srv/anna/shop.", "in .."),
+        ("/srv/anna/shop/", "in /srv/anna/shop", "in shop"),
+        ("/srv/anna/shop", "in /srv/anna/shop.", "in shop."),
+        ("/srv/anna/shop", "explain --allow --project /srv/anna/shop", "explain --allow --project ."),
         ("/srv/anna/shop", "/srv/anna/shop2/a.py", "/srv/anna/shop2/a.py"),
         ("/srv/anna/shop", "/backup/srv/anna/shop/a.py", "/backup/srv/anna/shop/a.py"),
         ("C:\\Users\\anna\\shop", "C:\\Users\\anna\\shop\\a.py, C:/Users/anna/shop/b.py", "a.py, b.py"),
@@ -163,3 +174,36 @@ def test_a_block_holds_only_what_can_be_printed(text: str, limit: int) -> None:
 def test_a_block_keeps_its_inner_indentation() -> None:
     """Only what all lines are indented by goes."""
     assert block("    if x:\n\ty = 1\n        z\x1b[0m()\n", 80) == "if x:\ny = 1\n    z [0m()"
+
+
+@pytest.mark.parametrize("form", list(FORMS))
+def test_a_check_of_which_all_is_muted_fails_in_no_form(form: str, report: AuditReport) -> None:
+    """The list of checks agrees with the verdict: what is accepted does not count, what was not seen still does."""
+    muted = tuple(replace(each, standing=Standing.MUTED, reason="so") for each in report.findings)
+    checks = (
+        CheckOutcome("secrets", "Secrets", AuditVerdict.FAIL, ("x could not be read",), 2),
+        CheckOutcome("static", "Static", AuditVerdict.FAIL, (), 1),
+    )
+    quiet = replace(report, findings=muted, checks=checks, fixed=())
+
+    told = FORMS[form](quiet)
+
+    assert quiet.verdict is AuditVerdict.UNKNOWN
+    assert [quiet.verdict_of(each) for each in checks] == [AuditVerdict.UNKNOWN, AuditVerdict.PASS]
+    assert form in {"json", "sarif"} or not re.search(r"\bFAIL\b", told)
+
+
+def test_a_check_fails_for_what_is_not_muted(report: AuditReport) -> None:
+    """One finding that stands is enough, also one of a rule that has an outcome of its own."""
+    check = CheckOutcome("aws-access-key", "Keys", AuditVerdict.FAIL, (), 1)
+
+    assert report.verdict_of(check) is AuditVerdict.FAIL
+    assert report.verdict_of(replace(check, check="of another")) is AuditVerdict.FAIL
+
+
+@pytest.mark.parametrize("form", list(FORMS))
+def test_every_form_says_what_a_failing_check_could_not_look_at(form: str, report: AuditReport) -> None:
+    """A failing check may have seen only a part."""
+    failing = CheckOutcome("secrets", "Secrets", AuditVerdict.FAIL, ("the archive could not be read",), 1)
+
+    assert "the archive could not be read" in FORMS[form](replace(report, checks=(failing,)))

@@ -42,7 +42,7 @@ def test_lines_fit_and_move_nothing(
 
     assert all(cells(line) <= max(width, 40) for line in lines)
     assert all(line.isprintable() for line in lines)
-    assert (last, empty) == (summary(report), "")
+    assert (last, empty) == (summary(report, with_reason=False), "")
 
 
 @settings(deadline=None)
@@ -64,9 +64,9 @@ def test_what_matters_comes_first(report: AuditReport) -> None:
 
     assert places == sorted(places)
     assert told.endswith(
-        "\n2 new, 1 known, 1 fixed, 1 muted, 120 not listed: FAIL; "
-        "Dependencies could not wholly be looked at: /srv/anna/shop/x.lock is unreadable\n"
+        "\n2 new, 1 known, 1 fixed, 1 muted, 120 not listed: FAIL; Dependencies could not wholly be looked at\n"
     )
+    assert told.count("x.lock is unreadable") == 1
 
 
 def test_a_finding_tells_where_it_is_and_what_to_do(report: AuditReport) -> None:

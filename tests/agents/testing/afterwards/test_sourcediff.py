@@ -63,7 +63,14 @@ def keeper(folder: Path) -> MakeKeeper:
     def make(root: Path, **environ: str) -> LastGreen:
         clock = SystemClock()
         around = {**os.environ, **environ}
-        return LastGreen(root, runner=ProcessRunner(clock=clock), clock=clock, folder=folder, environ=around)
+        return LastGreen(
+            root,
+            runner=ProcessRunner(clock=clock),
+            clock=clock,
+            folder=folder,
+            environ=around,
+            no_source=("*.audit.md", ".ours.json"),
+        )
 
     return make
 
@@ -470,3 +477,25 @@ def test_the_base_is_what_was_kept(repository: Path, folder: Path) -> None:
 
     assert first == second
     assert (first["base"], first["at"]) == ("green", LATER)
+
+
+@pytest.mark.parametrize("is_green", [True, False])
+async def test_what_others_of_this_program_write_is_no_change(
+    repository: Path, keeper: MakeKeeper, *, is_green: bool
+) -> None:
+    """Neither when git knows it nor when it does not, whatever the source is compared with."""
+    (repository / "src" / "known.audit.md").write_text("one\n")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "answers")
+    last_green = keeper(repository)
+    if is_green:
+        await last_green.keep(began=SystemClock().wall() + 60)
+    (repository / "src" / "known.audit.md").write_text("two\n")
+    (repository / "new.audit.md").write_text("new\n")
+    (repository / ".ours.json").write_text("{}\n")
+    (repository / "tracked.py").write_text("tracked = 2\n")
+
+    diff = await last_green.diff()
+
+    assert files_in(diff) == ["tracked.py"]
+    assert diff.base.startswith("the last green" if is_green else "the last commit")

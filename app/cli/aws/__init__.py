@@ -1,0 +1,1 @@
+"""The commands about AWS accounts: `audit aws` and `audit fix`."""
