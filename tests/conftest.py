@@ -23,6 +23,8 @@ if not os.environ.get("WATCHKEEPER_DESKTOP"):
 TESTS = Path(__file__).parent
 ON_BOTH_LOOPS = frozenset({"ai", "engine", "agents", "alerts", "control", "keys", "store", "system"})
 ON_QT = frozenset({"ui", "desktop"})
+ON_BOTH_LOOPS_IN_FULL = frozenset({"test_false_greens.py", "test_secondlook.py", "test_runs.py", "test_program.py"})
+"""They wait for other processes for minutes: the short form of the tests runs them on one loop."""
 
 
 @functools.cache
@@ -39,14 +41,15 @@ def _qt_loop() -> QtLoop:
 
 
 def pytest_asyncio_loop_factories(
-    config: pytest.Config,  # noqa: ARG001 - the hook's signature
+    config: pytest.Config,
     item: pytest.Item,
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run a room below the faces on both loops, what shows something on Qt's, the rest on asyncio's."""
     room = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
     if room in ON_QT:
         return {"qt": _qt_loop}
-    if room in ON_BOTH_LOOPS:
+    is_short = "not slow" in (config.getoption("markexpr") or "")
+    if room in ON_BOTH_LOOPS and not (is_short and item.path.name in ON_BOTH_LOOPS_IN_FULL):
         return {"asyncio": asyncio.new_event_loop, "qt": _qt_loop}
     return {"asyncio": asyncio.new_event_loop}
 

@@ -77,7 +77,7 @@ async def measured(folder: Path, lines: int) -> float:
     )
     auditor = Auditor(programs, Memories(folder), Archive(folder), clock=clock, new_id=lambda: uuid4().hex[:16])
     known, _troubles = known_checks(folder / "checks")
-    wanted = Wanted(root, chosen(known, (), ("claims", "dependencies")))
+    wanted = Wanted(root, chosen(known, (), ("claims", "dependencies", "review")))
     ticks, worst = Ticks(), 0.0
     ticks.start()
     await asyncio.sleep(1)

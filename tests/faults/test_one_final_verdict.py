@@ -152,7 +152,7 @@ def two_branches(root: Path, files: int) -> None:
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("files", [60, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("files", [30, pytest.param(500, marks=pytest.mark.slow)])
 async def test_a_branch_switch_is_one_change(project: Path, tmp_path: Path, files: int) -> None:
     """There and back and there again: one verdict each, right for the branch, and no run that saw half of it."""
     two_branches(project, files)
@@ -183,7 +183,7 @@ async def _formatted(project: Path, number: int) -> None:
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("rounds", [3, pytest.param(15, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [2, pytest.param(15, marks=pytest.mark.slow)])
 async def test_a_formatter_after_each_save_leaves_one_verdict(project: Path, tmp_path: Path, rounds: int) -> None:
     """Whether both writes make one run or the second ends the first's, there is one verdict, on what stands there."""
     async with watching(project, tmp_path / "home") as watched:

@@ -21,7 +21,9 @@ OF_EACH_PROJECT = {"flask": 30, "marshmallow": 30, "httpx": 12}
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize(("every", "first"), [(2, 0), pytest.param(2, 1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("every", "first"), [(4, 0), *(pytest.param(4, first, marks=pytest.mark.slow) for first in (1, 2, 3))]
+)
 async def test_each_way_in_which_a_change_reaches_a_test_is_seen(tmp_path: Path, every: int, first: int) -> None:
     """One watcher, one change after the other, each taken back: its red tests are those of a plain pytest."""
     subject = sample(tmp_path / "pristine")

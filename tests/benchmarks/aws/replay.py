@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import multiprocessing
 import re
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
 
 from moto.server import ThreadedMotoServer
 
@@ -24,6 +26,13 @@ if TYPE_CHECKING:
 
 DELAY_S = 0.04
 START_S = 60.0
+LIMIT = "/--limit/"
+"""Followed by how many requests are allowed in a second, 0 for any number: what the proxy itself is told."""
+_SLOW = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+SLOW_DOWN = b"HTTP/1.1 503 Slow Down\r\ncontent-type: application/xml\r\ncontent-length: %d\r\n\r\n%b" % (
+    len(_SLOW),
+    _SLOW,
+)
 _SCOPE = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
 _READS = ("Get", "List", "Describe", "Head", "Assume")
 
@@ -66,6 +75,9 @@ class ReplayProxy:
         self._recorded: dict[tuple[object, ...], bytes] = {}
         self.asked = 0
         self.replayed = 0
+        self.throttled = 0
+        self._a_second = 0.0
+        self._left, self._left_at = 0.0, 0.0
 
     async def serve(self) -> asyncio.Server:
         """Listen on a free port."""
@@ -87,8 +99,32 @@ class ReplayProxy:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
+    def _is_too_much(self) -> bool:
+        """Say whether this request is more than is allowed: a bucket of a tenth of a second's tokens, as AWS has it."""
+        if not self._a_second:
+            return False
+        now = asyncio.get_running_loop().time()
+        self._left = min(self._a_second / 10, self._left + (now - self._left_at) * self._a_second)
+        self._left_at = now
+        if self._left < 1:
+            return True
+        self._left -= 1
+        return False
+
+    def _control(self, limit: str) -> bytes:
+        """Tell what was counted, and begin to count anew, with so many requests allowed in a second."""
+        told = json.dumps({"asked": self.asked, "throttled": self.throttled}).encode()
+        self.asked = self.throttled = 0
+        self._a_second = self._left = float(limit)
+        return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(told), told)
+
     async def _answer(self, request: Request) -> bytes:
+        if request.target.startswith(LIMIT):
+            return self._control(request.target.removeprefix(LIMIT))
         self.asked += 1
+        if self._is_too_much():
+            self.throttled += 1
+            return SLOW_DOWN
         if not request.reads:
             self._recorded.clear()
             return await self._ask(request)
@@ -154,6 +190,12 @@ class Place:
 
     moto: str
     url: str
+
+    def limit(self, a_second: int) -> dict[str, int]:
+        """Allow so many requests in a second, and return what was asked and throttled since the last time."""
+        with urlopen(f"{self.url}{LIMIT}{a_second}") as answer:  # noqa: S310 - our own proxy
+            told: dict[str, int] = json.load(answer)
+        return told
 
 
 def _serve(ours: Connection, delay_s: float) -> None:

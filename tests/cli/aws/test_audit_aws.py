@@ -90,6 +90,7 @@ def test_an_account_that_cannot_be_entered_is_not_known(cloud: Cloud) -> None:
     assert "sts:GetCallerIdentity denied" in report["checks"][0]["reasons"][0]
 
 
+@pytest.mark.slow
 def test_several_accounts_are_a_list(cloud: Cloud) -> None:
     """JSON holds one report for each, text one after the other, and the worst gives the exit code."""
     cloud.buckets("shop", acl="public-read")
@@ -108,6 +109,7 @@ def test_several_accounts_are_a_list(cloud: Cloud) -> None:
     assert "one account" in refused.stderr
 
 
+@pytest.mark.slow
 def test_accounts_of_the_settings(cloud: Cloud) -> None:
     """Without a name those of the settings are audited, as the settings say; with none at all it is told how."""
     none = cloud("audit", "aws", code=2)
@@ -122,6 +124,7 @@ def test_accounts_of_the_settings(cloud: Cloud) -> None:
     assert told["target"] == f"AWS account production ({ACCOUNT})"
 
 
+@pytest.mark.slow
 def test_fewer_regions_than_usual_never_pass(cloud: Cloud) -> None:
     """What was found elsewhere is not taken for fixed, and the report says where it was not looked."""
     cloud.client("s3").create_bucket(Bucket="far", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
@@ -155,6 +158,7 @@ def test_keys_of_the_vault_go_through_the_environment(cloud: Cloud) -> None:
     assert not [path for path in kept if given["SecretAccessKey"].encode() in path.read_bytes()]
 
 
+@pytest.mark.slow
 def test_a_finding_is_muted_for_a_reason(cloud: Cloud) -> None:
     """A mute is of the account that has the finding, and can be listed and taken back."""
     cloud.buckets("shop", acl="public-read")

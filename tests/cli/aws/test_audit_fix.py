@@ -103,6 +103,7 @@ def test_nothing_is_done_where_nobody_can_agree(cloud: Cloud, finding: str) -> N
     assert block_of(cloud) is None
 
 
+@pytest.mark.slow
 def test_what_has_no_repair_says_so(cloud: Cloud, finding: str) -> None:
     """A rule without a repair, one that needs a name, no such finding and nothing to take back are sentences."""
     cloud.client().put_bucket_policy(
