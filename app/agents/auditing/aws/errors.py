@@ -216,7 +216,7 @@ _UNKNOWN_KEYS = frozenset(
         "UnrecognizedClientException",
     }
 )
-_THROTTLED = frozenset(
+THROTTLED = frozenset(
     {
         "BandwidthLimitExceeded",
         "EC2ThrottledException",
@@ -302,7 +302,7 @@ def _kind_of(code: str, status: int) -> type[AWSError]:  # noqa: PLR0911 - one r
         return Expired
     if code in _UNKNOWN_KEYS:
         return NoCredentials
-    if code in _THROTTLED or status == 429:  # noqa: PLR2004 - Too Many Requests
+    if code in THROTTLED or status == 429:  # noqa: PLR2004 - Too Many Requests
         return Throttled
     if _MISSING.fullmatch(code):
         return NotFound

@@ -12,7 +12,7 @@ from app import __version__
 from app.agents.auditing.aws.errors import AWSMissing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from app.agents.auditing.aws.clients.credentials import Credentials
 
@@ -71,6 +71,9 @@ class Wire(Protocol):
 
     def pages(self, operation: str, parameters: Mapping[str, object]) -> AsyncGenerator[Answer, None]:
         """Give one page after the other, of an operation without pages its one answer; as `call`."""
+
+    def on_throttled(self, hear: Callable[[], None]) -> None:
+        """Have somebody told of each attempt that the service takes for too much, in the call's own context."""
 
     async def close(self) -> None:
         """Close all connections."""
@@ -140,7 +143,7 @@ def config_of(place: Place, patience: Patience) -> Mapping[str, object]:
     return {
         "connect_timeout": patience.connect_s,
         "read_timeout": patience.read_s,
-        "retries": {"mode": "adaptive", "total_max_attempts": patience.attempts},
+        "retries": {"mode": "standard", "total_max_attempts": patience.attempts},
         "max_pool_connections": CONNECTIONS,
         "account_id_endpoint_mode": "disabled",
         "s3": s3,

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from app.agents.auditing.aws.clients.credentials import Keys
 from app.agents.auditing.aws.clients.lean import moment
-from app.agents.auditing.aws.errors import Call, NoCredentials, translating
+from app.agents.auditing.aws.errors import THROTTLED, Call, NoCredentials, translating
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -65,6 +65,22 @@ def keep_to(place: Place, client: Any) -> None:  # noqa: ANN401 - likewise
         params["url"] = urlsplit(params["url"])._replace(netloc=given.netloc).geturl()
 
     client.meta.events.register("before-call", as_given)
+
+
+def hear_throttled(client: Any, hear: Callable[[], None]) -> None:  # noqa: ANN401 - likewise
+    """Have somebody told of each attempt of a client that the service takes for too much.
+
+    Args:
+        client: One of botocore's.
+        hear: Called in the context of the call.
+    """
+
+    def look(response: Any, **_: object) -> None:  # noqa: ANN401 - a pair of HTTP's answer and what was read of it
+        code = response[1].get("Error", {}).get("Code", "") if response is not None else ""
+        if code in THROTTLED:
+            hear()
+
+    client.meta.events.register("needs-retry", look)
 
 
 class Operations(dict[str, str]):

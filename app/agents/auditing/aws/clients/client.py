@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from app.agents.auditing.aws.clients.account import current_account, signed_by
+from app.agents.auditing.aws.clients.account import acting_as, current_account, signed_by
 from app.agents.auditing.aws.errors import Call, translating
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class AsyncAWSClient:
         self._wire = wire
         self._rates = rates
         self._flights = flights
+        wire.on_throttled(lambda: rates.throttled(current_account().id, place.service))
 
     @property
     def place(self) -> Place:
@@ -90,7 +91,7 @@ class AsyncAWSClient:
             async with self._flights.one(call):
                 keys = await account.credentials.keys()
                 await self._rates.take(account.id, place.region, place.service)
-                with signed_by(keys):
+                with acting_as(account), signed_by(keys):
                     yield
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from app.agents.auditing.aws.clients.account import SigningKeys
 from app.agents.auditing.aws.clients.backend import Answer, config_of, keep_out_of_logs
-from app.agents.auditing.aws.clients.botocores import Profile, keep_to, operations_of, session_of
+from app.agents.auditing.aws.clients.botocores import Profile, hear_throttled, keep_to, operations_of, session_of
 from app.agents.auditing.aws.clients.lean import lean
 from app.agents.auditing.aws.errors import Call, translating
 from app.engine.workers import WorkerPool
@@ -106,6 +106,10 @@ class ThreadWire:
         self._client = client
         self._workers = workers
         self._operations = operations_of(client)
+
+    def on_throttled(self, hear: Callable[[], None]) -> None:
+        """Have somebody told of each attempt that the service takes for too much, in the call's own context."""
+        hear_throttled(self._client, hear)
 
     async def call(self, operation: str, parameters: Mapping[str, object]) -> Answer:
         """Make one call; what botocore raises is passed on.

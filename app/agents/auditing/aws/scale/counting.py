@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from app.agents.auditing.aws.clients.iam import action_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 
     from app.agents.auditing.aws.clients.backend import Answer, Backend, Patience, Place, Wire
     from app.agents.auditing.aws.clients.credentials import Credentials
@@ -61,6 +61,9 @@ class _CountingWire:
     def __init__(self, service: str, wire: Wire) -> None:
         self._service = service
         self._wire = wire
+
+    def on_throttled(self, hear: Callable[[], None]) -> None:
+        self._wire.on_throttled(hear)
 
     async def call(self, operation: str, parameters: Mapping[str, object]) -> Answer:
         self._count(operation)
