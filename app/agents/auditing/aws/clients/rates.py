@@ -51,11 +51,11 @@ _COUNTED_S = 1.0
 class Pace:
     """The calls in a second that a service takes of an account, found out from what it throttles.
 
-    None is held back until the first is throttled. Then calls go at a rate that grows by a fifth in a second until that
-    is too much, then by a tenth, and by a fiftieth near what was too much; each time that it is too much it falls by three
-    tenths. A call that was throttled is tried again, so it takes a turn of its own. Botocore's adaptive mode does the
-    like for each client alone, so that six regions of one account slow one another down: of 1,877 calls 25 % were
-    throttled at 150/s, in 36 s; with one pace for all 4.7 % of 1,470, in 14 s.
+    None is held back until the first is throttled. Then calls go at a rate that grows by a fifth in a second until
+    that is too much, then by a tenth, and by a fiftieth near what was too much; each time that it is too much it
+    falls by three tenths. A call that was throttled is tried again, so it takes a turn of its own. Botocore's
+    adaptive mode does the like for each client alone, so that six regions of one account slow one another down: of
+    1,877 calls 25 % were throttled at 150/s, in 36 s; with one pace for all 4.7 % of 1,470, in 14 s.
 
     Args:
         monotonic: Gives the time in seconds.
