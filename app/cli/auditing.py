@@ -15,6 +15,7 @@ from app.domain.findings import AuditVerdict, Severity, Standing
 from app.domain.words import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Protocol
 
     from app.agents.auditing.memory import Memories
@@ -188,27 +189,50 @@ def _list_checks(context: Context) -> int:
 
 
 def _mutes(context: Context, root: Path) -> int:
-    from app.agents.auditing.memory import Memories, mute, unmute
+    from app.agents.auditing.memory import Memories
 
     memories = Memories(context.places.data / "audits")
-    asked = context.words
-    if asked.mute:
-        if asked.days is not None and asked.days < 1:
-            raise UsageError("--days takes a number from 1 on.", "Leave it out to mute for good.")
-        with memories.changing(root) as memory:
-            muted = mute(memory, asked.mute, asked.reason or "", days=asked.days or 0, now=time.time())
-        context.terminal.note(plain(f"Muted {f'for {asked.days} days' if asked.days else 'for good'}: {muted.title}"))
-    elif asked.unmute:
-        with memories.changing(root) as memory:
-            muted = unmute(memory, asked.unmute)
-        context.terminal.note(plain(f"Told of again: {muted.title}"))
+    if context.words.mute or context.words.unmute:
+        change_mute(context, memories, root)
     else:
-        _list_mutes(context, memories, root)
+        list_mutes(context, memories, [root])
     return EXIT_GOOD
 
 
-def _list_mutes(context: Context, memories: Memories, root: Path) -> None:
-    mutes = sorted(memories.read(root).mutes.values(), key=lambda each: each.at)
+def check_days(context: Context) -> None:
+    """Refuse to mute for less than a day.
+
+    Raises:
+        UsageError: That is what was said.
+    """
+    if context.words.days is not None and context.words.days < 1:
+        raise UsageError("--days takes a number from 1 on.", "Leave it out to mute for good.")
+
+
+def change_mute(context: Context, memories: Memories, root: Path) -> None:
+    """Mute the finding that is named, or tell of it again, and say so.
+
+    Raises:
+        UsageError: There is no such finding, several are meant, there is no reason, or the days are none.
+        CannotError: It cannot be kept.
+    """
+    from app.agents.auditing.memory import mute, unmute
+
+    asked = context.words
+    if asked.mute:
+        check_days(context)
+    with memories.changing(root) as memory:
+        if asked.mute:
+            changed = mute(memory, asked.mute, asked.reason or "", days=asked.days or 0, now=time.time())
+            told = f"Muted {f'for {asked.days} days' if asked.days else 'for good'}"
+        else:
+            changed, told = unmute(memory, asked.unmute), "Told of again"
+    context.terminal.note(plain(f"{told}: {changed.title}"))
+
+
+def list_mutes(context: Context, memories: Memories, roots: Sequence[Path]) -> None:
+    """List what is muted in some projects or accounts, the oldest first."""
+    mutes = sorted((mute for root in roots for mute in memories.read(root).mutes.values()), key=lambda each: each.at)
     if context.as_json:
         context.terminal.document({"mutes": mutes})
         return

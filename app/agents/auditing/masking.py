@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.agents.auditing.checks.secrets.masking import end_masked, masked
 from app.agents.auditing.checks.secrets.rules import own_rules
-from app.agents.auditing.checks.secrets.scanner import Scanner
+from app.agents.auditing.checks.secrets.scanner import Scanner, own_scanner
 from app.agents.auditing.host.builtin import BUILT_IN
 from app.agents.auditing.standing import CLAIMS
 
@@ -195,7 +195,7 @@ def _goes_on(data: bytes, at: int) -> bool:
 @functools.cache
 def _scanner(*, is_of_account: bool) -> Scanner:
     """Return what looks for secrets; made when it is first needed."""
+    if not is_of_account:
+        return own_scanner()
     book = own_rules()
-    if is_of_account:
-        book = replace(book, rules=tuple(rule for rule in book.rules if rule.id != _KEY_IDS))
-    return Scanner(book)
+    return Scanner(replace(book, rules=tuple(rule for rule in book.rules if rule.id != _KEY_IDS)))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
-from app.cli.auditing import exit_code, form_of, write_report
+from app.cli.auditing import change_mute, check_days, exit_code, form_of, list_mutes, write_report
 from app.cli.exits import EXIT_GOOD
 from app.cli.launchers import AccountOptions, AuditOptions
 from app.cli.terminal import plain
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from app.agents.auditing.memory import Memories
     from app.cli.auditing import Done
     from app.cli.context import Context
     from app.cli.terminal import Terminal
@@ -107,17 +105,17 @@ def _told(done: Sequence[Done], form: str, terminal: Terminal, *, is_file: bool)
 
 
 def _mutes(context: Context) -> int:
-    from app.agents.auditing.memory import Memories, mute, unmute
+    from app.agents.auditing.memory import Memories
     from app.domain.fingerprints import named
 
     memories = Memories(context.places.data / "audits")
     asked = context.words
     roots = _roots(context)
     if asked.mutes:
-        return _list_mutes(context, memories, roots)
+        list_mutes(context, memories, roots)
+        return EXIT_GOOD
     said = asked.mute or asked.unmute
-    if asked.days is not None and asked.days < 1:
-        raise UsageError("--days takes a number from 1 on.", "Leave it out to mute for good.")
+    check_days(context)
     where = []
     for root in roots:
         memory = memories.read(root)
@@ -133,13 +131,7 @@ def _mutes(context: Context) -> int:
         )
     if len(where) > 1:
         raise UsageError(f"{said} may be findings of several accounts.", "Give more digits, or name the account.")
-    with memories.changing(where[0]) as memory:
-        if asked.mute:
-            muted = mute(memory, said, asked.reason or "", days=asked.days or 0, now=time.time())
-            told = f"Muted {f'for {asked.days} days' if asked.days else 'for good'}"
-        else:
-            muted, told = unmute(memory, said), "Told of again"
-    context.terminal.note(plain(f"{told}: {muted.title}"))
+    change_mute(context, memories, where[0])
     return EXIT_GOOD
 
 
@@ -152,20 +144,3 @@ def _roots(context: Context) -> list[Path]:
     if missing:
         raise UsageError(f"{missing[0]} was never audited.", f"Audit it first: watchkeeper audit aws {missing[0]}")
     return [root for root, account in found if not wanted or account.name in wanted]
-
-
-def _list_mutes(context: Context, memories: Memories, roots: Sequence[Path]) -> int:
-    mutes = sorted((mute for root in roots for mute in memories.read(root).mutes.values()), key=lambda each: each.at)
-    if context.as_json:
-        context.terminal.document({"mutes": mutes})
-        return EXIT_GOOD
-    if not mutes:
-        context.terminal.say("Nothing is muted.")
-    context.terminal.table(
-        [
-            [each.fingerprint[:12], time.strftime("%Y-%m-%d", time.localtime(each.until)) if each.until else "for good",
-             plain(each.title), plain(each.reason)]
-            for each in mutes
-        ]
-    )  # fmt: skip
-    return EXIT_GOOD

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.agents.auditing.checks.secrets.rules import own_rules
-from app.agents.auditing.checks.secrets.scanner import Scanner
+from app.agents.auditing.checks.secrets.scanner import own_scanner
 from app.ai.framing import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from app.agents.auditing.checks.secrets.scanner import Scanner
     from app.ai.failures.privacy import Privacy
     from app.ai.review.parts import Part, Shown
 
@@ -26,7 +26,7 @@ class Showing:
     def __init__(self, privacy: Privacy, nonce: str) -> None:
         self._privacy = privacy
         self._nonce = nonce
-        self._scanner = Scanner(own_rules())
+        self._scanner = own_scanner()
 
     def shown(self, parts: Iterable[Part]) -> list[Shown]:
         """Return parts as they are shown. Blocks."""

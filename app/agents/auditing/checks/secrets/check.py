@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from app.agents.auditing.checks.secrets.commits import last_commits
 from app.agents.auditing.checks.secrets.ledger import MOST, Ledger
 from app.agents.auditing.checks.secrets.masking import evidence
-from app.agents.auditing.checks.secrets.rules import own_rules
-from app.agents.auditing.checks.secrets.scanner import Scanner
+from app.agents.auditing.checks.secrets.scanner import own_scanner
 from app.agents.auditing.context import LARGEST_FILE, GitFailed
 from app.agents.auditing.plugin import NotKnown, SyncCheck
 from app.domain.findings import Severity
@@ -20,7 +19,7 @@ from app.engine.regular import NotRegular, read_regular
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from app.agents.auditing.checks.secrets.scanner import Hit, Scanned
+    from app.agents.auditing.checks.secrets.scanner import Hit, Scanned, Scanner
     from app.agents.auditing.context import Context
     from app.agents.auditing.plugin import Told
 
@@ -53,7 +52,7 @@ class Secrets(SyncCheck):
 
     def look(self, context: Context) -> Iterator[Told]:
         """Yield what could not be looked at, then a finding for each secret."""
-        scanner = Scanner(own_rules())
+        scanner = own_scanner()
         ledger = Ledger()
         yield from self._look_at_files(context, scanner, ledger)
         yield from self._look_at_commits(context, scanner, ledger)

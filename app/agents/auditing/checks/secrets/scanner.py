@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from bisect import bisect
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from app.agents.auditing.checks.secrets.rules import own_rules
 from app.agents.auditing.checks.secrets.values import convinces, stands_in, weight
 from app.domain.findings import Severity
 
@@ -147,6 +149,12 @@ class Scanner:
                         and not _is_allowed(data, line_at, start)
                     ),
                 )
+
+
+@functools.cache
+def own_scanner() -> Scanner:
+    """Return what looks by our own rules; made when it is first needed, and once in a program."""
+    return Scanner(own_rules())
 
 
 def _is_allowed(data: bytes, line_at: int, start: int) -> bool:
