@@ -25,6 +25,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from app.domain.errors import SecretMissing
 from tests.ai.modelreplies import (
     HOSTILE,
     MIB,
@@ -154,6 +155,18 @@ class Wire:
     def break_off(self) -> None:
         """End the connection, with what was promised still owed."""
         self._handler.close_connection = True
+
+
+class NoKeys:
+    """A vault without a secret: the stand-in takes any question."""
+
+    async def secret(self, name: str, *, why: str) -> str:
+        """Refuse."""
+        raise SecretMissing(f"There is no secret {name} ({why}).")
+
+    async def group(self, name: str) -> tuple[str, ...]:
+        """Return the name alone."""
+        return (name,)
 
 
 @dataclass

@@ -30,7 +30,6 @@ from app.ai.providers import budget as budgets
 from app.ai.providers.service import Models
 from app.domain import commands
 from app.domain.analysis import ExplainStage, Explanation, SourceDiff
-from app.domain.errors import SecretMissing
 from app.domain.events import Event, ProjectWatched, RunFinished, RunStarted, TestsRan, VerdictChanged
 from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult, Verdict
 from app.engine.bus import Bus
@@ -42,7 +41,7 @@ from app.engine.statefile import StateFile
 from app.engine.workers import WorkerPool
 from app.store.history import History
 from app.store.location import sqlite_url
-from tests.ai.modelserver import ModelServer
+from tests.ai.modelserver import ModelServer, NoKeys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -75,16 +74,6 @@ ANSWER = {
     "patch": "--- a/shop.py\n+++ b/shop.py\n@@ -1,2 +1,2 @@\n def total(prices):\n-    return sum(prices) - 1\n"
     "+    return sum(prices)\n",
 }
-
-
-class NoKeys:
-    """A vault without a secret: the stand-in takes any question."""
-
-    async def secret(self, name: str, *, why: str) -> str:
-        raise SecretMissing(f"There is no secret {name} ({why}).")
-
-    async def group(self, name: str) -> tuple[str, ...]:
-        return (name,)
 
 
 @dataclass

@@ -21,11 +21,10 @@ from app.agents.auditing.review.reviewer import Reviewer
 from app.ai.failures.privacy import Privacy
 from app.ai.providers import budget as budgets
 from app.ai.providers.service import Models
-from app.domain.errors import SecretMissing
 from app.engine.clock import SystemClock
 from app.engine.redaction import Redactor
 from app.engine.statefile import StateFile
-from tests.ai.modelserver import ModelServer
+from tests.ai.modelserver import ModelServer, NoKeys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -36,16 +35,6 @@ if TYPE_CHECKING:
     from tests.agents.auditing.conftest import Repository
 
 TOKENS = 30_000
-
-
-class NoKeys:
-    """A vault without a secret: the stand-in takes any question."""
-
-    async def secret(self, name: str, *, why: str) -> str:
-        raise SecretMissing(f"There is no secret {name} ({why}).")
-
-    async def group(self, name: str) -> tuple[str, ...]:
-        return (name,)
 
 
 @dataclass
