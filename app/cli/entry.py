@@ -52,7 +52,7 @@ def build_parser(line: CommandLine) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    line.arguments(parser)
+    line.declare(parser)
     if line.prints_data:
         parser.add_argument("--json", action="store_true", help=line.json_help)
     return parser
@@ -71,7 +71,7 @@ def _run(argv: Sequence[str], launchers: Launchers, terminal: Terminal) -> int:
     chosen = line or START
     words = build_parser(chosen).parse_args(argv[len(line.name.split()) :] if line else argv)
     names = tuple(each.name for each in COMMANDS if " " not in each.name)
-    return chosen.function(Context(words, terminal, launchers, os.environ, Path.cwd(), names))
+    return chosen.carry_out(Context(words, terminal, launchers, os.environ, Path.cwd(), names))
 
 
 def _print_help(terminal: Terminal) -> None:

@@ -1,0 +1,68 @@
+"""What is asked of the program as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.commands.base import Command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause(Command):
+    """Pause an agent, or all of them, for `seconds`, or until resumed. Answer: the names that were paused."""
+
+    agent: str | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume(Command):
+    """Let a paused agent, or all of them, work again, and try those that failed at once.
+
+    Answer: the names that were resumed.
+    """
+
+    agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snooze(Command):
+    """Keep notifications silent for `seconds`. Answer: None."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaiseWindow(Command):
+    """Show the window: on a test, or on a page, where one is named.
+
+    Pages are `now`, `tests`, `conversation`, `audits`, `keys` and `log`.
+    With a conversation's id it is that one, or with an empty id a new one about the test. Answer: None.
+    The page `audits` shows the project that is named with it. A page that there is none of leaves the window where it
+    was.
+    """
+
+    project: str | None = None
+    nodeid: str | None = None
+    page: str | None = None
+    conversation: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop(Command):
+    """End the program in an orderly way. Answer: None."""
+
+    reason: str = "asked to"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadStatus(Command):
+    """Answer: the current Snapshot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadLogs(Command):
+    """Answer: the log lines after `after`, oldest first, as a tuple of app.domain.history.LogLine."""
+
+    after: int = 0
+    limit: int = 500
