@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from app.agents.analysis.settings import AnalysisSettings
 from app.agents.auditing.settings import AuditSettings
@@ -26,6 +27,81 @@ class NotificationSettings(Section):
 
     enabled: bool = Field(default=True, description="Tell on the desktop when tests turn red or green")
     snooze_minutes: float = Field(default=30.0, ge=1, le=10_080, description="How long Snooze keeps them silent")
+
+
+def _is_quiet_time(text: str) -> str:
+    if text and not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d-([01]?\d|2[0-3]):[0-5]\d", text):
+        raise ValueError("two times of day such as 22:00-07:00, or nothing")
+    return text
+
+
+QuietTime = Annotated[str, AfterValidator(_is_quiet_time)]
+
+
+class MailSettings(Section):
+    """The section `[alerts.mail]`: on once there is a server and somebody to write to."""
+
+    host: str = Field(default="", description="The mail server that takes alerts; empty sends no mail")
+    port: int = Field(default=587, ge=1, le=65_535, description="Its port")
+    security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="How the connection is encrypted; none sends no password and goes to this machine alone",
+    )
+    user: str = Field(default="", description="The name to log in with; empty logs in nowhere")
+    password: str = Field(
+        default="MAIL_PASSWORD", description="The name of the secret in the vault that is its password"
+    )
+    sender: str = Field(default="", description="The address that mails come from; empty for the user's")
+    to: tuple[str, ...] = Field(default=(), description="The addresses that mails go to")
+
+
+class TelegramSettings(Section):
+    """The section `[alerts.telegram]`: on once there is a chat."""
+
+    chat: str = Field(default="", description="The id of the chat that a bot writes to; empty writes nothing")
+    token: str = Field(
+        default="TELEGRAM_TOKEN", description="The name of the secret in the vault that is the bot's token"
+    )
+    url: str = Field(default="https://api.telegram.org", description="The address of the bots' service")
+
+
+class WebhookSettings(Section):
+    """The section `[alerts.webhook]`: on once a form is chosen. Its address lets anyone post, so it is a secret."""
+
+    form: Literal["", "slack", "teams", "json"] = Field(
+        default="",
+        description="What the webhook takes: slack, teams (a workflow's adaptive card), json; empty posts nothing",
+    )
+    url: str = Field(default="WEBHOOK_URL", description="The name of the secret in the vault that is its address")
+
+
+class AlertSettings(Section):
+    """The section `[alerts]`: what goes further than this desktop."""
+
+    least: Literal["news", "warning", "critical"] = Field(
+        default="warning",
+        description="The least that is sent: news (green again too), warning (red tests, findings, keys), critical",
+    )
+    repeat_minutes: float = Field(
+        default=15.0, ge=1, le=1_440, description="One cause is told of at most once in so many minutes"
+    )
+    quiet: QuietTime = Field(
+        default="",
+        description="When nothing but what is critical is sent or shown: 22:00-07:00, local time; the rest comes after",
+    )
+    mail: MailSettings = MailSettings()
+    telegram: TelegramSettings = TelegramSettings()
+    webhook: WebhookSettings = WebhookSettings()
+
+
+class MetricsSettings(Section):
+    """The section `[metrics]`."""
+
+    enabled: bool = Field(default=False, description="Serve metrics for Prometheus on this machine alone")
+    port: int = Field(default=9464, ge=1, le=65_535, description="The port; when it is taken, one of the next ten")
+    token: bool = Field(
+        default=False, description="Ask for a token, which lies in a file that only you can read (`watchkeeper health`)"
+    )
 
 
 class HistorySettings(Section):
@@ -51,6 +127,8 @@ class Settings(Section):
     tests: TestSettings = TestSettings()
     watch: WatchSettings = WatchSettings()
     notifications: NotificationSettings = NotificationSettings()
+    alerts: AlertSettings = AlertSettings()
+    metrics: MetricsSettings = MetricsSettings()
     history: HistorySettings = HistorySettings()
     log: LogSettings = LogSettings()
     keys: KeySettings = KeySettings()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from app.domain.analysis import AnalysisView, Answer, Exchange, Explained, Subject
     from app.domain.coverage import ChangedLines, Coverage
     from app.domain.findings import AuditReport, AuditVerdict, AuditView, Finding, Trigger
+    from app.domain.health import ChannelView, KeptBy, UncleanEnd, Vitals
     from app.domain.keys import VaultView
     from app.domain.verdicts import Cause, Check, Stage, TestResult, TestState, Verdict
 
@@ -335,6 +336,72 @@ class LoopLagged(Event):
 
     lag_s: float
     where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifeBegan(Event):
+    """The program has started.
+
+    Attributes:
+        kept_by: Who starts it again if it ends in another way than it was asked to.
+        ends: How earlier lives ended that did not end in an orderly way, the newest first.
+        is_restart: Whether the life right before this one is the first of `ends`.
+        safe_mode: Why no agent is started; empty when they are.
+    """
+
+    kept_by: KeptBy
+    ends: tuple[UncleanEnd, ...] = ()
+    is_restart: bool = False
+    safe_mode: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafeModeLeft(Event):
+    """A person wants the agents after all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VitalsTaken(Event):
+    """What the process uses was measured."""
+
+    vitals: Vitals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressMissed(Event):
+    """An agent beats, and has work, but has come no further for `seconds`; 0 when it goes on again."""
+
+    agent: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemResumed(Event):
+    """The machine woke up, or the process was let go on, after `slept_s` seconds; `source` says who noticed."""
+
+    slept_s: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkChanged(Event):
+    """There is a way into the network from now on, or there is none."""
+
+    is_online: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelChanged(Event):
+    """A channel of alerts stands otherwise than before."""
+
+    channel: ChannelView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsServed(Event):
+    """Metrics are served at an address from now on, or with an empty one no more."""
+
+    address: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from app.domain import events
 from app.domain.agents import AgentState
 from app.domain.analysis import AnalysisView
+from app.domain.health import HealthView
 from app.domain.keys import VaultState, VaultView
 from app.domain.verdicts import Cause, Counts, Stage, TestState, Verdict
 
@@ -108,7 +109,13 @@ class ProjectView:
 
 @dataclass(frozen=True, slots=True)
 class AgentView:
-    """One agent as the supervisor tells it; `paused_until` counts only while `paused`."""
+    """One agent as the supervisor tells it.
+
+    Attributes:
+        since: When it went into its state.
+        paused_until: Counts only while `paused`.
+        stalled_s: For how many seconds it has come no further although it has work; 0 while it does.
+    """
 
     name: str
     state: AgentState
@@ -118,6 +125,8 @@ class AgentView:
     progress: int = 0
     paused: bool = False
     paused_until: float | None = None
+    since: float = 0.0
+    stalled_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +170,7 @@ class Snapshot:
         vault: The vault of API keys.
         analysis: Where the asking of models stands.
         audits: Where the audits of each project stand, by root folder.
+        health: How the program itself fares.
         snoozed_until: Wall-clock time until which notifications are silent; 0 when they are not.
         stopping: Why the program is on its way out; empty while it is not.
     """
@@ -173,6 +183,7 @@ class Snapshot:
     vault: VaultView = field(default_factory=VaultView)
     analysis: AnalysisView = field(default_factory=AnalysisView)
     audits: Mapping[str, AuditView] = field(default_factory=lambda: MappingProxyType({}))
+    health: HealthView = field(default_factory=HealthView)
     snoozed_until: float = 0.0
     loop_lag_s: float = 0.0
     loop_lag_where: str = ""
@@ -369,7 +380,8 @@ def _(event: events.AuditChanged, s: Snapshot) -> Snapshot:
 @_reduce.register
 def _(event: events.AgentChanged, s: Snapshot) -> Snapshot:
     view = s.agents.get(event.agent) or AgentView(event.agent, event.state)
-    view = replace(view, state=event.state, reason=event.reason, restarts=event.restarts)
+    since = event.at if view.state is not event.state or not view.since else view.since
+    view = replace(view, state=event.state, reason=event.reason, restarts=event.restarts, since=since)
     return replace(s, agents=_with(s.agents, event.agent, view))
 
 
@@ -415,6 +427,47 @@ def _(event: events.LoopLagged, s: Snapshot) -> Snapshot:
 
 
 @_reduce.register
+def _(event: events.LifeBegan, s: Snapshot) -> Snapshot:
+    return _health(s, kept_by=event.kept_by, ends=event.ends, safe_mode=event.safe_mode)
+
+
+@_reduce.register
+def _(event: events.SafeModeLeft, s: Snapshot) -> Snapshot:
+    del event
+    return _health(s, safe_mode="")
+
+
+@_reduce.register
+def _(event: events.VitalsTaken, s: Snapshot) -> Snapshot:
+    return _health(s, vitals=event.vitals)
+
+
+@_reduce.register
+def _(event: events.SystemResumed, s: Snapshot) -> Snapshot:
+    return _health(s, slept_at=event.at, slept_s=event.slept_s)
+
+
+@_reduce.register
+def _(event: events.NetworkChanged, s: Snapshot) -> Snapshot:
+    return _health(s, is_online=event.is_online)
+
+
+@_reduce.register
+def _(event: events.ChannelChanged, s: Snapshot) -> Snapshot:
+    return _health(s, channels=_with(s.health.channels, event.channel.name, event.channel))
+
+
+@_reduce.register
+def _(event: events.MetricsServed, s: Snapshot) -> Snapshot:
+    return _health(s, metrics=event.address)
+
+
+@_reduce.register
+def _(event: events.ProgressMissed, s: Snapshot) -> Snapshot:
+    return _agent(s, event.agent, stalled_s=event.seconds)
+
+
+@_reduce.register
 def _(event: events.StopBegan, s: Snapshot) -> Snapshot:
     return replace(s, stopping=event.reason or "asked to")
 
@@ -432,6 +485,10 @@ def _without_explained(view: ProjectView, gone: Collection[str]) -> ProjectView:
         return view
     explained = {nodeid: each for nodeid, each in view.explained.items() if nodeid not in gone}
     return replace(view, explained=MappingProxyType(explained))
+
+
+def _health(s: Snapshot, **changes: object) -> Snapshot:
+    return replace(s, health=replace(s.health, **changes))  # type: ignore[arg-type] # as for agents
 
 
 def _agent(s: Snapshot, name: str, **changes: object) -> Snapshot:

@@ -32,7 +32,19 @@ from app.domain.commands.auditing import (
     UnmuteFinding,
 )
 from app.domain.commands.base import Command, PrivateCommand
-from app.domain.commands.program import Pause, RaiseWindow, ReadLogs, ReadStatus, Resume, Snooze, Stop
+from app.domain.commands.program import (
+    LeaveSafeMode,
+    Pause,
+    RaiseWindow,
+    ReadLogs,
+    ReadStatus,
+    RestartAgent,
+    Resume,
+    SaveBundle,
+    Snooze,
+    Stop,
+    TestAlerts,
+)
 from app.domain.commands.vault import (
     CopySecret,
     LockVault,
@@ -56,6 +68,7 @@ __all__ = [
     "CopySecret",
     "DeleteConversation",
     "Explain",
+    "LeaveSafeMode",
     "LockVault",
     "MakeVault",
     "MuteFinding",
@@ -84,16 +97,19 @@ __all__ = [
     "ReadWhy",
     "RemoveSecret",
     "ReplaceRecoveryCode",
+    "RestartAgent",
     "Resume",
     "RollBackRepair",
     "RotateDataKey",
     "RunTests",
+    "SaveBundle",
     "SetConsent",
     "SetSecret",
     "Snooze",
     "StartAudit",
     "Stop",
     "StopReply",
+    "TestAlerts",
     "UnlockVault",
     "UnmuteFinding",
     "WatchProject",

@@ -36,7 +36,7 @@ class Snooze(Command):
 class RaiseWindow(Command):
     """Show the window: on a test, or on a page, where one is named.
 
-    Pages are `now`, `tests`, `conversation`, `audits`, `keys` and `log`.
+    Pages are `now`, `tests`, `conversation`, `audits`, `keys`, `health` and `log`.
     With a conversation's id it is that one, or with an empty id a new one about the test. Answer: None.
     The page `audits` shows the project that is named with it. A page that there is none of leaves the window where it
     was.
@@ -66,3 +66,40 @@ class ReadLogs(Command):
 
     after: int = 0
     limit: int = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartAgent(Command):
+    """End an agent and start it again; one that waits, or was given up for a while, is tried at once. Answer: None.
+
+    Refused with UsageError where there is no such agent.
+    """
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaveSafeMode(Command):
+    """Start the agents that safe mode keeps from starting. Answer: their names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestAlerts(Command):
+    """Send a test alert through a channel (`desktop`, `mail`, `telegram` or `webhook`), or through all that are set up.
+
+    Answer: app.domain.health.ChannelTest of each. Refused with UsageError where that channel is not set up.
+    """
+
+    __test__ = False
+
+    channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveBundle(Command):
+    """Write what helps to find a fault of the program itself into one file, without secrets.
+
+    Answer: the file's path as str. Refused with CannotError when it cannot be written.
+    """
+
+    path: str

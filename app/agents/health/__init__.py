@@ -1,0 +1,1 @@
+"""The agent that looks after the program itself."""
