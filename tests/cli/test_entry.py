@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shlex
@@ -19,6 +20,7 @@ from app.cli.table import COMMANDS, START
 from app.domain.errors import InterpreterMissing
 
 if TYPE_CHECKING:
+    from app.cli.table import CommandLine as CommandOfTable
     from tests.cli.conftest import CommandLine
 
 ROOT = Path(app.__file__).parents[1]
@@ -79,6 +81,14 @@ def test_every_command_has_help_with_an_example_that_parses(line: object) -> Non
         words = shlex.split(example.split(" | ")[0].split("     ")[0])
         parser.parse_args(words[1 + len(line.name.split()) :])  # type: ignore[attr-defined] # likewise
         assert example in parser.format_help()
+
+
+@pytest.mark.parametrize("line", [*COMMANDS, START], ids=lambda line: line.name or "start")
+def test_the_code_of_every_command_is_where_the_table_says(line: CommandOfTable) -> None:
+    """A command is named in the table as module and function, which are imported only when it is wanted."""
+    module, _, function = line.function.partition(":")
+
+    assert callable(getattr(importlib.import_module(module), function))
 
 
 @pytest.mark.parametrize("words", [("--help",), ("-h",), ("help",), ("status", "--help"), ("config", "set", "--help")])
