@@ -104,11 +104,12 @@ def test(arguments: Sequence[str], environ: Mapping[str, str], root: Path) -> in
         postgres=options.postgres,
         windows=options.windows,
         proof=options.proof,
+        soak=options.soak,
         arguments=(*picked, *rest),
     )
     if not desktop:
         console.say("The tests on a real desktop session are left out" + (": --quick." if options.quick else " here."))
-    limit = _FULL_LIMIT_S if options.full or options.proof else _LIMIT_S
+    limit = _FULL_LIMIT_S if options.full or options.proof or options.soak else _LIMIT_S
     clean = {key: value for key, value in environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     outcomes = [_carry_out(check, clean, root, limit, console) for check in checks]
     return summarise(outcomes, picky=not options.k and not _targets(rest, root), console=console)
@@ -129,6 +130,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="break public projects in hundreds of ways to see that no verdict is wrong, and race other watchers",
     )
+    parser.add_argument(
+        "--soak", action="store_true", help="thirty minutes of the real program with a fault each twenty seconds"
+    )
     parser.add_argument("--quick", action="store_true", help="without the tests on a real desktop session")
     parser.add_argument("-k", metavar="EXPRESSION", help="only the tests whose names match, as in pytest")
     return parser
@@ -143,6 +147,7 @@ def plan(
     postgres: bool,
     windows: bool,
     proof: bool,
+    soak: bool,
     arguments: Sequence[str],
 ) -> list[Check]:
     """Lists what is to be run, in order: what is quick to fail comes first.
@@ -155,6 +160,7 @@ def plan(
         postgres: the store's tests on PostgreSQL too.
         windows: the worker's tests under Windows' Python in Wine too.
         proof: all mutations of public projects, and the race against other watchers in full.
+        soak: the chaos soak at its full length.
         arguments: more for every pytest run.
 
     Returns:
@@ -200,6 +206,8 @@ def plan(
         checks.append(Check("race, in short", (*race, "--quick")))
     if proof:
         checks += [Check("mutations", mutations), Check("race", race)]
+    if soak:
+        checks.append(Check("soak", (python, "-m", "tests.faults.soak")))
     if full and not targets:
         scripts = sorted((root / "tests" / "benchmarks").rglob("bench_*.py"))
         checks += [Check(f"benchmark {script.stem}", (python, str(script)), offscreen) for script in scripts]

@@ -196,6 +196,14 @@ class Session:
         self._start("trayer", *place, *look, "--SetDockType", "true", "--expand", "false")
         self._wait("trayer", lambda: has_tray(self.environ["DISPLAY"]))
 
+    def end_part(self, name: str) -> None:
+        """End one part: `dunst` or `trayer`, say; `start_notifications` and `start_tray` start them again."""
+        for number, (started, process) in enumerate(self._started):
+            if started == name:
+                del self._started[number]
+                _end(process)
+                return
+
     def log(self) -> str:
         """Return what the programs of the session printed."""
         with contextlib.suppress(OSError):
@@ -206,12 +214,7 @@ class Session:
         """End what was started, in reverse order, each by its own process id."""
         while self._started:
             _, process = self._started.pop()
-            process.terminate()
-            try:
-                process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(process)
         if self._log is not None:
             self._log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -243,6 +246,15 @@ class Session:
     def _is_owned(self, name: str) -> bool:
         daemon = ["--dest=org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.NameHasOwner"]
         return b"true" in self._ask("dbus-send", "--session", "--print-reply", *daemon, f"string:{name}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def base_environment(folder: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -11,7 +11,7 @@ from provision.console import Console, Stop
 from provision.environment import Environment
 from provision.system import SystemPackages
 
-SHORT = {"full": False, "desktop": True, "postgres": False, "windows": False, "proof": False}
+SHORT = {"full": False, "desktop": True, "postgres": False, "windows": False, "proof": False, "soak": False}
 
 SUITE = """
 import pytest
@@ -88,7 +88,7 @@ def test_the_full_form_adds_what_takes_long(root: Path) -> None:
 
     checks = plan(environment(root), root, **dict.fromkeys(SHORT, True), arguments=())
 
-    proofs = ["mutations", "race"]
+    proofs = ["mutations", "race", "soak"]
     assert [check.title for check in checks][6:] == ["PostgreSQL tests", "Windows tests", *proofs, *benchmarks]
     assert not any("not slow" in " ".join(check.command) for check in checks)
 
