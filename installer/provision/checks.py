@@ -26,8 +26,11 @@ _NO_TESTS_RAN = 5  # pytest's exit code
 # A hang that pytest's own limit for each test cannot end must not use up all of CI's time.
 _LIMIT_S = 20 * 60.0
 _FULL_LIMIT_S = 3 * 3600.0
-_BY_TWO = ("-n", "2", "--dist", "loadfile")
-"""Two files at a time: each test keeps to a folder of its own, and much of the time is spent waiting."""
+_BY_TWO = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+"""Two files at a time: each test keeps to a folder of its own, and much of the time is spent waiting.
+
+In their own order: xdist would put files of few tests last, and those are the slow ones, which one worker then waits for.
+"""
 _PATIENCE_S = 15.0
 
 
