@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, Self
 import structlog
 
 from app.alerts.wording import TITLE_LENGTH
-from app.domain.agents import AgentState
 from app.domain.words import clip
 from app.engine.tasks import spawn
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from app.domain.snapshot import Snapshot
     from app.system.notifications import Notification, Notifier
 
 _log = structlog.get_logger(__name__)
@@ -72,25 +70,15 @@ class Postbox:
             await self._posted.wait()
             self._posted.clear()
             while self._outbox:
-                await self._show(self._outbox.pop(next(iter(self._outbox))))
+                await self.show(self._outbox.pop(next(iter(self._outbox))))
 
-    async def _show(self, notification: Notification) -> None:
+    async def show(self, notification: Notification) -> bool:
+        """Have a notification shown past those that wait, as it is, and return whether one could."""
         for notifier in self._notifiers:
             try:
                 if await notifier.send(notification):
-                    return
+                    return True
             except Exception:  # noqa: BLE001 - one way that fails must not silence the next
                 _log.exception("a notifier failed", notifier=type(notifier).__name__)
         _log.warning("a notification could not be shown", title=notification.title)
-
-
-def is_silent(snapshot: Snapshot, now: float) -> bool:
-    """Return whether people want silence: notifications are snoozed, all agents are paused, or the program ends.
-
-    Args:
-        snapshot: All that is visible.
-        now: Wall-clock time.
-    """
-    agents = [agent for agent in snapshot.agents.values() if agent.state is not AgentState.DISABLED]
-    is_paused = bool(agents) and all(agent.paused for agent in agents)
-    return bool(snapshot.stopping) or snapshot.snoozed_until > now or is_paused
+        return False

@@ -1,16 +1,18 @@
-"""The words of a notification: pure functions from what happened to a title and a body."""
+"""The words of an alert: pure functions from what happened to a title and a body."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.domain import auditwords, words
+from app.domain import auditwords, healthwords, words
+from app.domain.health import Ending
 from app.domain.verdicts import CauseKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.domain.events import AuditEnded, VerdictChanged
+    from app.domain.alerts import Alert
+    from app.domain.events import AuditEnded, LifeBegan, VerdictChanged
     from app.domain.findings import Finding
     from app.domain.verdicts import Cause
 
@@ -27,6 +29,7 @@ _LINE_LENGTH: Final = 120
 _MESSAGE_LENGTH: Final = 300
 _TESTS_NAMED: Final = 5
 _PATHS_NAMED: Final = 3
+_ALERTS_NAMED: Final = 10
 
 
 def title_of(event: VerdictChanged) -> str:
@@ -38,6 +41,74 @@ def agent_title(agent: str, *, failed: bool) -> str:
     """Say in one line of at most 80 characters that an agent has failed, or that it works again."""
     name = words.clip(words.one_line(words.agent_name(agent)), _NAME_LENGTH)
     return words.clip(f'Agent "{name}" {"has failed" if failed else "works again"}', TITLE_LENGTH)
+
+
+def limited_title(agent: str) -> str:
+    """Say in one line of at most 80 characters that an agent works with limits."""
+    name = words.clip(words.one_line(words.agent_name(agent)), _NAME_LENGTH)
+    return words.clip(f'Agent "{name}" works with limits', TITLE_LENGTH)
+
+
+def stuck_title(agent: str) -> str:
+    """Say in one line of at most 80 characters that an agent did not end when it was told to."""
+    name = words.clip(words.one_line(words.agent_name(agent)), _NAME_LENGTH)
+    return words.clip(f'Agent "{name}" hangs', TITLE_LENGTH)
+
+
+def stalled_title(agent: str, *, is_over: bool) -> str:
+    """Say in one line of at most 80 characters that an agent gets nowhere, or that it goes on."""
+    name = words.clip(words.one_line(words.agent_name(agent)), _NAME_LENGTH)
+    return words.clip(f'Agent "{name}" {"goes on again" if is_over else "gets no further"}', TITLE_LENGTH)
+
+
+def life_title(event: LifeBegan) -> str:
+    """Say in one line of at most 80 characters that the program was started again, or that its agents were not."""
+    if event.safe_mode:
+        return "Watchkeeper is in safe mode"
+    end = event.ends[0] if event.ends else None
+    if end is None:
+        return "Watchkeeper was started again"
+    where = f" in {words.one_line(end.where)}" if end.where and end.ending is Ending.STUCK else ""
+    return words.clip(f"Watchkeeper was started again: it {_ENDED[end.ending]}{where}", TITLE_LENGTH)
+
+
+_ENDED: Final = {
+    Ending.KILLED: "was killed, or crashed",
+    Ending.FAILED: "failed",
+    Ending.STUCK: "was stuck",
+    Ending.FORCED: "did not stop in time",
+}
+
+
+def life_body(event: LifeBegan) -> str:
+    """Say how the life before ended and where, and what to do about safe mode."""
+    lines = []
+    if event.is_restart and event.ends:
+        end = event.ends[0]
+        where = f", at {message(words.one_line(end.where))}" if end.where else ""
+        lines.append(f"It {healthwords.ending(end.ending)}{where}.")
+    if event.safe_mode:
+        lines += [f"{message(words.sentence(event.safe_mode)).rstrip('.')}.", healthwords.SAFE_MODE_HINT]
+    return "\n".join(lines)
+
+
+def joined(alerts: Sequence[Alert], more: int) -> tuple[str, str]:
+    """Say in one title and one body what several alerts say, the gravest first.
+
+    Args:
+        alerts: One at least.
+        more: How many others there were, of which no more is known.
+    """
+    count = len(alerts) + more
+    lines = [_line(alert.title) for alert in alerts[:_ALERTS_NAMED]]
+    if count > len(lines):
+        lines.append(f"and {count - len(lines):,} more")
+    return f"{words.plural(count, 'alert')} at once", "\n".join(lines)
+
+
+def again(body: str, count: int) -> str:
+    """Add to an alert's body how often its cause came up while it was held."""
+    return f"{body}\nThis came up {count:,} times meanwhile.".lstrip()
 
 
 def due_title(name: str) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+HEALTH = "health"
+"""The agent that watches the program itself; what people pause and resume is the others."""
+
 
 class AgentState(StrEnum):
     """Where an agent stands."""

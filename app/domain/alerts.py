@@ -33,6 +33,7 @@ class Alert:
         body: Some lines; may be empty.
         at: Wall-clock time, in seconds since the epoch.
         is_over: True when it tells that what the cause's last alert told of is over.
+        id: Its own, by which one that comes twice is known for the same; empty until it is put into a queue.
     """
 
     cause: str
@@ -41,3 +42,4 @@ class Alert:
     body: str
     at: float
     is_over: bool = False
+    id: str = ""

@@ -32,6 +32,7 @@
           ModelOutOfReach   the service cannot be reached, fails, or does not answer in time
           ModelNonsense     what it answered is cut off, too long, or no answer
         BreakerOpen         a service failed too often, and is left alone for a while
+        ChannelError        an alert does not go through a channel
         BridgeError
           BridgeClosed      the loop no longer takes calls
           BridgeFull        the loop is behind, and this call was not accepted
@@ -314,6 +315,32 @@ class BreakerOpen(CannotError):
     def __init__(self, message: str, hint: str = "", *, retry_after_s: float | None = None) -> None:
         super().__init__(message, hint)
         self.retry_after_s = retry_after_s
+
+
+class ChannelError(CannotError):
+    """An alert did not go through a channel.
+
+    Attributes:
+        retry_after_s: Seconds that the service asks to wait; None when it did not say.
+        is_final: Whether trying again cannot help before a person changes something: a wrong token or address.
+        is_in_doubt: Whether it may have arrived all the same: the connection broke before the answer came.
+    """
+
+    title = "The alert did not go through"
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        retry_after_s: float | None = None,
+        is_final: bool = False,
+        is_in_doubt: bool = False,
+    ) -> None:
+        super().__init__(message, hint)
+        self.retry_after_s = retry_after_s
+        self.is_final = is_final
+        self.is_in_doubt = is_in_doubt
 
 
 class InternalError(WatchkeeperError):

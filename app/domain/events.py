@@ -180,10 +180,11 @@ class AgentChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentBeat(Event):
-    """An agent's work loop showed that it lives; `progress` grows with the work done."""
+    """An agent's work loop showed that it lives; `progress` grows with the work done, `waiting` is what waits."""
 
     agent: str
     progress: int
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -399,9 +400,15 @@ class ChannelChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsServed(Event):
-    """Metrics are served at an address from now on, or with an empty one no more."""
+    """Metrics are served at an address from now on, or with an empty one no more.
+
+    Attributes:
+        address: Where.
+        token_file: The file that holds the token which they ask for; empty when they ask for none.
+    """
 
     address: str
+    token_file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,10 +114,12 @@ class HealthView:
     Attributes:
         kept_by: Who starts it again.
         ends: How earlier lives ended that did not end in an orderly way, the newest first; at most ten.
+        is_restart: Whether the life right before this one is the first of `ends`.
         safe_mode: Why no agent was started; empty outside safe mode.
         vitals: What was measured last; None before that.
         channels: Where alerts go, by name.
         metrics: The address that metrics are served at; empty while they are not.
+        metrics_token: The file that holds the token which they ask for; empty when they ask for none.
         slept_at: When the machine last woke up; None when it did not since the start.
         slept_s: For how many seconds it had slept.
         is_online: Whether there is a way into the network; None where that is not known.
@@ -125,10 +127,12 @@ class HealthView:
 
     kept_by: KeptBy = KeptBy.NOBODY
     ends: tuple[UncleanEnd, ...] = ()
+    is_restart: bool = False
     safe_mode: str = ""
     vitals: Vitals | None = None
     channels: Mapping[str, ChannelView] = field(default_factory=lambda: MappingProxyType({}))
     metrics: str = ""
+    metrics_token: str = ""
     slept_at: float | None = None
     slept_s: float = 0.0
     is_online: bool | None = None

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from app.domain import events
-from app.domain.agents import AgentState
+from app.domain.agents import HEALTH, AgentState
 from app.domain.analysis import AnalysisView
 from app.domain.health import HealthView
 from app.domain.keys import VaultState, VaultView
@@ -114,6 +114,7 @@ class AgentView:
     Attributes:
         since: When it went into its state.
         paused_until: Counts only while `paused`.
+        waiting: How much work waits to be begun.
         stalled_s: For how many seconds it has come no further although it has work; 0 while it does.
     """
 
@@ -126,6 +127,7 @@ class AgentView:
     paused: bool = False
     paused_until: float | None = None
     since: float = 0.0
+    waiting: int = 0
     stalled_s: float = 0.0
 
 
@@ -206,6 +208,12 @@ class Snapshot:
         return (*projects, *((view.target, view) for view in self.accounts))
 
     @property
+    def is_paused(self) -> bool:
+        """True when all agents that are switched on are paused or stopped, beside the one that watches the program."""
+        agents = [a for a in self.agents.values() if a.state is not AgentState.DISABLED and a.name != HEALTH]
+        return bool(agents) and all(a.paused or a.state is AgentState.STOPPED for a in agents)
+
+    @property
     def mood(self) -> Mood:
         """The one state that the tray's icon shows."""
         projects = self.projects.values()
@@ -217,7 +225,7 @@ class Snapshot:
             or any(a.state in broken for a in agents)
             or self.vault.state is VaultState.TROUBLE
             or any(audit.grave for _, audit in self.audited),
-            Mood.PAUSED: bool(agents) and all(a.paused or a.state is AgentState.STOPPED for a in agents),
+            Mood.PAUSED: self.is_paused,
             Mood.RUNNING: any(p.current and not p.current.is_confirming for p in projects),
             Mood.CONFIRMING: any(p.current for p in projects),
             Mood.DEGRADED: any(not a.state.is_alive or a.state is AgentState.DEGRADED for a in agents),
@@ -387,7 +395,7 @@ def _(event: events.AgentChanged, s: Snapshot) -> Snapshot:
 
 @_reduce.register
 def _(event: events.AgentBeat, s: Snapshot) -> Snapshot:
-    return _agent(s, event.agent, beat_at=event.at, progress=event.progress)
+    return _agent(s, event.agent, beat_at=event.at, progress=event.progress, waiting=event.waiting)
 
 
 @_reduce.register
@@ -428,7 +436,7 @@ def _(event: events.LoopLagged, s: Snapshot) -> Snapshot:
 
 @_reduce.register
 def _(event: events.LifeBegan, s: Snapshot) -> Snapshot:
-    return _health(s, kept_by=event.kept_by, ends=event.ends, safe_mode=event.safe_mode)
+    return _health(s, kept_by=event.kept_by, ends=event.ends, is_restart=event.is_restart, safe_mode=event.safe_mode)
 
 
 @_reduce.register
@@ -459,7 +467,7 @@ def _(event: events.ChannelChanged, s: Snapshot) -> Snapshot:
 
 @_reduce.register
 def _(event: events.MetricsServed, s: Snapshot) -> Snapshot:
-    return _health(s, metrics=event.address)
+    return _health(s, metrics=event.address, metrics_token=event.token_file)
 
 
 @_reduce.register

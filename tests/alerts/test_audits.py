@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.alerts.audits import AuditAlerts, notification_for_audit
+from app.alerts.occasions import occasion_of
 from app.alerts.wording import TITLE_LENGTH
 from app.domain.agents import AgentState
-from app.domain.commands import RaiseWindow, Snooze
+from app.domain.commands import RaiseWindow
 from app.domain.events import (
     AgentChanged,
     AgentPaused,
@@ -26,14 +25,16 @@ from app.domain.events import (
     StopBegan,
 )
 from app.domain.findings import AuditVerdict, AuditView, Finding, Severity, Trigger, TriggerKind
+from app.domain.snapshot import Snapshot, reduce
 from app.engine.bus import Bus
 from app.engine.redaction import Redactor
+from tests.alerts.kit import Screen, on_desktop, settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from app.domain.alerts import Alert
     from app.domain.commands import Command
-    from app.system.notifications import Notification
 
 ROOT = "/home/ann/shop"
 KEY = Finding("secrets", "aws-access-key", "AWS access key id", Severity.CRITICAL, "deploy.py", 1)
@@ -41,38 +42,11 @@ SHELL = Finding("security", "S602", "subprocess call with shell=True", Severity.
 MARKER = Trigger(TriggerKind.MARKER, "TASK_COMPLETE.md")
 
 
-class Screen:
-    """A notifier that keeps what it was asked to show."""
-
-    def __init__(self, *, works: bool = True) -> None:
-        self.works = works
-        self.shown: list[Notification] = []
-
-    async def send(self, notification: Notification) -> bool:
-        """Keep it, and say whether it was shown."""
-        self.shown.append(notification)
-        return self.works
-
-    async def aclose(self) -> None:
-        """Hold nothing."""
-
-    @property
-    def titles(self) -> list[str]:
-        """What was shown, by titles."""
-        return [each.title for each in self.shown]
-
-
-async def _settle() -> None:
-    """Let everything that is ready on the loop run."""
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
 @contextlib.asynccontextmanager
 async def _alerts(clock: Any, *screens: Screen, redact: Callable[[str], str] = str) -> AsyncIterator[Bus]:
     bus = Bus(clock)
     bus.publish(ProjectWatched(at=0, project=ROOT, name="shop"))
-    async with AuditAlerts(bus, screens, clock, snooze_s=60, redact=redact):
+    async with on_desktop(bus, clock, *screens, redact=redact):
         yield bus
 
 
@@ -86,8 +60,16 @@ def _view(*found: Finding) -> AuditChanged:
     return AuditChanged(at=0, audit=AuditView(ROOT, open=tuple((each.severity, 1) for each in found), new=len(found)))
 
 
-def _nothing() -> None:
-    """Stand for a callback that is not pressed."""
+def _titles(screen: Screen) -> list[str]:
+    return [each.title for each in screen.shown]
+
+
+def _alert(event: AuditEnded, project: str) -> Alert:
+    watched = ProjectWatched(at=0, project=event.project, name=project)
+    audited = AuditChanged(at=0, audit=AuditView(event.project))
+    occasion = occasion_of(event, reduce(reduce(Snapshot(0), watched), audited), 0.0)
+    assert occasion is not None
+    return occasion.alert
 
 
 async def test_new_findings_are_told_once(fake_clock: Any) -> None:
@@ -96,7 +78,7 @@ async def test_new_findings_are_told_once(fake_clock: Any) -> None:
 
     async with _alerts(fake_clock, screen) as bus:
         bus.publish(_ended(KEY, SHELL, told=5))
-        await _settle()
+        await settle()
 
     (shown,) = screen.shown
     assert shown.title == "5 new findings in shop, the worst critical"
@@ -117,7 +99,7 @@ async def test_nothing_new_is_no_notification(fake_clock: Any) -> None:
     async with _alerts(fake_clock, screen) as bus:
         bus.publish(_ended())
         bus.publish(_ended(verdict=AuditVerdict.FAIL))
-        await _settle()
+        await settle()
 
     assert screen.shown == []
 
@@ -128,19 +110,20 @@ async def test_open_shows_the_page_at_the_project(fake_clock: Any) -> None:
     asked: list[Command] = []
 
     async with _alerts(fake_clock, screen) as bus:
-        for kind in (RaiseWindow, Snooze):
-            bus.handle(kind, asked.append)
+        bus.handle(RaiseWindow, asked.append)
         bus.publish(_ended(KEY))
-        await _settle()
+        await settle()
         (shown,) = screen.shown
         for _, press in shown.buttons:
             press()
+            await settle()
         assert shown.on_clicked is not None
         shown.on_clicked()
-        await _settle()
+        await settle()
 
     opens = RaiseWindow(page="audits", project=ROOT)
-    assert asked == [opens, Snooze(seconds=60), opens]
+    assert asked == [opens, opens]
+    assert bus.snapshot.snoozed_until == fake_clock.wall() + 60
 
 
 async def test_one_notification_stands_for_a_project(fake_clock: Any) -> None:
@@ -150,7 +133,7 @@ async def test_one_notification_stands_for_a_project(fake_clock: Any) -> None:
     async with _alerts(fake_clock, screen) as bus:
         for project in (ROOT, ROOT, "/other"):
             bus.publish(_ended(KEY, project=project))
-            await _settle()
+            await settle()
 
     keys = [each.key for each in screen.shown]
     assert keys[0] == keys[1] != keys[2]
@@ -168,13 +151,13 @@ async def test_a_snooze_is_silent_and_then_tells_what_is_still_open(fake_clock: 
         bus.publish(AuditChanged(at=0, audit=AuditView("/mended")))
         for mended in ("/mended", "/unknown"):
             bus.publish(_ended(KEY, project=mended))
-        await _settle()
-        silent = list(screen.titles)
+        await settle()
+        silent = list(_titles(screen))
         await fake_clock.pass_time(61)
-        await _settle()
+        await settle()
 
     assert silent == []
-    assert screen.titles == ["1 new finding in shop: high"]
+    assert _titles(screen) == ["1 new finding in shop: high"]
 
 
 async def test_a_pause_and_a_stop_are_silent(fake_clock: Any) -> None:
@@ -186,18 +169,18 @@ async def test_a_pause_and_a_stop_are_silent(fake_clock: Any) -> None:
         bus.publish(AgentPaused(at=0, agent="audits", until=None))
         bus.publish(_view(KEY))
         bus.publish(_ended(KEY))
-        await _settle()
-        silent = list(screen.titles)
+        await settle()
+        silent = list(_titles(screen))
         bus.publish(AgentResumed(at=1, agent="audits"))
-        await _settle()
-        resumed = list(screen.titles)
+        await settle()
+        resumed = list(_titles(screen))
         bus.publish(StopBegan(at=2, reason="quit"))
         bus.publish(_ended(SHELL))
-        await _settle()
+        await settle()
 
     assert silent == []
     assert len(resumed) == 1
-    assert screen.titles == resumed
+    assert _titles(screen) == resumed
 
 
 async def test_the_next_notifier_is_asked_and_a_secret_is_taken_out(fake_clock: Any) -> None:
@@ -209,7 +192,7 @@ async def test_the_next_notifier_is_asked_and_a_secret_is_taken_out(fake_clock: 
 
     async with _alerts(fake_clock, broken, screen, redact=redactor.redact) as bus:
         bus.publish(_ended(named))
-        await _settle()
+        await settle()
 
     assert len(broken.shown) == len(screen.shown) == 1
     assert "hunter2-hunter2" not in screen.shown[0].title + screen.shown[0].body
@@ -221,7 +204,7 @@ def test_any_finding_fits(title: str, path: str, told: int, project: str, what: 
     finding = replace(KEY, title=title, path=path)
     event = _ended(finding, told=told, trigger=Trigger(TriggerKind.COMMIT, what))
 
-    made = notification_for_audit(event, project, on_open=_nothing, on_snooze=_nothing)
+    made = _alert(event, project)
 
     assert 0 < len(made.title.encode("utf-16-le", "surrogatepass")) // 2 <= TITLE_LENGTH
     assert "\n" not in made.title
@@ -231,9 +214,7 @@ def test_any_finding_fits(title: str, path: str, told: int, project: str, what: 
 @pytest.mark.parametrize("place", ["", "deploy.py"])
 def test_a_finding_about_no_file_names_none(place: str) -> None:
     """Its title alone stands there, with nothing behind it."""
-    made = notification_for_audit(
-        _ended(replace(KEY, path=place, line=0)), "shop", on_open=_nothing, on_snooze=_nothing
-    )
+    made = _alert(_ended(replace(KEY, path=place, line=0)), "shop")
 
     assert made.title == "1 new finding in shop: critical"
     assert made.body.splitlines()[0] == f"AWS access key id{', deploy.py' if place else ''}"

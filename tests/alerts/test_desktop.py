@@ -10,13 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.alerts.desktop import (
-    DesktopAlerts,
-    notification_for,
-    notification_for_agent,
-    notification_for_due,
-    notification_for_vault,
-)
+from app.alerts.desktop import notification_for
+from app.alerts.occasions import occasion_of
 from app.domain.agents import AgentState
 from app.domain.analysis import AnalysisView, When
 from app.domain.commands import Explain, RaiseWindow, Snooze
@@ -42,14 +37,17 @@ from app.domain.events import (
     VerdictChanged,
 )
 from app.domain.keys import SecretView, VaultState, VaultView
+from app.domain.snapshot import Snapshot, reduce
 from app.domain.verdicts import Cause, CauseKind, Check, Outcome, Stage, TestResult, Verdict
 from app.engine.bus import Bus
 from app.engine.redaction import Redactor
+from tests.alerts.kit import Screen, on_desktop, settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from app.domain.commands import Command
+    from app.domain.events import Event
     from app.system.notifications import Notification
 
 LOGIN = "tests/test_auth.py::TestLogin::test_login[admin-::]"
@@ -57,38 +55,7 @@ LOGOUT = "tests/test_auth.py::test_logout"
 FILE = "tests/test_shop.py"
 SAVE = Cause(CauseKind.SAVE, ("app/auth.py",))
 ROOT = "/home/ann/shop"
-
-
-class Screen:
-    """A notifier that keeps what it was asked to show."""
-
-    def __init__(self, *, works: bool = True) -> None:
-        self.works = works
-        self.shown: list[Notification] = []
-        self._moved = asyncio.Condition()
-
-    async def send(self, notification: Notification) -> bool:
-        """Keep it, and say whether it was shown."""
-        async with self._moved:
-            self.shown.append(notification)
-            self._moved.notify_all()
-        return self.works
-
-    async def aclose(self) -> None:
-        """Hold nothing."""
-
-    async def titles(self, count: int) -> list[str]:
-        """Wait until `count` were asked for and everything on the loop is quiet, then return all titles."""
-        async with asyncio.timeout(10), self._moved:
-            await self._moved.wait_for(lambda: len(self.shown) >= count)
-        await _settle()
-        return [each.title for each in self.shown]
-
-
-async def _settle() -> None:
-    """Let everything that is ready on the loop run."""
-    for _ in range(20):
-        await asyncio.sleep(0)
+SHOP = reduce(Snapshot(0), ProjectWatched(at=0, project=ROOT, name="shop"))
 
 
 class Alerted(Protocol):
@@ -106,7 +73,7 @@ def alerts(fake_clock: Any) -> Alerted:
     async def alerts(*screens: Screen) -> AsyncIterator[Bus]:
         bus = Bus(fake_clock)
         bus.publish(ProjectWatched(at=0, project=ROOT, name="shop"))
-        async with DesktopAlerts(bus, screens, fake_clock, snooze_s=60):
+        async with on_desktop(bus, fake_clock, *screens):
             yield bus
 
     return alerts
@@ -120,8 +87,10 @@ def _nothing() -> None:
     """Stand for a callback that is not pressed."""
 
 
-def _notification(event: VerdictChanged) -> Notification:
-    return notification_for(event, "shop", on_open=_nothing, on_snooze=_nothing)
+def _notification(event: Event, snapshot: Snapshot = SHOP) -> Notification:
+    occasion = occasion_of(event, snapshot, 0.0)
+    assert occasion is not None
+    return notification_for(occasion.alert, on_open=_nothing, on_snooze=_nothing)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +187,7 @@ CHANGES = st.builds(
 @given(CHANGES, st.text())
 def test_any_change_gives_a_title_and_a_body_that_fit(event: VerdictChanged, project: str) -> None:
     """Whatever a node id or a path holds, the title is one line of 1 to 80 characters and the body stays small."""
-    note = notification_for(event, project, on_open=_nothing, on_snooze=_nothing)
+    note = _notification(event, reduce(Snapshot(0), ProjectWatched(at=0, project=event.project, name=project)))
 
     assert 1 <= len(note.title.strip()) <= 80
     assert note.title.isprintable()
@@ -239,7 +208,7 @@ def test_any_agent_gives_a_title_and_a_body_that_fit(agent: str, reason: str, st
     """However long a project's name or a reason is, the title is one line of at most 80 characters."""
     event = AgentChanged(at=0.0, agent=agent, state=state, reason=reason)
 
-    note = notification_for_agent(event, on_open=_nothing, on_snooze=_nothing)
+    note = _notification(event)
 
     assert len(note.title) <= 80
     assert note.title.endswith(("has failed", "works again"))
@@ -294,7 +263,7 @@ async def test_a_broken_access_log_is_told_even_after_a_snooze(alerts: Alerted, 
     async with alerts(screen) as bus:
         await bus.send(Snooze(seconds=60))
         bus.publish(AccessLogBroken(at=0.0, problem="Line 7 is not what was written."))
-        await _settle()
+        await settle()
         silent = list(screen.shown)
         await fake_clock.pass_time(61)
         titles = await screen.titles(1)
@@ -310,7 +279,7 @@ async def test_a_secret_is_taken_out_before_it_is_shown(fake_clock: Any) -> None
     redactor.register("canary-value")
     bus.publish(ProjectWatched(at=0, project=ROOT, name="shop"))
 
-    async with DesktopAlerts(bus, [screen], fake_clock, redact=redactor.redact):
+    async with on_desktop(bus, fake_clock, screen, redact=redactor.redact):
         bus.publish(_change(broke=("t.py::test_it[canary-value]",), trouble=Verdict.CRASHED, message="canary-value"))
         await screen.titles(1)
 
@@ -345,7 +314,7 @@ async def test_a_run_that_was_told_early_is_told_once(alerts: Alerted) -> None:
         bus.publish(_change(broke=(LOGOUT,), still_red=1, complete=False))
         await screen.titles(1)
         bus.publish(_change(broke=(LOGIN,), still_red=2))
-        await _settle()
+        await settle()
 
     assert [each.title for each in screen.shown] == ["test_logout went red"]
     assert "Told before the other tests had run." in screen.shown[0].body
@@ -451,7 +420,7 @@ async def test_what_broke_in_a_pause_is_told_when_it_is_over(alerts: Alerted) ->
         bus.publish(TestsRan(at=1, project=project, run_id="r1", results=results))
         bus.publish(_change(broke=(LOGIN, LOGOUT), still_red=2))
         bus.publish(_change(run_id="r2", fixed=(LOGOUT,), still_red=1))
-        await _settle()
+        await settle()
         in_the_pause = list(screen.shown)
         bus.publish(AgentResumed(at=2, agent="tests:shop"))
         titles = await screen.titles(1)
@@ -468,7 +437,7 @@ async def test_nothing_is_told_on_the_way_out(alerts: Alerted) -> None:
         bus.publish(StopBegan(at=0, reason="asked to"))
         bus.publish(AgentChanged(at=0, agent="testing", state=AgentState.FAILED))
         bus.publish(_change(trouble=Verdict.CRASHED))
-        await _settle()
+        await settle()
 
     assert screen.shown == []
 
@@ -481,7 +450,7 @@ async def test_an_agent_that_fails_and_recovers_is_told_once_each(alerts: Alerte
     async with alerts(screen) as bus:
         for state in states:
             bus.publish(AgentChanged(at=0, agent="tests:shop", state=AgentState(state), reason="disk full"))
-            await _settle()
+            await settle()
         titles = await screen.titles(2)
 
     assert titles == ['Agent "Tests of shop" has failed', 'Agent "Tests of shop" works again']
@@ -494,7 +463,7 @@ async def test_a_start_is_no_recovery(alerts: Alerted) -> None:
 
     async with alerts(screen) as bus:
         bus.publish(AgentChanged(at=0, agent="testing", state=AgentState.RUNNING))
-        await _settle()
+        await settle()
 
     assert screen.shown == []
 
@@ -509,7 +478,7 @@ def _vault(state: VaultState, reason: str = "", *secrets: SecretView) -> VaultCh
 @given(st.text(), st.integers(-(10**10), 10**10))
 def test_any_secret_gives_a_title_and_a_body_that_fit(name: str, due: int) -> None:
     """However long a name is, the title is one line of at most 80 characters that says what is to be done."""
-    note = notification_for_due(SecretDue(at=0, name=name, due=due), 0.0, on_open=_nothing, on_snooze=_nothing)
+    note = _notification(SecretDue(at=0, name=name, due=due))
 
     assert len(note.title) <= 80
     assert note.title.isprintable()
@@ -521,7 +490,7 @@ def test_any_secret_gives_a_title_and_a_body_that_fit(name: str, due: int) -> No
 @given(st.text(), st.text())
 def test_any_trouble_of_the_vault_gives_a_body_that_fits(reason: str, hint: str) -> None:
     """Whatever is said of it, there is something to read, and not too much."""
-    note = notification_for_vault(VaultView(VaultState.TROUBLE, reason, hint), on_open=_nothing, on_snooze=_nothing)
+    note = _notification(VaultChanged(at=0, vault=VaultView(VaultState.TROUBLE, reason, hint)))
 
     assert note.title == "The vault is in trouble"
     assert note.body.strip()
@@ -554,7 +523,7 @@ async def test_what_came_due_in_the_silence_is_told_after_it(alerts: Alerted, fa
         bus.publish(SecretDue(at=0, name="RENEWED", due=100))
         bus.publish(SecretDue(at=0, name="REMOVED", due=100))
         bus.publish(_vault(VaultState.OPEN, "", SecretView("OLD", due=100), SecretView("RENEWED", due=900)))
-        await _settle()
+        await settle()
         in_the_silence = list(screen.shown)
         await fake_clock.pass_time(61)
         titles = await screen.titles(1)
@@ -576,31 +545,29 @@ async def test_what_came_due_is_told_though_the_vault_is_locked_by_then(alerts: 
         assert await screen.titles(1) == ["OLD is to be renewed"]
 
 
-async def test_the_vaults_trouble_is_told_once_for_each_cause(alerts: Alerted) -> None:
-    """Trying again to no avail is no news; another cause is, and the same one after it was well."""
+async def test_the_vaults_trouble_is_told_once_for_each_cause(alerts: Alerted, fake_clock: Any) -> None:
+    """Trying again to no avail is no news; another cause is, and the same one after it was well, in their time."""
     screen = Screen()
     other = _vault(VaultState.TROUBLE, "The vault is not the newest.")
 
     async with alerts(screen) as bus:
-        for number, event in enumerate(
-            (
-                VaultChanged(at=0, vault=DAMAGED),
-                _vault(VaultState.OPENING),
-                VaultChanged(at=0, vault=DAMAGED),
-                _vault(VaultState.WAITING),
-                other,
-                other,
-                _vault(VaultState.OPEN),
-                other,
-            )
-        ):
-            bus.publish(event)
-            await _settle()
-            if number == 0:
-                assert await screen.titles(1) == ["The vault is in trouble"]
+        for state in (VaultState.OPENING, VaultState.WAITING, VaultState.OPENING):
+            bus.publish(VaultChanged(at=0, vault=DAMAGED))
+            bus.publish(_vault(state))
+        first = await screen.titles(1)
+        for _ in range(2):
+            bus.publish(other)
+            await fake_clock.pass_time(901)
+        second = await screen.titles(2)
+        bus.publish(_vault(VaultState.OPEN))
         await screen.titles(3)
+        bus.publish(other)
+        await screen.titles(4)
 
-    bodies = [each.body.split(".")[0] for each in screen.shown]
+    assert first == ["The vault is in trouble"]
+    assert second == ["The vault is in trouble"] * 2
+    assert [each.title for each in screen.shown[2:]] == ["The vault is no longer in trouble", "The vault is in trouble"]
+    bodies = [each.body.split(".")[0] for each in screen.shown if each.body]
     assert bodies == ["The vault's file is not what was written", *["The vault is not the newest"] * 2]
     assert screen.shown[0].body == "The vault's file is not what was written.\nPut a backup in place."
 
@@ -612,12 +579,12 @@ async def test_trouble_in_the_silence_is_told_after_it_if_it_lasts(alerts: Alert
     async with alerts(screen) as bus:
         await bus.send(Snooze(seconds=60))
         bus.publish(VaultChanged(at=0, vault=DAMAGED))
-        await _settle()
+        await settle()
         in_the_silence = list(screen.shown)
         await fake_clock.pass_time(61)
         after_it = await screen.titles(1)
         bus.publish(VaultChanged(at=0, vault=DAMAGED))
-        await _settle()
+        await settle()
 
     assert in_the_silence == []
     assert after_it == ["The vault is in trouble"]
@@ -632,7 +599,7 @@ async def test_a_vault_that_locks_opens_or_rotates_is_no_news(alerts: Alerted) -
         for state in (VaultState.OPENING, VaultState.WAITING, VaultState.LOCKED, VaultState.OPEN, VaultState.NONE):
             bus.publish(_vault(state, "Some reason."))
         bus.publish(KeyRotated(at=0))
-        await _settle()
+        await settle()
 
     assert screen.shown == []
 
@@ -741,7 +708,7 @@ async def test_the_snooze_button_makes_silence(alerts: Alerted, fake_clock: Any)
         bus.publish(_change(broke=(LOGOUT,), still_red=1))
         await screen.titles(1)
         _press(screen.shown[0], "Snooze")()
-        await _settle()
+        await settle()
 
         assert bus.snapshot.snoozed_until == fake_clock.wall() + 60
 
@@ -760,7 +727,7 @@ async def test_a_slow_service_gets_only_the_newest_of_a_project(alerts: Alerted)
     async with alerts(screen) as bus:
         for number in range(10):
             bus.publish(_change(run_id=f"r{number}", broke=(f"t.py::test_{number}",), still_red=number + 1))
-            await _settle()
+            await settle()
         gate.set()
 
         assert await screen.titles(2) == ["test_0 went red", "test_9 went red"]
@@ -782,7 +749,7 @@ async def test_leaving_ends_everything(alerts: Alerted) -> None:
         bus.publish(_change(run_id="r2", broke=(LOGIN,), still_red=2, complete=False))
         await screen.titles(1)
     bus.publish(_change(run_id="r3", trouble=Verdict.HUNG))
-    await _settle()
+    await settle()
 
     assert len(screen.shown) == 1
     assert asyncio.all_tasks() == before

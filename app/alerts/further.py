@@ -1,0 +1,153 @@
+"""What goes further than this desktop: a queue for each channel that is set up, for as long as it is."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final, Protocol, Self
+
+from app.domain.errors import WatchkeeperError
+from app.domain.events import ChannelChanged
+from app.domain.health import ChannelTest, ChannelView
+from app.engine.tasks import spawn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
+
+    from app.agents.settings import AlertSettings
+    from app.alerts.channel import Channel
+    from app.domain.alerts import Alert
+    from app.domain.events import Event
+    from app.domain.snapshot import Snapshot
+    from app.engine.bus import Bus
+    from app.engine.clock import Clock
+
+LOOK_S: Final = 2.0
+"""How often it is looked whether a channel was set up otherwise."""
+
+TEST_S: Final = 25.0
+"""How long a test may take: less than a command's answer may."""
+
+_STOP_S: Final = 0.25
+
+
+class Queue(Protocol):
+    """What alerts wait in: see app.alerts.outbox."""
+
+    def post(self, alert: Alert) -> None:
+        """Have an alert sent."""
+        ...
+
+    def see(self, event: Event, snapshot: Snapshot, /) -> None:
+        """Look at an event: what waits may be tried again."""
+        ...
+
+
+class Further:
+    """All channels beside the desktop. An async context manager.
+
+    Args:
+        settings: Gives `[alerts]` as it is now.
+        channels: Makes the channels that such settings set up.
+        queue: Makes the queue of one of them.
+        bus: Where the queues hear of the network and the vault.
+        clock: Time.
+        test_s: How long a test may take.
+    """
+
+    def __init__(
+        self,
+        settings: Callable[[], AlertSettings],
+        channels: Callable[[AlertSettings], Sequence[Channel]],
+        queue: Callable[[Channel], AbstractAsyncContextManager[Queue]],
+        *,
+        bus: Bus,
+        clock: Clock,
+        test_s: float = TEST_S,
+    ) -> None:
+        self._settings = settings
+        self._make = channels
+        self._queue = queue
+        self._bus = bus
+        self._clock = clock
+        self._test_s = test_s
+        self._channels: dict[str, Channel] = {}
+        self._queues: dict[str, Queue] = {}
+        self._open = AsyncExitStack()
+        self._set_up: AlertSettings | None = None
+        self._waiting: list[Alert] | None = None
+        self._following: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the queues of what is set up, and follow the settings from now on."""
+        await self._set_up_anew(self._settings())
+        self._following = spawn(self._follow(), name="channels of alerts")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the queues; what waits stays on disk."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait([self._following], timeout=_STOP_S)
+        await self._open.aclose()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The channels that are set up."""
+        return tuple(self._channels)
+
+    def post(self, alert: Alert) -> None:
+        """Have an alert sent through each channel."""
+        if self._waiting is not None:
+            self._waiting.append(alert)
+        for queue in self._queues.values():
+            queue.post(alert)
+
+    async def test(self, name: str, alert: Alert) -> ChannelTest:
+        """Send an alert through a channel that is set up, past its queue, and say what came of it."""
+        channel = self._channels.get(name)
+        if channel is None:
+            return ChannelTest(name, "It was just switched off.", "Look at the settings: watchkeeper config show")
+        try:
+            async with asyncio.timeout(self._test_s):
+                await channel.send(alert)
+        except WatchkeeperError as error:
+            return ChannelTest(name, error.message, error.hint)
+        except TimeoutError:
+            return ChannelTest(
+                name, f"It did not answer in {self._test_s:g} s.", "Look at its address and the network."
+            )
+        return ChannelTest(name)
+
+    async def _follow(self) -> None:
+        while True:
+            await self._clock.sleep(LOOK_S)
+            settings = self._settings()
+            if self._set_up is None or _ways(settings) != _ways(self._set_up):
+                await self._set_up_anew(settings)
+
+    async def _set_up_anew(self, settings: AlertSettings) -> None:
+        """Close all queues and open those that are set up now; what is told meanwhile goes into the new ones."""
+        before = set(self._channels)
+        self._set_up, self._waiting, self._queues = settings, [], {}
+        await self._open.aclose()
+        self._open = AsyncExitStack()
+        self._channels = {channel.name: channel for channel in self._make(settings)}
+        queues = {}
+        for name, channel in self._channels.items():
+            queues[name] = queue = await self._open.enter_async_context(self._queue(channel))
+            self._open.callback(self._bus.subscribe(queue.see))
+        self._queues = queues
+        waiting, self._waiting = self._waiting, None
+        for alert in waiting:
+            self.post(alert)
+        for name in before - set(self._channels):
+            self._bus.publish(ChannelChanged(at=self._clock.wall(), channel=ChannelView(name)))
+
+
+def _ways(settings: AlertSettings) -> tuple[object, ...]:
+    return settings.mail, settings.telegram, settings.webhook
