@@ -13,6 +13,18 @@ def start(parser: ArgumentParser) -> None:
     """Declare the arguments of the tray."""
     parser.add_argument("paths", metavar="PATH", nargs="*", help="a project's folder; default: those in the settings")
     parser.add_argument("--window", action="store_true", help="open the window at once")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="stay as a small parent, and start it again when it crashes or is killed; systemd, launchd and the Task "
+        "Scheduler do that themselves",
+    )
+    parser.add_argument(
+        "--safe",
+        action="store_true",
+        help="start in safe mode: without agents, with the log open; so it starts by itself after three crashes in ten "
+        "minutes",
+    )
 
 
 def run(parser: ArgumentParser) -> None:
@@ -116,15 +128,63 @@ def logs(parser: ArgumentParser) -> None:
 
 def doctor(parser: ArgumentParser) -> None:
     """Declare the arguments of `doctor`."""
-    parser.add_argument("what", nargs="?", choices=("db",), help="look after the history's database")
+    what = parser.add_subparsers(dest="what", metavar="db|bundle")
+    database = what.add_parser("db", help="look after the history's database")
     steps = ("describe", "current", "history", "upgrade", "downgrade")
-    parser.add_argument("step", nargs="?", choices=steps, default="describe", help="default: describe")
-    parser.add_argument(
+    database.add_argument("step", nargs="?", choices=steps, default="describe", help="default: describe")
+    database.add_argument(
         "revision",
         metavar="REV",
         nargs="?",
         help="for upgrade and downgrade: a revision, or steps (+1, -1); for downgrade also `base`",
     )
+    bundle = what.add_parser("bundle", help="write what helps to find a fault of Watchkeeper into one file, no secrets")
+    bundle.add_argument("file", metavar="FILE", nargs="?", help="the .zip; default: a new one in this folder")
+    for each in what.choices.values():
+        each.add_argument("--json", action="store_true", default=SUPPRESS, help="print one JSON document on stdout")
+
+
+def health(parser: ArgumentParser) -> None:
+    """Declare the arguments of `health`."""
+    parser.add_argument(
+        "--leave-safe-mode", action="store_true", help="have the running instance start its agents after all"
+    )
+    parser.add_argument(
+        "--restart", metavar="AGENT", help="have an agent ended and started again; as `status --json` names it"
+    )
+
+
+def autostart(parser: ArgumentParser) -> None:
+    """Declare the arguments of `autostart`."""
+    what = parser.add_subparsers(dest="what", required=True, metavar="enable|disable|status|repair|vscode|pm2")
+    enable = what.add_parser("enable", help="start with the session, from the next login on")
+    enable.add_argument("paths", metavar="PATH", nargs="*", help="projects to watch; default: those in the settings")
+    enable.add_argument(
+        "--method",
+        choices=("xdg", "systemd", "launchagent", "run", "task"),
+        help="Linux: xdg (default) or systemd; macOS: launchagent; Windows: run (default) or task",
+    )
+    what.add_parser("disable", help="do not start with the session any more")
+    what.add_parser("status", help="what is started with the session, and what is wrong with that")
+    what.add_parser("repair", help="have what is there start this program, after it was moved")
+    vscode = what.add_parser("vscode", help="have VS Code start the watch when it opens the project")
+    pm2 = what.add_parser("pm2", help="write an ecosystem file, by which PM2 runs the watch without a desktop")
+    for each in (vscode, pm2):
+        each.add_argument("path", metavar="PATH", nargs="?", default=".", help="the project's folder; default: here")
+    for each in what.choices.values():
+        each.add_argument("--json", action="store_true", default=SUPPRESS, help="print one JSON document on stdout")
+
+
+def alerts(parser: ArgumentParser) -> None:
+    """Declare the arguments of `alerts`."""
+    what = parser.add_subparsers(dest="what", required=True, metavar="test|status")
+    test = what.add_parser("test", help="send a test alert now, whatever is silent or held")
+    test.add_argument(
+        "channel", metavar="CHANNEL", nargs="?", help="desktop, mail, telegram or webhook; default: all that are set up"
+    )
+    what.add_parser("status", help="what alerts go through beside this desktop, and what waits there")
+    for each in what.choices.values():
+        each.add_argument("--json", action="store_true", default=SUPPRESS, help="print one JSON document on stdout")
 
 
 def config(parser: ArgumentParser) -> None:

@@ -25,6 +25,10 @@ def doctor(context: Context) -> int:
         from app.cli.database import database
 
         return database(context)
+    if context.words.what == "bundle":
+        from app.cli.bundling import bundle
+
+        return bundle(context)
     from app.cli.doctor import doctor as looked
 
     return looked(context)

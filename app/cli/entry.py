@@ -77,6 +77,8 @@ def _run(argv: Sequence[str], launchers: Launchers, terminal: Terminal) -> int:
 def _print_help(terminal: Terminal) -> None:
     terminal.say("Watchkeeper keeps watch over a project's tests while people and coding agents change it.\n")
     terminal.say("usage: watchkeeper [PATH ...]        the tray, for these projects")
+    terminal.say("       watchkeeper --keep [PATH ...] the same, and started again when it crashes or is killed")
+    terminal.say("       watchkeeper --safe            the tray in safe mode: no agents, and the log open")
     terminal.say("       watchkeeper COMMAND [...]     `watchkeeper COMMAND --help` tells more, with examples\n")
     terminal.table([(each.name, each.help) for each in COMMANDS], indent="  ")
     terminal.say("\nA folder called like a command is written ./NAME. Settings, history, cache and logs lie where")

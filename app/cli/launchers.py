@@ -13,9 +13,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrayOptions:
-    """How the tray is to start; `window` opens the window at once."""
+    """How the tray is to start.
+
+    Attributes:
+        window: Open the window at once.
+        safe: Start no agents until somebody says so.
+        keep: Start it as a child, and again whenever it ends unasked.
+    """
 
     window: bool = False
+    safe: bool = False
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,7 @@ class Launchers:
         audit: One audit of one project, reported.
         audit_aws: One audit of each of these AWS accounts, of those of the settings where none is named, reported.
         repair: One step of a repair; gives what came of it as JSON holds it.
+        bundle: Writes the report of the program's own state into a file, and gives what it holds, by name.
     """
 
     tray: Callable[[tuple[Path, ...], TrayOptions], int]
@@ -129,3 +138,4 @@ class Launchers:
     audit: Callable[[Path, AuditOptions], int]
     audit_aws: Callable[[tuple[str, ...], AccountOptions, SecretOf], int]
     repair: Callable[[RepairOptions, SecretOf], Mapping[str, Any]]
+    bundle: Callable[[Path], tuple[str, ...]]

@@ -49,7 +49,7 @@ class LiveReport:
             self._terminal.flush()
 
     def _tell_json(self, event: events.Event) -> None:
-        if not isinstance(event, events.AgentBeat):
+        if not isinstance(event, (events.AgentBeat, events.VitalsTaken)):
             told = {field.name: getattr(event, field.name) for field in fields(event)}
             self._terminal.record({"event": type(event).__name__, **told})
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def start(context: Context) -> int:
     """Start the tray, or raise the one that runs."""
     paths = tuple(project_root(each, context.cwd, context.commands) for each in context.words.paths)
-    return context.launchers.tray(paths, TrayOptions(window=context.words.window))
+    words = context.words
+    return context.launchers.tray(paths, TrayOptions(window=words.window, safe=words.safe, keep=words.keep))
 
 
 def run(context: Context) -> int:

@@ -51,7 +51,12 @@ def _named(name: str) -> Any:  # noqa: ANN401 - a function of one of two kinds
 START = CommandLine(
     "",
     "Start the tray and watch these projects, or raise the one that runs.",
-    ("watchkeeper", "watchkeeper ~/src/flask", "watchkeeper ./status     a folder called like a command"),
+    (
+        "watchkeeper",
+        "watchkeeper ~/src/flask",
+        "watchkeeper --keep     start it again when it crashes",
+        "watchkeeper ./status     a folder called like a command",
+    ),
     "app.cli.arguments:start",
     "app.cli.projects:start",
     prints_data=False,
@@ -197,11 +202,30 @@ COMMANDS = (
         "app.cli.loglines:logs",
     ),
     CommandLine(
+        "health",
+        "how the program itself fares; exit 1 when something is wrong with it, 3 when none runs",
+        ("watchkeeper health", "watchkeeper health --json | jq .good", "watchkeeper health --restart tests:shop"),
+        "app.cli.arguments:health",
+        "app.cli.health:health",
+    ),
+    CommandLine(
         "doctor",
-        "check this machine and tell what to do; `doctor db` looks after the database",
-        ("watchkeeper doctor", "watchkeeper doctor db current", "watchkeeper doctor db downgrade -1"),
+        "check this machine and tell what to do; `doctor db` looks after the database, `doctor bundle` makes a report",
+        (
+            "watchkeeper doctor",
+            "watchkeeper doctor bundle ~/report.zip",
+            "watchkeeper doctor db current",
+            "watchkeeper doctor db downgrade -1",
+        ),
         "app.cli.arguments:doctor",
         "app.cli.dispatch:doctor",
+    ),
+    CommandLine(
+        "alerts",
+        "whether alerts reach you: test, status; exit 1 when a channel does not let them through",
+        ("watchkeeper alerts test", "watchkeeper alerts test mail", "watchkeeper alerts status --json"),
+        "app.cli.arguments:alerts",
+        "app.cli.alerts:alerts",
     ),
     CommandLine(
         "keys",
@@ -214,6 +238,18 @@ COMMANDS = (
         ),
         "app.cli.keys.arguments:arguments",
         "app.cli.keys.dispatch:keys",
+    ),
+    CommandLine(
+        "autostart",
+        "start with the session: enable, disable, status, repair; or by VS Code or PM2",
+        (
+            "watchkeeper autostart enable",
+            "watchkeeper autostart enable ~/src/flask --method systemd",
+            "watchkeeper autostart status --json",
+            "watchkeeper autostart vscode .",
+        ),
+        "app.cli.arguments:autostart",
+        "app.cli.autostart:autostart",
     ),
     CommandLine(
         "config",

@@ -24,6 +24,7 @@ import qasync
 import structlog
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
+from app.engine.tasks import end_others
 from app.engine.workers import WorkerPool
 from app.ui.interrupts import lost_exceptions_heard, signals_noticed
 from app.ui.sockets import Notifiers
@@ -416,7 +417,10 @@ def run(main: Callable[[], Coroutine[Any, Any, int]], app: QApplication) -> int:
             task.cancel()
 
         loop.on_quit(quit_asked)
-        return await main()
+        try:
+            return await main()
+        finally:
+            await end_others()
 
     with asyncio.Runner(loop_factory=lambda: QtLoop(app)) as runner:
         try:

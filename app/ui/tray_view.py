@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.domain import words
+from app.domain import healthwords, words
 from app.domain.auditwords import auditing, grave
-from app.domain.commands import Pause, RaiseWindow, Resume, RunTests, StartAudit, Stop
+from app.domain.commands import LeaveSafeMode, Pause, RaiseWindow, Resume, RunTests, StartAudit, Stop
 from app.ui.headline import agents_on_duty, failed_agents, headline, project_state
 
 if TYPE_CHECKING:
@@ -100,12 +100,13 @@ def _entries(snapshot: Snapshot, now: float) -> tuple[MenuEntry, ...]:
         if vault
         else []
     )
+    entries += _life_entries(snapshot, now)
     entries += [
         _entry(
             f"agent:{agent.name}",
             "agents",
             f"{words.agent_name(agent.name)}: {words.agent_state(agent, now)}, {words.heartbeat(agent, now)}",
-            None,
+            RaiseWindow(page="health"),
         )
         for agent in agents
     ]
@@ -143,6 +144,20 @@ def _red_entries(snapshot: Snapshot) -> list[MenuEntry]:
         )
     if len(reds) > RED_ENTRIES:
         entries.append(_entry("more", "red", f"and {len(reds) - RED_ENTRIES:,} more", RaiseWindow()))
+    return entries
+
+
+def _life_entries(snapshot: Snapshot, now: float) -> list[MenuEntry]:
+    """Return lines for safe mode, with the way out of it, and for a start after a life that ended badly."""
+    health, opens = snapshot.health, RaiseWindow(page="health")
+    entries = []
+    if health.safe_mode:
+        why = f"Safe mode: {health.safe_mode}"
+        entries.append(_entry("safe-mode", "agents", why, opens, why if len(why) > ENTRY_LIMIT else ""))
+        entries.append(_entry("leave-safe-mode", "agents", "Start the agents", LeaveSafeMode()))
+    again = healthwords.started_again(health, snapshot.started_at, now)
+    if again:
+        entries.append(_entry("started-again", "agents", again, opens, again if len(again) > ENTRY_LIMIT else ""))
     return entries
 
 

@@ -22,6 +22,7 @@ from app.domain import modelwords, words
 from app.domain.analysis import AnalysisView
 from app.domain.commands import RunTests
 from app.ui.beats import Beats
+from app.ui.lags import Lags
 from app.ui.parts import Page, Strip, label, row, set_text
 from app.ui.requests import PageContext, Spawn
 from app.ui.style import style_sheet
@@ -50,6 +51,7 @@ PAGES = (
     ("conversation", "Conversation"),
     ("audits", "Audits"),
     ("keys", "Keys"),
+    ("health", "Health"),
     ("log", "Log"),
 )
 
@@ -91,6 +93,7 @@ class Window(QMainWindow):
         self._snapshot: Snapshot | None = None
         self._rendered: Snapshot | None = None
         self._beats = Beats()
+        self._lags = Lags()
         self._pages: dict[str, Page] = {}
         self._nav: dict[str, QPushButton] = {}
         self._page = ""
@@ -134,6 +137,7 @@ class Window(QMainWindow):
             return
         self._snapshot = snapshot
         self._beats.note(snapshot)
+        self._lags.note(snapshot)
         if self.isVisible() and not self.isMinimized():
             self._show_snapshot()
 
@@ -228,6 +232,10 @@ class Window(QMainWindow):
             from app.ui.pages.keys import KeysPage  # noqa: PLC0415 - likewise
 
             page = KeysPage(self._context, self._theme)
+        elif name == "health":
+            from app.ui.pages.health import HealthPage  # noqa: PLC0415 - likewise
+
+            page = HealthPage(self._context, self._theme, self._beats, self._lags)
         else:
             from app.ui.pages.log import LogPage  # noqa: PLC0415 - likewise
 

@@ -26,7 +26,7 @@ from app.cli.launchers import (
 from app.control.server import ControlServer
 from app.domain import commands
 from app.domain.agents import AgentState
-from app.domain.errors import CommandRefused, SecretMissing
+from app.domain.errors import CommandRefused, SecretMissing, UsageError
 from app.domain.snapshot import AgentView, Notice, ProjectView, RunView, Snapshot
 from app.domain.verdicts import Cause, CauseKind, Counts, Outcome, TestState, Verdict
 from app.engine.logs import LogRing
@@ -35,6 +35,7 @@ from app.engine.places import Places
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from app.domain.health import ChannelTest
     from app.domain.history import Why
 
 NOW = 1_800_000_000.0
@@ -79,7 +80,8 @@ class CommandLine:
     def __call__(self, *argv: str) -> Ran:
         """Run one command line."""
         self.capsys.readouterr()
-        code = run(argv, Launchers(self._tray, self._headless, self._once, self._audit, self._audit_aws, self._repair))
+        audits = (self._audit, self._audit_aws, self._repair)
+        code = run(argv, Launchers(self._tray, self._headless, self._once, *audits, self._bundle))
         out, err = self.capsys.readouterr()
         return Ran(code, out, err)
 
@@ -104,6 +106,10 @@ class CommandLine:
         self._note("repair", options)
         return {}
 
+    def _bundle(self, path: Path) -> tuple[str, ...]:
+        self._note("bundle", path)
+        return ("report.md", "doctor.json")
+
     def _note(self, *call: object) -> int:
         if self.fault is not None:
             raise self.fault
@@ -127,6 +133,7 @@ class Instance:
     stop: Callable[[], None] = lambda: None
     on_logs: Callable[[], None] = lambda: None
     why: Why | None = None
+    tests: tuple[ChannelTest, ...] | UsageError = ()
 
     async def answer(self, command: commands.Command) -> object:
         """Answer as the bus's handlers do."""
@@ -142,13 +149,15 @@ class Instance:
                 return self.why and replace(self.why, project=command.project, nodeid=command.nodeid)
             case commands.Pause(agent="nobody"):
                 raise CommandRefused("There is no agent 'nobody'.", "There is: tests.")
-            case commands.Pause() | commands.Resume():
+            case commands.Pause() | commands.Resume() | commands.LeaveSafeMode():
                 return ("tests",)
             case commands.Stop():
                 self.stop()
             case commands.UnlockVault() | commands.CopySecret():
                 return self._of_the_vault(command)
-        return None
+            case commands.TestAlerts() if isinstance(self.tests, UsageError):
+                raise self.tests
+        return self.tests if isinstance(command, commands.TestAlerts) else None
 
     def _of_the_vault(self, command: commands.UnlockVault | commands.CopySecret) -> object:
         if isinstance(command, commands.UnlockVault):

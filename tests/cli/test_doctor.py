@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.cli import doctor
+from app.cli.doctor import machine
 from app.domain.analysis import AnalysisView, ProviderView
 
 if TYPE_CHECKING:
@@ -43,6 +43,21 @@ def test_a_good_machine_gets_a_good_answer(cli: CommandLine) -> None:
         "history",
         "models",
         "instance",
+        "version",
+        "ends",
+        "autostart",
+        "home",
+        "disk",
+        "lock",
+        "descriptors",
+        "clock",
+        "locale",
+        "git",
+        "keychain",
+        "vault",
+        "alerts",
+        "metrics",
+        "projects",
     } <= set(found)
     assert all(check["text"] for check in found.values())
     assert all(check["hint"] for check in found.values() if check["level"] in ("warn", "fail"))
@@ -88,7 +103,7 @@ def test_a_pairing_that_aborts_is_found(
     monkeypatch.setattr(metadata, "version", installed)
     monkeypatch.setattr(sys, "version_info", python)
 
-    assert doctor._pyside().level == level
+    assert machine.pyside().level == level
 
 
 def test_a_display_that_does_not_answer_is_found(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,11 +124,11 @@ def test_low_limits_of_inotify_are_told_with_the_command(tmp_path: Path) -> None
     (tmp_path / "max_user_watches").write_text("8192\n")
     (tmp_path / "max_user_instances").write_text("128\n")
 
-    low, enough = doctor._inotify(tmp_path)
+    low, enough = machine.inotify(tmp_path)
 
     assert (low.level, enough.level) == ("warn", "ok")
     assert "sudo sysctl fs.inotify.max_user_watches=" in low.hint
-    assert doctor._inotify(tmp_path / "none") == []
+    assert machine.inotify(tmp_path / "none") == []
 
 
 def test_the_running_instance_is_asked_about_its_tray(cli: CommandLine, instance: Instance) -> None:
@@ -183,6 +198,6 @@ def test_without_a_bus_notifications_are_a_warning(monkeypatch: pytest.MonkeyPat
     """No D-Bus is told, within seconds and without a traceback."""
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/none")
 
-    found = doctor._notifications()
+    found = machine.notifications()
 
     assert (found.level, bool(found.hint)) == ("warn", True)

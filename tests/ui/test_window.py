@@ -126,7 +126,7 @@ def test_a_narrow_window_leaves_its_room_to_the_names_of_tests(window: Window, d
 @pytest.mark.parametrize(
     "name", ["empty", "waiting", "green", "red", "running", "confirming", "checked", "paused", "trouble", "failed"]
 )
-@pytest.mark.parametrize("page", ["now", "tests", "conversation", "keys", "log"])
+@pytest.mark.parametrize("page", ["now", "tests", "conversation", "keys", "health", "log"])
 def test_every_page_shows_every_state(window: Window, story: Story, name: str, page: str) -> None:
     """Each page can be looked at in each state, and says something."""
     window.render(story.all()[name])
@@ -227,7 +227,8 @@ def test_the_keyboard_reaches_everything(qtbot: QtBot, window: Window, desk: Des
         (Qt.Key.Key_3, "conversation"),
         (Qt.Key.Key_4, "audits"),
         (Qt.Key.Key_5, "keys"),
-        (Qt.Key.Key_6, "log"),
+        (Qt.Key.Key_6, "health"),
+        (Qt.Key.Key_7, "log"),
     ):
         qtbot.keyClick(window, key, Qt.KeyboardModifier.ControlModifier)
         assert window.page == page
