@@ -15,6 +15,7 @@ from provision.environment import Environment
 from provision.system import (
     ENTR,
     POSTGRES,
+    PROMTOOL,
     TEST_FONT,
     TEST_PROGRAMS,
     WINE,
@@ -29,7 +30,8 @@ _FULL_LIMIT_S = 3 * 3600.0
 _BY_TWO = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 """Two files at a time: each test keeps to a folder of its own, and much of the time is spent waiting.
 
-In their own order: xdist would put files of few tests last, and those are the slow ones, which one worker then waits for.
+In their own order: xdist would put files of few tests last, and those are the slow ones, for which one worker then
+waits.
 """
 _PATIENCE_S = 15.0
 
@@ -96,6 +98,7 @@ def test(arguments: Sequence[str], environ: Mapping[str, str], root: Path) -> in
     needs += [POSTGRES] if options.postgres else []
     needs += [WINE] if options.windows else []
     needs += [ENTR] if options.proof else []
+    needs += [PROMTOOL] if options.full else []
     packages.ensure(needs, "The tests need")
     environment.prepare("test")
     picked = ("-k", options.k) if options.k else ()

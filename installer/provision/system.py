@@ -121,7 +121,7 @@ WAYLAND_LIBRARIES = _needs(
 
 # The real X session of the desktop tests, git for the tests that watch a repository, strace for the order in which a
 # save reaches the disk, and the Redis that keeps conversations at hand. busctl is what `dunstctl history` calls, though
-# dunst's package does not ask for it.
+# dunst's package does not ask for it. From desktop-file-validate on: what reads the files that start it at login.
 TEST_PROGRAMS = _needs(
     on_path,
     """
@@ -144,6 +144,13 @@ TEST_PROGRAMS = _needs(
     strace           strace         strace               strace           strace
     gnome-keyring-daemon gnome-keyring gnome-keyring gnome-keyring gnome-keyring
     redis-server     redis-server   redis                redis            redis
+    desktop-file-validate desktop-file-utils desktop-file-utils desktop-file-utils desktop-file-utils
+    systemd-analyze  systemd        systemd              systemd          systemd
+    plistutil        libplist-utils libplist             libplist         plistutil
+    xmllint          libxml2-utils  libxml2              libxml2          libxml2-tools
+    node             nodejs         nodejs               nodejs           nodejs-default
+    gio              libglib2.0-bin glib2                glib2            glib2-tools
+    dex              dex            dex-autostart        dex              dex
     """,
 )
 
@@ -169,6 +176,18 @@ POSTGRES = Need(
     "initdb",
     _has_postgres,
     {"apt-get": "postgresql", "dnf": "postgresql-server", "pacman": "postgresql", "zypper": "postgresql-server"},
+)
+
+# Judges metrics and alert rules in the full tests; Debian's package also starts a server on port 9090.
+PROMTOOL = Need(
+    "promtool",
+    on_path,
+    {
+        "apt-get": "prometheus",
+        "dnf": "golang-github-prometheus",
+        "pacman": "prometheus",
+        "zypper": "golang-github-prometheus-prometheus",
+    },
 )
 
 # For the tests under Windows' Python, which tests/windows/kit.py fetches itself.
