@@ -30,7 +30,8 @@ def _enable(context: Context) -> int:
     roots = [check_folder(project_root(each, context.cwd)) for each in context.words.paths]
     found = autostart_here(context.environ).enable(roots, context.words.method)
     if not context.as_json:
-        context.terminal.say("Watchkeeper starts with your session, from the next login on.")
+        good = "Watchkeeper starts with your session, from the next login on."
+        context.terminal.say(good if found.is_right else "The entry is written, but something is in its way.")
     return _told(context, found)
 
 
