@@ -8,7 +8,9 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
+from app import __version__
 from app.domain.events import AgentBeat
+from app.engine.clock import SystemClock
 from app.engine.files import write_atomic
 from app.engine.limits import Limits
 from app.engine.tasks import spawn
@@ -61,6 +63,11 @@ class Pulse:
         clock: Time.
         beat_every_s: How often it beats while it waits.
         on_health: Called with the first beat and when the agent is degraded (a reason) or well again (empty).
+
+    Attributes:
+        progress: How much work this life has done.
+        waiting: Gives how much work waits to be begun; an agent that has any replaces it. One that beats although it
+            comes no further is told from an idle one by it. Work that is held back on purpose does not wait.
     """
 
     def __init__(
@@ -69,6 +76,7 @@ class Pulse:
         self.agent = agent
         self.stopping = asyncio.Event()
         self.progress = 0
+        self.waiting: Callable[[], int] = _nothing
         self.beats = 0
         self.busy_until = 0.0
         self.refused = 0
@@ -87,7 +95,12 @@ class Pulse:
         self.busy_until = 0.0
         if self.beats == 1 and self._alive:
             self._on_health("")
-        self.publish(AgentBeat(at=self._clock.wall(), agent=self.agent, progress=self.progress))
+        now = self._clock.wall()
+        self.publish(AgentBeat(at=now, agent=self.agent, progress=self.progress, waiting=self.waiting()))
+
+    def did(self, done: int = 1) -> None:
+        """Count work that was done elsewhere than in the work loop: it is no heartbeat, and told with the next one."""
+        self.progress += done
 
     async def until(self, *events: asyncio.Event) -> None:
         """Wait until one of the events, or `stopping`, is set, and beat meanwhile."""
@@ -154,16 +167,42 @@ class HeartbeatFile:
     """One small JSON file for all agents, for monitors outside the process. Memory is the truth; nothing reads it back.
 
     Written atomically and without fsync: after a crash of the machine its content is worth nothing anyway. Where its
-    folder hangs, one thread waits for it and nothing else does.
+    folder hangs, one thread waits for it and nothing else does. An orderly end removes it, so that a file whose process
+    is gone tells of another end.
+
+    Its fields, of which later versions may have more but none fewer: times are seconds since the epoch, spans seconds.
+
+        v           1
+        pid         the process
+        version     the program's
+        started     when it started
+        written     when this was written, every 15 s: a file much older than that tells of a stuck or stopped program
+        stopping    why it is on its way out; empty while it is not
+        agents      of each, by name:
+            state       as in app.domain.agents.AgentState
+            reason      why it is in it; may be empty
+            beat_at     when it last gave a sign of life; null before the first
+            beat_age_s  how long ago that was, in time during which this process ran: an agent is stale at 90
+            progress    work done in this life, which only grows within it
+            waiting     work that waits to be begun
+            stalled_s   for how long it has come no further although work waits; 0 while it does
+            restarts    how often it was started again
+        loop        of the event loop, as it was measured last; null before that:
+            p50_s, p99_s    how late it was in the last five minutes
+            worst_s         its longest lag
 
     Args:
         path: The file.
         deadline_s: How long a call here may take.
+        clock: Time; by default the machine's.
     """
 
-    def __init__(self, path: Path, *, deadline_s: float = Limits().heartbeat_s) -> None:
+    def __init__(self, path: Path, *, deadline_s: float = Limits().heartbeat_s, clock: Clock | None = None) -> None:
         self._path = path
         self._deadline_s = deadline_s
+        self._clock = clock or SystemClock()
+        self._awake = AwakeClock(self._clock, tick_s=Limits().check_every_s)
+        self._ages: dict[str, tuple[float, float]] = {}
         self._working: asyncio.Future[None] | None = None
 
     async def write(self, snapshot: Snapshot) -> None:
@@ -173,14 +212,51 @@ class HeartbeatFile:
             TimeoutError: It takes longer than the deadline, and goes on without being waited for. An OSError too.
             OSError: The file cannot be written.
         """
-        agents = {
-            view.name: {"state": view.state.value, "beat_at": view.beat_at, "progress": view.progress}
-            for view in snapshot.agents.values()
-        }
-        document = {"v": 1, "pid": os.getpid(), "agents": agents}
-        content = json.dumps(document, indent=1).encode()
+        content = json.dumps(self._document(snapshot), indent=1).encode()
         if self._working is None or self._working.done():
             await self._in_time(partial(write_atomic, self._path, content, sync=False), self._deadline_s)
+
+    def _document(self, snapshot: Snapshot) -> dict[str, object]:
+        now, before = self._clock.wall(), self._awake.awake_s
+        awake_s = self._awake.tick() - before
+        self._ages = {
+            view.name: (view.beat_at, self._age(view.name, view.beat_at, now, awake_s))
+            for view in snapshot.agents.values()
+            if view.beat_at is not None
+        }
+        agents = {
+            view.name: {
+                "state": view.state.value,
+                "reason": view.reason,
+                "beat_at": view.beat_at,
+                "beat_age_s": round(self._ages[view.name][1], 1) if view.name in self._ages else None,
+                "progress": view.progress,
+                "waiting": view.waiting,
+                "stalled_s": view.stalled_s,
+                "restarts": view.restarts,
+            }
+            for view in snapshot.agents.values()
+        }
+        vitals = snapshot.health.vitals
+        loop = vitals and {"p50_s": vitals.lag_p50_s, "p99_s": vitals.lag_p99_s, "worst_s": vitals.lag_worst_s}
+        return {
+            "v": 1,
+            "pid": os.getpid(),
+            "version": __version__,
+            "started": snapshot.started_at,
+            "written": now,
+            "stopping": snapshot.stopping,
+            "agents": agents,
+            "loop": loop,
+        }
+
+    def _age(self, name: str, beat_at: float, now: float, awake_s: float) -> float:
+        """Return how old a beat is in awake seconds, of which `awake_s` have passed since the last writing.
+
+        The wall clock is asked only within that span, so that one that was set is off by no more.
+        """
+        known_at, known_s = self._ages.get(name, (None, 0.0))
+        return known_s + awake_s if beat_at == known_at else min(max(now - beat_at, 0.0), awake_s)
 
     async def remove(self) -> None:
         """Remove the file: a clean end leaves none, unless its folder hangs.
@@ -203,6 +279,10 @@ class HeartbeatFile:
         if hanging:
             raise TimeoutError(f"the folder of {self._path} does not answer")
         await working
+
+
+def _nothing() -> int:
+    return 0
 
 
 def _note_failure(working: asyncio.Future[None]) -> None:

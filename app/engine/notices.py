@@ -26,6 +26,10 @@ class Notices:
         self._clock = clock
         self._standing: dict[str, tuple[str, str]] = {}
 
+    def stands(self, key: str) -> bool:
+        """Return whether the notice of this key holds."""
+        return key in self._standing
+
     def show(self, key: str, text: str, hint: str = "") -> None:
         """Let the notice of this key say `text` and what to do; an empty text clears it."""
         if (text, hint) == self._standing.get(key, ("", hint)):

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.domain.snapshot import Snapshot
+from app import __version__
+from app.domain.agents import AgentState
+from app.domain.events import AgentBeat, AgentChanged, VitalsTaken
+from app.domain.health import Vitals
+from app.domain.snapshot import Snapshot, reduce
 from app.engine import heartbeat
 from app.engine.heartbeat import HeartbeatFile
 
@@ -19,6 +24,12 @@ if TYPE_CHECKING:
 
 LONG_S = 20.0
 SNAPSHOT = Snapshot(started_at=0.0)
+
+
+def _beating(clock: Any, *, progress: int = 0, waiting: int = 0) -> Snapshot:
+    running = AgentChanged(at=clock.wall(), agent="worker", state=AgentState.RUNNING)
+    beat = AgentBeat(at=clock.wall(), agent="worker", progress=progress, waiting=waiting)
+    return reduce(reduce(SNAPSHOT, running), beat)
 
 
 class HungFolder:
@@ -57,6 +68,59 @@ async def test_it_is_written_and_removed(tmp_path: Path) -> None:
 
     assert (written["v"], written["agents"]) == (1, {})
     assert not path.exists()
+
+
+async def test_a_monitor_reads_how_the_program_fares(tmp_path: Path, fake_clock: Any) -> None:
+    """Every field that the file promises is there, with what the snapshot says."""
+    path = tmp_path / "heartbeats.json"
+    file = HeartbeatFile(path, deadline_s=LONG_S, clock=fake_clock)
+    vitals = Vitals(fake_clock.wall(), lag_p50_s=0.001, lag_p99_s=0.02, lag_worst_s=1.5)
+
+    fake_clock.advance(10)
+    beaten = _beating(fake_clock, progress=7, waiting=3)
+    fake_clock.advance(4)
+    await file.write(reduce(beaten, VitalsTaken(at=0, vitals=vitals)))
+    written = json.loads(path.read_bytes())
+
+    assert written.pop("pid") == os.getpid()
+    assert written.pop("version") == __version__
+    assert written == {
+        "v": 1,
+        "started": 0.0,
+        "written": fake_clock.wall(),
+        "stopping": "",
+        "agents": {
+            "worker": {
+                "state": "running",
+                "reason": "",
+                "beat_at": fake_clock.wall() - 4,
+                "beat_age_s": 4.0,
+                "progress": 7,
+                "waiting": 3,
+                "stalled_s": 0.0,
+                "restarts": 0,
+            }
+        },
+        "loop": {"p50_s": 0.001, "p99_s": 0.02, "worst_s": 1.5},
+    }
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 1])
+async def test_a_beat_grows_older_while_the_process_runs_alone(tmp_path: Path, fake_clock: Any, hours: int) -> None:
+    """Neither a night's sleep nor a clock that is set makes an agent look dead to a monitor."""
+    path = tmp_path / "heartbeats.json"
+    file = HeartbeatFile(path, deadline_s=LONG_S, clock=fake_clock)
+    snapshot = _beating(fake_clock)
+    await file.write(snapshot)
+
+    fake_clock.advance(15)
+    await file.write(snapshot)
+    fake_clock.set_wall(fake_clock.wall() + hours * 3600)
+    fake_clock.advance(8 * 3600)
+    await file.write(snapshot)
+    age_s = json.loads(path.read_bytes())["agents"]["worker"]["beat_age_s"]
+
+    assert age_s == pytest.approx(15 + 22.5)
 
 
 async def test_a_file_that_cannot_be_written_says_so(tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ class AuditAgent:
         self._projects: dict[str, _Project] = {}
         self._turn = asyncio.Lock()
         self._turn_of_accounts = asyncio.Lock()
+        self._pulse: Pulse | None = None
 
     @property
     def name(self) -> str:
@@ -135,6 +136,8 @@ class AuditAgent:
 
     async def run(self, pulse: Pulse) -> None:
         """Look for what declares work finished, until told to stop; then end the audits that are on their way."""
+        self._pulse = pulse
+        pulse.waiting = lambda: sum(each.running is not None for each in self._projects.values())
         try:
             while not pulse.stopping.is_set():
                 pulse.beat()
@@ -411,6 +414,8 @@ class AuditAgent:
 
     def _tell(self, project: _Project, view: AuditView) -> None:
         if view != project.view or not project.is_told:
+            if self._pulse is not None:
+                self._pulse.did()  # each check that begins, and each step of a long one, is told
             project.view, project.is_told = view, True
             self._publish(AuditChanged(at=self._clock.wall(), audit=view))
 

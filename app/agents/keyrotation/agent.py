@@ -44,6 +44,8 @@ class KeyRotation:
         settings: Gives the settings in force.
         publish: Takes events.
         clock: Time.
+        elapsed: Gives seconds that go on while the machine sleeps and that nobody can set; by default the clock's,
+            which stand still then, so that each sleep looks as if the wall clock had jumped.
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class KeyRotation:
         settings: Callable[[], KeySettings],
         publish: Callable[[Event], None],
         clock: Clock,
+        elapsed: Callable[[], float] | None = None,
     ) -> None:
+        self._elapsed = elapsed or clock.monotonic
         self._keys = keys
         self._settings = settings
         self._publish = publish
@@ -73,7 +77,7 @@ class KeyRotation:
         if self._keys.view.state is VaultState.NONE:
             # Not waited for: the system may ask the person for its keychain's password.
             spawn(self._keys.unlock(), name="the vault opens")
-        steady = Steady(self._clock)
+        steady = Steady(self._clock, self._elapsed)
         verified_at: float | None = None
         while not pulse.stopping.is_set():
             pulse.beat()
@@ -142,16 +146,22 @@ class KeyRotation:
 
 
 class Steady:
-    """Tells whether the wall clock can be believed: it cannot for a while after it has jumped."""
+    """Tells whether the wall clock can be believed: it cannot for a while after it has jumped.
 
-    def __init__(self, clock: Clock) -> None:
+    Args:
+        clock: Time.
+        elapsed: Gives seconds that go on while the machine sleeps.
+    """
+
+    def __init__(self, clock: Clock, elapsed: Callable[[], float]) -> None:
         self._clock = clock
-        self._ahead = clock.wall() - clock.monotonic()
+        self._elapsed = elapsed
+        self._ahead = clock.wall() - elapsed()
         self._jumped_at: float | None = None
 
     def look(self) -> None:
         """Compare the wall clock with the time that went by since the last look."""
-        ahead, now = self._clock.wall() - self._clock.monotonic(), self._clock.monotonic()
+        ahead, now = self._clock.wall() - self._elapsed(), self._clock.monotonic()
         if abs(ahead - self._ahead) > JUMP_S:
             _log.info("the wall clock has jumped", seconds=round(ahead - self._ahead))
             self._jumped_at = now

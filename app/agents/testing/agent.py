@@ -124,6 +124,7 @@ class TestWatcher:
         self._on_battery = on_battery
         self._no_source = no_source
         self._notices = Notices(publish, clock)
+        self._files: FileWatch | None = None
 
     @property
     def name(self) -> str:
@@ -134,12 +135,18 @@ class TestWatcher:
         """Tell how the project's source differs from when its tests were last green; see `LastGreen.diff`."""
         return await self._last_green.diff()
 
+    async def rescan(self) -> None:
+        """Look whether files changed that no event told of, as when the machine slept; calm while none is watched."""
+        if self._files is not None:
+            await self._files.rescan()
+
     async def run(self, pulse: Pulse) -> None:
         """Watch and run until the pulse says stop.
 
         Raises:
             ProjectError: The folder cannot be watched at all.
         """
+        pulse.waiting = lambda: 0 if self._echo.hold_s else self.inbox.waiting
         pulse.beat()
         settings = await self._look_at_settings()
         ledger = await self._begin(pulse, settings)
@@ -176,6 +183,7 @@ class TestWatcher:
         pulse.busy_for(ENTER_S)
         async with watch:
             pulse.beat()
+            self._files = watch
             reader = spawn(self._read(watch, tester), name=f"{self.name} reads")
             reader.add_done_callback(lambda _task: self.inbox.woken.set())
             try:
@@ -185,6 +193,7 @@ class TestWatcher:
                     if settings.watch.ignore == ignore and not pulse.stopping.is_set():
                         await self._one_run(pulse, ledger, tester, settings.tests)
             finally:
+                self._files = None
                 reader.cancel()
                 await asyncio.wait({reader})
         return settings

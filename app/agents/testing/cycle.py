@@ -93,6 +93,7 @@ class Cycle:
         """End the run: publish its verdict, and what changed by it."""
         if self._teller is not None:
             self._teller.cancel()
+        self._pulse.did()  # a run that ended is progress, also one that had no test to run
         turn, lost = self._ledger.finish(verdict, collected, complete=complete)
         self._pulse.publish(
             RunFinished(

@@ -45,6 +45,11 @@ class Inbox:
         """True when there is a reason for a run."""
         return bool(self._paths) or self._wish is not None
 
+    @property
+    def waiting(self) -> int:
+        """How many reasons for a run wait."""
+        return len(self._paths) + (self._wish is not None)
+
     def has_changes(self, *, beside: Collection[str] = ()) -> bool:
         """Return whether a file changed since the last run took its reasons, other than those `beside`."""
         return any(path not in beside for path in self._paths)

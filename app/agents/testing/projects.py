@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Self
 
 from app.domain.commands import CancelRun, ReadDiff, ReadWhy, RunTests, WatchProject
 from app.domain.errors import ProjectError, UsageError
+from app.domain.events import SystemResumed
 from app.domain.verdicts import CauseKind
+from app.engine.tasks import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 
     from app.agents.testing.agent import TestWatcher
     from app.domain.analysis import SourceDiff
+    from app.domain.events import Event
     from app.domain.history import Why
+    from app.domain.snapshot import Snapshot
     from app.engine.bus import Bus
     from app.engine.supervisor import Supervisor
 
@@ -54,7 +58,8 @@ def check_folder(path: str | Path, *, home: Path | None = None) -> Path:
 class Projects:
     """All watched projects; a context manager.
 
-    Answers `WatchProject`, `RunTests`, `CancelRun`, `ReadWhy` and `ReadDiff`.
+    Answers `WatchProject`, `RunTests`, `CancelRun`, `ReadWhy` and `ReadDiff`. After the machine slept, each project is
+    looked at for changes that nobody told of.
 
     Args:
         bus: Whose commands it answers.
@@ -77,6 +82,7 @@ class Projects:
             self._bus.handle(CancelRun, self._cancel_run),
             self._bus.handle(ReadWhy, self._why),
             self._bus.handle(ReadDiff, self._diff),
+            self._bus.subscribe(self._heed),
         ]
         return self
 
@@ -116,6 +122,11 @@ class Projects:
 
     async def _watch(self, command: WatchProject) -> str:
         return self.watch(await asyncio.to_thread(check_folder, command.path))
+
+    def _heed(self, event: Event, _snapshot: Snapshot) -> None:
+        if isinstance(event, SystemResumed):
+            for watcher in self._watchers.values():
+                spawn(watcher.rescan(), name=f"{watcher.name} looks again")
 
     def _run_tests(self, command: RunTests) -> None:
         for watcher in self._chosen(command.project):

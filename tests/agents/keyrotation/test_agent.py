@@ -172,13 +172,25 @@ async def test_a_clock_that_jumps_does_not_rotate(tmp_path: Path, fake_clock: An
 
 
 def test_after_a_jump_the_clock_is_believed_again_in_two_hours(fake_clock: Any) -> None:
-    """It may have been right to jump: after a suspend, say."""
-    steady = Steady(fake_clock)
+    """It may have been right to jump: a wrong clock was set right, say."""
+    steady = Steady(fake_clock, fake_clock.monotonic)
     fake_clock.set_wall(fake_clock.wall() + 3600)
     steady.look()
     assert not steady.holds
 
     fake_clock.advance(SETTLE_S)
+    steady.look()
+
+    assert steady.holds
+
+
+def test_a_machine_that_slept_makes_nobody_doubt_the_clock(fake_clock: Any) -> None:
+    """A laptop that is never awake for two hours on end would else never be told of what is due."""
+    slept_s = 0.0
+    steady = Steady(fake_clock, lambda: fake_clock.monotonic() + slept_s)
+
+    slept_s = 8 * 3600.0
+    fake_clock.set_wall(fake_clock.wall() + slept_s)
     steady.look()
 
     assert steady.holds
