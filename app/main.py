@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from app.cli.launchers import AccountOptions, AuditOptions, OnceOptions, RepairOptions, SecretOf, TrayOptions
     from app.engine.places import Places
+    from app.system.instance import SingleInstance
 
 
 def main() -> int:
@@ -25,29 +26,73 @@ def main() -> int:
     from app.cli.launchers import Launchers
 
     launchers = Launchers(
-        tray=_tray, headless=_headless, once=_once, audit=_audit, audit_aws=_audit_aws, repair=_repair
+        tray=_tray, headless=_headless, once=_once, audit=_audit, audit_aws=_audit_aws, repair=_repair, bundle=_bundle
     )
     return run(sys.argv[1:], launchers)
 
 
 def _tray(folders: tuple[Path, ...], options: TrayOptions) -> int:
+    return _keep(folders, options) if options.keep else _watch(folders, options)
+
+
+def _watch(folders: tuple[Path, ...], options: TrayOptions) -> int:
     from app.engine.places import Places
-    from app.house.terminal import watch_in_terminal
-    from app.house.tray import watch_in_tray
-    from app.system.display import display_trouble
+    from app.house.succession import succeed
     from app.system.instance import SingleInstance
+    from app.system.service import Service
 
     places = Places.find(os.environ)
     checked = _checked(folders)
     with SingleInstance(places) as instance:
         if not instance.acquire():
+            left = succeed(places, instance, _say)
+            if left is not None:
+                return _take_over(instance, (*checked, *left.folders), options, is_kept=left.was_kept)
+            Service.take(os.environ).ready()  # all that is to be started has been: else systemd takes it for a failure
             return _raise_running(places, checked)
-        trouble = display_trouble(os.environ)
-        if trouble:
-            _require_project(places, checked)
-            print(f"{trouble} Watching in the terminal instead.", file=sys.stderr)  # noqa: T201 - said to the person
-            return watch_in_terminal(places, checked, as_json=False)
-        return watch_in_tray(places, checked, options)
+        return _watch_alone(places, checked, options)
+
+
+def _watch_alone(places: Places, checked: tuple[Path, ...], options: TrayOptions) -> int:
+    """Watch, with the single-instance lock held."""
+    from app.house.terminal import watch_in_terminal
+    from app.house.tray import watch_in_tray
+    from app.system.display import display_trouble
+
+    trouble = display_trouble(os.environ)
+    if trouble:
+        _require_project(places, checked)
+        print(f"{trouble} Watching in the terminal instead.", file=sys.stderr)  # noqa: T201 - said to the person
+        return watch_in_terminal(places, checked, as_json=False, safe=options.safe)
+    return watch_in_tray(places, checked, options)
+
+
+def _take_over(instance: SingleInstance, folders: tuple[Path, ...], options: TrayOptions, *, is_kept: bool) -> int:
+    """Go on in the place of an older one that has left, with its projects; kept by a parent where it was."""
+    from dataclasses import replace
+
+    from app.engine.places import Places
+    from app.system.service import KEPT_BY
+
+    once, shown = tuple(dict.fromkeys(folders)), replace(options, window=True)
+    if is_kept and KEPT_BY not in os.environ:
+        instance.release()
+        return _keep(once, shown)
+    return _watch_alone(Places.find(os.environ), once, shown)
+
+
+def _keep(folders: tuple[Path, ...], options: TrayOptions) -> int:
+    """Stay as the parent of the tray, which checks the folders. It is asked for its window but once."""
+    from app.engine.limits import Limits
+    from app.house.keeper import Keeper, own_command
+
+    again = [*own_command(), *map(str, folders), *(["--safe"] if options.safe else [])]
+    first = [*again, "--window"] if options.window else again
+    return Keeper(first, again, environ=os.environ, limits=Limits(), say=_say).run()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - said to the person
 
 
 def _require_project(places: Places, folders: tuple[Path, ...]) -> None:
@@ -177,6 +222,13 @@ def _repair(options: RepairOptions, secret: SecretOf) -> Mapping[str, Any]:
     run = repair(places, options, secret, clock=SystemClock(), say=say)
     with asyncio.Runner(loop_factory=plain_loop) as runner:
         return runner.run(run)
+
+
+def _bundle(path: Path) -> tuple[str, ...]:
+    from app.engine.places import Places
+    from app.house.bundle import save_bundle
+
+    return save_bundle(Places.find(os.environ), os.environ, path, argv=sys.argv)
 
 
 def _checked(folders: tuple[Path, ...]) -> tuple[Path, ...]:

@@ -11,15 +11,14 @@ from app.domain import events, healthwords, words
 from app.domain.agents import AgentState
 from app.domain.alerts import Alert, Urgency
 from app.domain.commands import RaiseWindow
+from app.domain.health import Lateness
 from app.domain.keys import VaultState
 from app.domain.snapshot import Mood
+from app.engine.looplag import LONG_STALL_S
 
 if TYPE_CHECKING:
     from app.domain.events import Event
     from app.domain.snapshot import Snapshot
-
-LONG_STALL_S: Final = 30.0
-"""A shorter one is for the log and the page Health."""
 
 CHANNEL_EVERY_S: Final = 86_400.0
 """A channel that fails is told of once a day: it fails as long as the network or a password does."""
@@ -93,6 +92,8 @@ def _of_the_program(event: Event, snapshot: Snapshot) -> Occasion | None:  # noq
             return _of_progress(event)
         case events.LifeBegan() if event.is_restart or event.safe_mode:
             return _of_life(event)
+        case events.LoopLagged() if event.kind is Lateness.CROWDED:
+            return _of_crowd(event)
         case events.LoopLagged() if event.lag_s >= LONG_STALL_S:
             return _of_stall(event, event.lag_s, event.where)
         case events.VitalsTaken() if event.vitals.lag_worst_s >= LONG_STALL_S:
@@ -225,6 +226,14 @@ def _of_stall(event: Event, lag_s: float, where: str) -> Occasion:
     held = f"It was held up at {wording.message(words.one_line(where))}." if where else ""
     alert = Alert("loop", Urgency.WARNING, title, f"{held}\n{healthwords.LAG_HINT}".lstrip(), event.at)
     return Occasion(alert, event, _HEALTH, mood=Mood.ATTENTION, once=f"{lag_s:.1f}")
+
+
+def _of_crowd(event: events.LoopLagged) -> Occasion:
+    """Return that threads which compute keep the loop from being in time."""
+    title = "Watchkeeper is slow: its own threads are busy"
+    body = f"It answers up to {event.lag_s * 1000:.0f} ms late. {wording.message(words.one_line(event.where))}"
+    alert = Alert("loop:crowded", Urgency.WARNING, title, f"{body}\n{healthwords.LAG_HINT}", event.at)
+    return Occasion(alert, event, _HEALTH, mood=Mood.ATTENTION)
 
 
 def _of_notice(event: events.NoticeRaised | events.NoticeCleared) -> Occasion:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.domain.health import Lateness
+
 if TYPE_CHECKING:
     from app.domain.agents import AgentState
     from app.domain.analysis import AnalysisView, Answer, Exchange, Explained, Subject
@@ -333,10 +335,15 @@ class AnalysisChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopLagged(Event):
-    """The event loop did not run for `lag_s` seconds; `where` is the code that held it, if known."""
+    """The event loop did not run for `lag_s` seconds; `where` is the code that held it, if known.
+
+    Attributes:
+        kind: Whether that goes on, is over, or comes again and again because of threads, which `where` names.
+    """
 
     lag_s: float
     where: str = ""
+    kind: Lateness = Lateness.BLOCKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

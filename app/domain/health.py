@@ -37,6 +37,17 @@ class KeptBy(StrEnum):
     """The small parent that `watchkeeper --keep` is."""
 
 
+class Lateness(StrEnum):
+    """In which way the event loop is late."""
+
+    BLOCKED = "blocked"
+    """It has not run for some seconds, and does not yet."""
+    WAS_BLOCKED = "was blocked"
+    """It runs again, after a long time in which it did not."""
+    CROWDED = "crowded"
+    """It runs, and each time too late: other threads compute, and take its turn."""
+
+
 @dataclass(frozen=True, slots=True)
 class UncleanEnd:
     """A life that did not end in an orderly way.
@@ -67,6 +78,10 @@ class Vitals:
         lag_p50_s, lag_p99_s: Lag of the event loop over the last five minutes, in seconds.
         lag_worst_s: The longest lag since the start, in seconds.
         bridge_depth: Calls from other threads that wait for the loop.
+        timers: Timers that are armed: the loop's, and in the tray Qt's.
+        lag_sum_s: All lags since the start, in seconds.
+        lag_bounds_s: Bounds of lags, in seconds.
+        lag_counts: How many ticks since the start were late by up to each bound, and by more than the last.
     """
 
     at: float
@@ -78,6 +93,10 @@ class Vitals:
     lag_p99_s: float = 0.0
     lag_worst_s: float = 0.0
     bridge_depth: int = 0
+    timers: int = 0
+    lag_sum_s: float = 0.0
+    lag_bounds_s: tuple[float, ...] = ()
+    lag_counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,34 +12,46 @@ import sys
 import threading
 import time
 import traceback
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import structlog
 
+from app.domain.health import Lateness
+from app.engine.crowding import Crowding, threads_seen
+from app.engine.limits import Limits
 from app.engine.tasks import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType, TracebackType
+    from types import TracebackType
 
     from app.engine.clock import Clock
 
 _log = structlog.get_logger(__name__)
 
+_LIMITS = Limits()
+
 TICK_S = 0.4
 """Cheap enough to go on for ever (four ticks a second took 0.15 % of a core), and a stall is still seen in 2.4 s."""
 LOOK_S = 1.0
 """How often the watchdog looks while all is well."""
-STALL_S = 2.0
-"""A loop that has not ticked for so long is reported, with the stacks of all threads."""
-STUCK_S = 120.0
-"""A loop that has not ticked for so long will not come back."""
+CROWD_LOOK_S = 0.25
+"""How often it looks at all threads while the loop is late again and again."""
+_SURE = 2
+"""Looks in a row that must find the loop stuck: both may have waited for the interpreter's lock until just now."""
+LONG_STALL_S = 30.0
+"""A stall that people are told of; shorter ones are for the log and the page Health."""
+LAG_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+"""The bounds of the histogram of lags, in seconds."""
 WINDOW = 750
 """Ticks that p99 is taken over: five minutes."""
 FROZEN_S = 0.5
 """A watchdog that wakes later than this beyond its time was not allowed to run."""
+TELL_S = 1.0
+"""How long the watchdog waits for those whom it tells: the loop may hang in what they need, such as the log's lock."""
 BUSY_SHARE = 0.5
 """A process that used this share of a processor while its watchdog could not run was busy, not stopped."""
 
@@ -100,25 +112,32 @@ class LoopLag:
 
     Args:
         clock: What tells the time; slept on by the loop, read by the watchdog.
-        on_lag: Called once for each stall, on the watchdog's thread because the loop cannot: seconds so far, and where
-            the loop's thread is ("file.py:12 in name").
-        on_stuck: Called once, on the watchdog's thread, when the loop has not ticked for two minutes; gets where.
+        on_lag: Called once for each stall, on a thread of the watchdog's because the loop cannot: seconds so far, where
+            the loop's thread is ("file.py:12 in name"), and BLOCKED. One of `long_s` and more is told once more when it
+            is over, with all its seconds. When other threads make the loop late again and again it is called with the
+            worst lag, the code that they were seen in most, and CROWDED, at most once in 15 minutes for each place.
+        on_stuck: Called once, on the watchdog's thread, when the loop has not ticked for two minutes, as two looks
+            in a row must find: gets where, and the stacks of all threads.
         tick_s: How often the loop ticks.
         look_s: How often the watchdog looks while all is well.
         stall_s: From when on a late tick is a stall.
+        long_s: From when on a stall is a long one.
         stuck_s: From when on a stall is final.
+        crowding: Finds the threads that make the loop late.
     """
 
     def __init__(
         self,
         clock: Clock,
-        on_lag: Callable[[float, str], None],
+        on_lag: Callable[[float, str, Lateness], None],
         *,
-        on_stuck: Callable[[str], None] | None = None,
+        on_stuck: Callable[[str, str], None] | None = None,
         tick_s: float = TICK_S,
         look_s: float = LOOK_S,
-        stall_s: float = STALL_S,
-        stuck_s: float = STUCK_S,
+        stall_s: float = _LIMITS.stall_s,
+        long_s: float = LONG_STALL_S,
+        stuck_s: float = _LIMITS.stuck_s,
+        crowding: Crowding | None = None,
     ) -> None:
         self._clock = clock
         self._on_lag = on_lag
@@ -126,8 +145,10 @@ class LoopLag:
         self._tick_s = tick_s
         self._look_s = look_s
         self._stall_s = stall_s
+        self._long_s = long_s
         self._stuck_s = stuck_s
         self._lags: deque[float] = deque(maxlen=WINDOW)
+        self._crowding = crowding or Crowding()
         self._loop_thread = 0
         self._judge: Judge | None = None
         self._ended = threading.Event()
@@ -135,6 +156,15 @@ class LoopLag:
         self._ticking: asyncio.Task[None] | None = None
         self.worst_s = 0.0
         """The longest lag since the start, in seconds."""
+        self.sum_s = 0.0
+        """All lags since the start, in seconds."""
+        self.counts = [0] * (len(LAG_BOUNDS_S) + 1)
+        """How many ticks since the start were late by up to each of `LAG_BOUNDS_S`, and by more than the last."""
+
+    def p50_s(self) -> float:
+        """Return the lag in seconds that half the ticks of the last five minutes stayed under; 0 before the first."""
+        lags = sorted(self._lags)
+        return lags[len(lags) // 2] if lags else 0.0
 
     def p99_s(self) -> float:
         """Return the lag in seconds that 99 of 100 ticks of the last five minutes stayed under; 0 before the first."""
@@ -172,40 +202,76 @@ class LoopLag:
             await self._clock.sleep(self._tick_s)
             late = judge.tick(self._clock.monotonic(), time.process_time())
             self._lags.append(late)
+            self.sum_s += late
+            self.counts[bisect_left(LAG_BOUNDS_S, late)] += 1
+            self._crowding.tick(late, stall_s=self._stall_s)
             self.worst_s = max(self.worst_s, late)
 
     def _watch(self, judge: Judge) -> None:
-        again_s, told, stuck = self._look_s, False, False
+        again_s, told, over, late_s, where = self._look_s, False, 0, 0.0, ""
         while not self._ended.wait(again_s):
             look = judge.look(self._clock.monotonic(), time.process_time())
             again_s = look.again_s
             if look.late_s < self._stall_s:
                 if told:
                     _log.warning("the loop runs again")
-                told = stuck = False
+                    if late_s >= self._long_s:
+                        self._tell("the loop was blocked for long", late_s, where, Lateness.WAS_BLOCKED)
+                told, over = False, 0
+                if self._look_for_crowds():
+                    again_s = min(again_s, CROWD_LOOK_S)
                 continue
+            late_s = look.late_s
             if not told:
-                told = True
-                self._report(look.late_s)
-            if not stuck and look.late_s >= self._stuck_s and self._on_stuck is not None:
-                stuck = True
-                self._on_stuck(_place(sys._current_frames().get(self._loop_thread)))  # noqa: SLF001 - there is no public way
+                told, where = True, place_of(self._loop_thread)
+                self._tell("the loop is blocked", late_s, where, Lateness.BLOCKED, stacks=_stacks())
+            over += look.late_s >= self._stuck_s
+            if over == _SURE and self._on_stuck is not None:
+                self._on_stuck(place_of(self._loop_thread), stacks_as_text())
 
-    def _report(self, late_s: float) -> None:
-        frames = sys._current_frames()  # noqa: SLF001 - there is no public way
-        where = _place(frames.get(self._loop_thread))
-        names = {thread.ident: thread.name for thread in threading.enumerate()}
-        stacks = {
-            names.get(ident, str(ident)): "".join(traceback.format_stack(frame)) for ident, frame in frames.items()
-        }
-        _log.error("the loop is blocked", late_s=round(late_s, 1), where=where, stacks=stacks)
-        try:
-            self._on_lag(late_s, where)
-        except Exception:  # noqa: BLE001 - the watchdog outlives whoever listens
-            _log.exception("on_lag failed")
+    def _look_for_crowds(self) -> bool:
+        """Look who makes the loop late, if it is late again and again; return whether it is."""
+        if not self._crowding.is_late:
+            self._crowding.rest()
+            return False
+        seen = threads_seen(but={threading.get_ident()})
+        found = self._crowding.sample(self._clock.monotonic(), seen, loop=self._loop_thread)
+        if found is not None:
+            late_s, where = found
+            self._tell("the loop is late again and again", late_s, where, Lateness.CROWDED)
+        return True
+
+    def _tell(self, what: str, late_s: float, where: str, kind: Lateness, **more: object) -> None:
+        def tell() -> None:
+            _log.error(what, late_s=round(late_s, 3), where=where, **more)
+            try:
+                self._on_lag(late_s, where, kind)
+            except Exception:  # noqa: BLE001 - the watchdog outlives whoever listens
+                _log.exception("on_lag failed")
+
+        teller = threading.Thread(target=tell, name="loop-watchdog-tells", daemon=True)
+        teller.start()
+        teller.join(TELL_S)
 
 
-def _place(frame: FrameType | None) -> str:
+def stacks_as_text() -> str:
+    """Return where all threads are, for a file."""
+    return "\n".join(f"{name}:\n{stack}" for name, stack in _stacks().items())
+
+
+def place_of(thread: int) -> str:
+    """Return where a thread is: "file.py:12 in name".
+
+    Args:
+        thread: Its `ident`.
+    """
+    frame = sys._current_frames().get(thread)  # noqa: SLF001 - there is no public way
     if frame is None:
         return "a thread that has ended"
     return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}"
+
+
+def _stacks() -> dict[str, str]:
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    frames = sys._current_frames()  # noqa: SLF001 - there is no public way
+    return {names.get(ident, str(ident)): "".join(traceback.format_stack(frame)) for ident, frame in frames.items()}

@@ -15,12 +15,17 @@ class NotRegular(OSError):
 
 
 def read_regular(path: Path, limit: int) -> bytes:
-    """Return the first `limit` bytes of a file, and one more when there are more. Never waits for a writer.
+    """Return the first `limit` bytes of a file, and one more when there are more.
+
+    What is no file is not opened at all, since a program that waits at a FIFO's other end would notice. Where one is
+    put there just then, it is still not waited for.
 
     Raises:
         NotRegular: It is no regular file.
         OSError: It is not there or cannot be read.
     """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise NotRegular("it is not a regular file")
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

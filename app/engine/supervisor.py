@@ -6,6 +6,7 @@ any life -> BACKOFF -> STARTING         raised, or returned though nobody asked
 BACKOFF  -> FAILED -> STARTING          too often: tried again slowly, or when kicked
 any life -> STOPPING -> STOPPED         by a person, or with the program
 STOPPING, STALE -> ABANDONED            would not end; no second copy is started while it lives
+DISABLED -> STARTING                    held in safe mode, until a person wants it
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from typing import TYPE_CHECKING, Protocol, Self
 import structlog
 
 from app.domain.agents import AgentState
-from app.domain.commands import Pause, Resume
+from app.domain.commands import LeaveSafeMode, Pause, RestartAgent, Resume
 from app.domain.errors import UsageError
-from app.domain.events import AgentChanged, AgentPaused, AgentResumed
+from app.domain.events import AgentChanged, AgentPaused, AgentResumed, SafeModeLeft
 from app.engine.heartbeat import AwakeClock, Pulse
 from app.engine.limits import Limits
 from app.engine.tasks import spawn
@@ -80,6 +81,7 @@ class _Slot:
         self._at_rest = asyncio.Event()
         self._at_rest.set()
         self._stale = False
+        self._renewed = False
         self._seen_beats = -1
         self._beat_awake_s = 0.0
         self._stale_checks = 0
@@ -96,6 +98,15 @@ class _Slot:
         self._wanted.clear()
         self._interrupt.set()
 
+    def hold(self, reason: str) -> None:
+        """Do not start the agent before a person wants it."""
+        self._say(AgentState.DISABLED, reason)
+
+    def restart(self) -> None:
+        """End the present life in stages and begin another, which no back-off delays."""
+        self._renewed = True
+        self.start()
+
     def kick(self) -> None:
         """Try the agent at once, if it only waits to be tried again."""
         if self.state in (AgentState.BACKOFF, AgentState.FAILED):
@@ -110,7 +121,10 @@ class _Slot:
     async def close(self) -> None:
         """End the agent in stages, then the slot itself."""
         self.stop()
-        await self._at_rest.wait()
+        await _first_of(self._keeper, self._at_rest.wait())
+        if self._keeper.done() and self._life is not None and self.pulse is not None:
+            # after a SystemExit in any task the runner cancels all tasks, keepers too
+            await self._end(self._life, self.pulse, drain_s=0.0)
         self._keeper.cancel()
         with suppress(asyncio.CancelledError):
             await self._keeper
@@ -145,6 +159,10 @@ class _Slot:
                 continue
             if self.state is AgentState.ABANDONED:
                 continue
+            if self._renewed:
+                self._attempt = 0
+                self._failures.clear()
+                continue
             if self._awake.awake_s - born >= self._limits.healthy_after_s:
                 self._attempt = 0
                 self._failures.clear()
@@ -153,14 +171,14 @@ class _Slot:
     async def _live(self) -> str:
         """Run one life and return why it ended."""
         name, ended = self.agent.name, list[str]()
-        self._stale, self._stale_checks, self._seen_beats = False, 0, -1
+        self._stale, self._renewed, self._stale_checks, self._seen_beats = False, False, 0, -1
         beat_every_s = self._limits.beat_every_s
         self.pulse = pulse = Pulse(name, self._bus, self._clock, beat_every_s=beat_every_s, on_health=self._health)
         if self.paused:
             pulse.pause()
         self._say(AgentState.STARTING)
         self._life = life = spawn(self._guarded(pulse, ended), name=f"agent {name}")
-        while not life.done() and self._wanted.is_set() and not self._stale:
+        while not life.done() and self._wanted.is_set() and not self._stale and not self._renewed:
             self._interrupt.clear()
             await _first_of(life, self._interrupt.wait())
         reason = f"no heartbeat for {self._limits.stale_after_s:.0f} s"
@@ -181,7 +199,7 @@ class _Slot:
         try:
             await self.agent.run(pulse)
             ended.append("returned though nobody asked it to")
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GeneratorExit):  # the latter when the program ends beside an abandoned life
             ended.append("cancelled")
             raise
         except BaseException as error:  # noqa: BLE001 - an agent's failure, whatever it is, must not end the program
@@ -230,7 +248,7 @@ class _Slot:
         if (state, reason) == (self.state, self._reason):
             return
         self.state, self._reason = state, reason
-        if state in (AgentState.STOPPED, AgentState.ABANDONED):
+        if state in (AgentState.STOPPED, AgentState.ABANDONED, AgentState.DISABLED):
             self._at_rest.set()
         else:
             self._at_rest.clear()
@@ -252,7 +270,8 @@ async def _first_of(task: asyncio.Task[Any], other: Coroutine[Any, Any, object])
 class Supervisor:
     """Keeps agents alive, one for one: what befalls one does not touch the others.
 
-    An async context manager; leaving it ends all agents in stages, side by side. Answers `Pause` and `Resume`.
+    An async context manager; leaving it ends all agents in stages, side by side. Answers `Pause`, `Resume`,
+    `RestartAgent` and `LeaveSafeMode`.
 
     Args:
         bus: Where the agents' states are told.
@@ -260,6 +279,7 @@ class Supervisor:
         heartbeats: The file for outside monitors, or None.
         limits: The table of times.
         chance: Gives a number between two bounds, for the jitter of the back-off.
+        held: Why agents are not started when they are added, until `LeaveSafeMode`; empty to start them.
     """
 
     def __init__(
@@ -270,7 +290,9 @@ class Supervisor:
         heartbeats: HeartbeatFile | None = None,
         limits: Limits | None = None,
         chance: Chance = random.uniform,
+        held: str = "",
     ) -> None:
+        self._held = held
         self._bus = bus
         self._clock = clock
         self._heartbeats = heartbeats
@@ -284,7 +306,12 @@ class Supervisor:
 
     async def __aenter__(self) -> Self:
         """Begin to look after agents."""
-        self._unhandle = [self._bus.handle(Pause, self._pause), self._bus.handle(Resume, self._resume)]
+        self._unhandle = [
+            self._bus.handle(Pause, self._pause),
+            self._bus.handle(Resume, self._resume),
+            self._bus.handle(RestartAgent, lambda command: self._slot(command.agent).restart()),
+            self._bus.handle(LeaveSafeMode, lambda _command: self._leave_safe_mode()),
+        ]
         self._checker = spawn(self._check(), name="supervisor")
         return self
 
@@ -305,8 +332,8 @@ class Supervisor:
             with suppress(OSError):
                 await self._heartbeats.remove()
 
-    def add(self, agent: Agent) -> None:
-        """Look after an agent from now on, and start it.
+    def add(self, agent: Agent, *, always: bool = False) -> None:
+        """Look after an agent from now on, and start it, unless agents are held and it is not one that runs always.
 
         Raises:
             ValueError: There is an agent of this name.
@@ -315,7 +342,10 @@ class Supervisor:
             raise ValueError(f"an agent named {agent.name} is supervised already")
         slot = _Slot(agent, self._bus, self._clock, awake=self._awake, limits=self._limits, chance=self._chance)
         self._slots[agent.name] = slot
-        slot.start()
+        if self._held and not always:
+            slot.hold(self._held)
+        else:
+            slot.start()
 
     def stop(self, name: str) -> None:
         """Stop an agent by a person's wish: nothing but `start` brings it back."""
@@ -364,6 +394,16 @@ class Supervisor:
             slot.pause(paused=False)
             self._bus.publish(AgentResumed(at=self._clock.wall(), agent=slot.agent.name))
         return tuple(slot.agent.name for slot in slots)
+
+    def _leave_safe_mode(self) -> tuple[str, ...]:
+        if not self._held:
+            return ()
+        self._held = ""
+        held = [slot for slot in self._slots.values() if slot.state is AgentState.DISABLED]
+        self._bus.publish(SafeModeLeft(at=self._clock.wall()))
+        for slot in held:
+            slot.start()
+        return tuple(slot.agent.name for slot in held)
 
     async def _resume_later(self, name: str, seconds: float) -> None:
         await self._clock.sleep(seconds)

@@ -10,8 +10,10 @@ import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from app.engine.tasks import end_others
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     _Job = tuple["Future[Any]", Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
@@ -107,6 +109,23 @@ def plain_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     loop.set_default_executor(WorkerPool(patience_s=PATIENCE_S))
     return loop
+
+
+def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a program on asyncio's own loop, and return what it returns; a task that will not end delays nobody.
+
+    Raises:
+        BaseException: Whatever `main` raises; every `finally` has run by then.
+    """
+
+    async def body() -> T:
+        try:
+            return await main()
+        finally:
+            await end_others()
+
+    with asyncio.Runner(loop_factory=plain_loop) as runner:
+        return runner.run(body())
 
 
 def _dismiss(jobs: queue.SimpleQueue[_Job | None], crew: list[threading.Thread]) -> None:

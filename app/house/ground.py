@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from app.engine.logs import Logging, LogRing
     from app.engine.places import Places
     from app.engine.shutdown import Shutdown
+    from app.house.lives import Life
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """It: folders, time, the bus, the log, and the way out."""
+    """It: folders, time, the bus, the log, the record of this life, and the way out."""
 
     places: Places
     clock: Clock
@@ -29,26 +30,40 @@ class Ground:
     log: Logging
     limits: Limits
     shutdown: Shutdown
+    life: Life
 
 
 @contextmanager
-def ground(places: Places) -> Iterator[Ground]:
-    """Lay it, and clear it away behind."""
+def ground(places: Places, *, safe: bool = False, limits: Limits | None = None) -> Iterator[Ground]:
+    """Lay it, and clear it away behind. Who lays it holds the single-instance lock.
+
+    Args:
+        places: Where everything lies.
+        safe: Start no agents.
+        limits: The table of times; by default the usual one.
+    """
+    from app import __version__
     from app.engine import logs
     from app.engine.bus import Bus
     from app.engine.clock import SystemClock
     from app.engine.limits import Limits
+    from app.engine.lives import LifeRecord, lives_folder
     from app.engine.shutdown import Shutdown
+    from app.house.lives import life
     from app.store.location import secrets_of
+    from app.system.service import Service
 
-    clock, ring, limits = SystemClock(), logs.LogRing(), Limits()
+    clock, ring, limits = SystemClock(), logs.LogRing(), limits or Limits()
     bus = Bus(clock)
     with logs.configure(places, "info", ring=ring) as log:
         url = os.environ.get("DATABASE_URL", "")
         for secret in (url, *secrets_of(url)):
             log.redactor.register(secret)
-        shutdown = Shutdown(bus, clock, limits)
-        try:
-            yield Ground(places, clock, bus, ring, log, limits, shutdown)
-        finally:
-            shutdown.disarm()
+        service = Service.take(os.environ)
+        record = LifeRecord(lives_folder(places), clock=clock, version=__version__, redact=log.redactor.redact)
+        with life(record, service, limits, now=clock.wall(), safe=safe) as begun:
+            shutdown = Shutdown(bus, clock, limits, force=begun.end_by_force)
+            try:
+                yield Ground(places, clock, bus, ring, log, limits, shutdown, begun)
+            finally:
+                shutdown.disarm()

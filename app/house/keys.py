@@ -41,7 +41,10 @@ def key_rotation(
     """Have an agent look after the vault, and answer what faces ask of it until what is returned is left."""
     from app.agents.keyrotation.agent import KeyRotation
     from app.agents.keyrotation.answers import answer
+    from app.engine.sleepwatch import elapsed_s
 
     bus, clock = ground.bus, ground.clock
-    supervisor.add(KeyRotation(keys, settings=lambda: in_force.current.keys, publish=bus.publish, clock=clock))
+    supervisor.add(
+        KeyRotation(keys, settings=lambda: in_force.current.keys, publish=bus.publish, clock=clock, elapsed=elapsed_s)
+    )
     return answer(bus, keys)

@@ -51,4 +51,11 @@ def metrics(
             register=ground.log.redactor.register,
         )
 
-    return Metrics(ground.bus, ground.clock, settings=lambda: in_force.current.metrics, notices=notices, load=load)
+    return Metrics(
+        ground.bus,
+        ground.clock,
+        settings=lambda: in_force.current.metrics,
+        notices=notices,
+        load=load,
+        close_s=ground.limits.metrics_close_s,
+    )

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from app.domain.errors import BridgeError, ProjectError
 from app.domain.events import LoopLagged
+from app.house.metrics import metrics
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
 
     from app.agents.settings import Settings
     from app.agents.settings_in_force import SettingsInForce
+    from app.domain.health import Lateness
     from app.engine.bridge import SafeAsyncBridge
-    from app.engine.bus import Bus
-    from app.engine.clock import Clock
     from app.engine.notices import Notices
     from app.engine.places import Places
     from app.house.ground import Ground
@@ -32,9 +32,11 @@ SETTINGS_EVERY_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What the faces need of the house: the settings as they were at the start, and the vault."""
+    """What the faces need of the house: the settings as they were at the start and as they are, notices, the vault."""
 
     settings: Settings
+    in_force: SettingsInForce
+    notices: Notices
     keys: KeyManager
 
 
@@ -54,7 +56,6 @@ async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) ->
     from app.agents.testing.agent import TestWatcher
     from app.agents.testing.projects import Projects
     from app.control.server import ControlServer
-    from app.domain.commands import ReadLogs, ReadStatus
     from app.engine.bridge import SafeAsyncBridge
     from app.engine.eventlog import log_event
     from app.engine.heartbeat import HeartbeatFile
@@ -65,6 +66,7 @@ async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) ->
     from app.engine.tasks import spawn
     from app.house.analysis import analysis
     from app.house.auditing import audits
+    from app.house.health import health
     from app.house.history import kept_history, remembered
     from app.house.keys import key_rotation, vault
     from app.system.power import on_battery
@@ -82,13 +84,24 @@ async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) ->
         bridge = await stack.enter_async_context(
             SafeAsyncBridge(asyncio.get_running_loop(), drain_s=limits.bridge_drain_s, cancel_s=limits.bridge_cancel_s)
         )
-        await stack.enter_async_context(LoopLag(clock, lambda lag, where: _tell_lag(bridge, bus, clock, lag, where)))
+        lag = await stack.enter_async_context(
+            LoopLag(
+                clock,
+                lambda late_s, where, kind: _tell_lag(ground, bridge, late_s, where, kind),
+                on_stuck=ground.life.end_stuck,
+                stall_s=limits.stall_s,
+                stuck_s=limits.stuck_s,
+            )
+        )
         history = await stack.enter_async_context(kept_history(ground, settings, notices))
         stack.callback(bus.subscribe(log_event))
-        stack.callback(bus.handle(ReadStatus, lambda _asked: bus.snapshot))
-        stack.callback(bus.handle(ReadLogs, lambda asked: ground.ring.after(asked.after, asked.limit)))
+        _answer_readers(stack, ground)
         heartbeats = HeartbeatFile(places.runtime / "heartbeats.json", deadline_s=limits.heartbeat_s)
-        supervisor = await stack.enter_async_context(Supervisor(bus, clock, heartbeats=heartbeats, limits=limits))
+        supervisor = await stack.enter_async_context(
+            Supervisor(bus, clock, heartbeats=heartbeats, limits=limits, held=ground.life.held)
+        )
+        await stack.enter_async_context(health(ground, bridge, lag, supervisor))
+        await stack.enter_async_context(metrics(ground, in_force, notices, bridge=bridge, history=history))
         runner = ProcessRunner(clock=clock)
 
         keys = vault(ground, in_force, notices, attended=attended)
@@ -120,7 +133,17 @@ async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) ->
         for folder in folders or await asyncio.to_thread(_configured, settings, bridge, notices):
             projects.watch(folder)
         await stack.enter_async_context(ControlServer(places, bus.send))
-        yield House(settings, keys)
+        yield House(settings, in_force, notices, keys)
+
+
+def _answer_readers(stack: AsyncExitStack, ground: Ground) -> None:
+    """Answer who asks for the state or the log, for as long as the stack lasts."""
+    from app.domain.commands import ReadLogs, ReadStatus
+    from app.house.bundle import answer_bundles
+
+    stack.callback(answer_bundles(ground))
+    stack.callback(ground.bus.handle(ReadStatus, lambda _asked: ground.bus.snapshot))
+    stack.callback(ground.bus.handle(ReadLogs, lambda asked: ground.ring.after(asked.after, asked.limit)))
 
 
 def _tidy(places: Places, now: float) -> None:
@@ -155,7 +178,8 @@ def _configured(settings: Settings, bridge: SafeAsyncBridge, notices: Notices) -
     return tuple(folders)
 
 
-def _tell_lag(bridge: SafeAsyncBridge, bus: Bus, clock: Clock, lag_s: float, where: str) -> None:
-    """Tell of a stall, from the watchdog's thread: the loop hears of it when it runs again."""
+def _tell_lag(ground: Ground, bridge: SafeAsyncBridge, lag_s: float, where: str, kind: Lateness) -> None:
+    """Tell of a late loop, from the watchdog's thread: the loop hears of it when it runs again."""
+    lagged = LoopLagged(at=ground.clock.wall(), lag_s=lag_s, where=where, kind=kind)
     with suppress(BridgeError):
-        bridge.submit(bus.publish, LoopLagged(at=clock.wall(), lag_s=lag_s, where=where))
+        bridge.submit(ground.bus.publish, lagged)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from app.house.alerts import alerts
 from app.house.ground import ground
+from app.house.lives import lived
 from app.house.rooms import house
+from app.house.succession import moved
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from app.agents.settings import Settings
+    from PySide6.QtWidgets import QApplication
+
     from app.cli.launchers import TrayOptions
-    from app.domain.snapshot import Mood
     from app.engine.places import Places
     from app.house.ground import Ground
     from app.keys.manager import KeyManager
-    from app.ui.desk import Desk
 
 
 def watch_in_tray(places: Places, folders: tuple[Path, ...], options: TrayOptions) -> int:
@@ -33,8 +34,15 @@ def watch_in_tray(places: Places, folders: tuple[Path, ...], options: TrayOption
     app.setApplicationName("watchkeeper")
     app.setApplicationDisplayName("Watchkeeper")
     app.setDesktopFileName("watchkeeper")
-    with ground(places) as on, qt_messages_logged():
-        return run(lambda: _live_in_tray(on, folders, options), app)
+    with ground(places, safe=options.safe) as on, qt_messages_logged():
+        return run(lambda: _until_session_ends(on, folders, options, app), app)
+
+
+async def _until_session_ends(on: Ground, folders: tuple[Path, ...], options: TrayOptions, app: QApplication) -> int:
+    from app.ui.sessionend import SessionEnd
+
+    with SessionEnd(app, on.shutdown.ask):
+        return await _live_in_tray(on, folders, options)
 
 
 async def _live_in_tray(on: Ground, folders: tuple[Path, ...], options: TrayOptions) -> int:
@@ -46,7 +54,9 @@ async def _live_in_tray(on: Ground, folders: tuple[Path, ...], options: TrayOpti
         async with (
             house(on, folders, attended=True) as built,
             _copying(on, built.keys),
-            _alerts(on, built.settings, desk),
+            alerts(on, built, desk),
+            lived(on),
+            moved(on),
         ):
             await on.shutdown.wait()
     return 0
@@ -68,35 +78,3 @@ async def _copying(on: Ground, keys: KeyManager) -> AsyncIterator[None]:
             yield
         finally:
             stop()
-
-
-@asynccontextmanager
-async def _alerts(on: Ground, settings: Settings, desk: Desk) -> AsyncIterator[None]:
-    from app.alerts.audits import AuditAlerts
-    from app.alerts.desktop import TOLD_MOODS, DesktopAlerts
-    from app.engine.files import write_atomic
-    from app.system.notifications import BalloonNotifier, DesktopNotifierAdapter
-
-    if not settings.notifications.enabled:
-        yield
-        return
-    icons: dict[Mood | None, Path] = {}
-    for mood in (None, *TOLD_MOODS):
-        path = on.places.cache / f"icon-{mood or 'app'}.png"
-        with suppress(OSError):  # a full disk: notifications go without
-            await asyncio.to_thread(write_atomic, path, desk.icon_png(mood), sync=False)
-            icons[mood] = path
-    notifiers = (DesktopNotifierAdapter(icons.get(None)), BalloonNotifier(desk.balloon))
-    try:
-        snooze_s = settings.notifications.snooze_minutes * 60
-        redact = on.log.redactor.redact
-        async with (
-            DesktopAlerts(on.bus, notifiers, on.clock, snooze_s=snooze_s, icons=icons, redact=redact),
-            AuditAlerts(on.bus, notifiers, on.clock, snooze_s=snooze_s, icons=icons, redact=redact),
-        ):
-            yield
-    finally:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(on.limits.alerts_close_s):
-                for notifier in notifiers:
-                    await notifier.aclose()

@@ -28,8 +28,6 @@ LOOK_S = 1.0
 """How often the settings are looked at, and the loop's lag is sampled."""
 TRY_AGAIN_S = 60.0
 """How often what could not be served is tried again: the program that has the port may have gone."""
-CLOSE_S = 0.25
-"""So long the end of the program waits for what serves, which needs a few milliseconds."""
 NOTICE = "metrics"
 
 
@@ -42,6 +40,7 @@ class Metrics:
         settings: Gives the settings that hold now; must not block.
         notices: Where it is said that they cannot be served, or not on the port that was asked for.
         load: Makes what serves them; called in a thread, since it imports.
+        close_s: Seconds that the end of the program waits for what serves, which needs a few milliseconds.
     """
 
     def __init__(
@@ -52,12 +51,14 @@ class Metrics:
         settings: Callable[[], MetricsSettings],
         notices: Notices,
         load: Callable[[], Serving],
+        close_s: float,
     ) -> None:
         self._bus = bus
         self._clock = clock
         self._settings = settings
         self._notices = notices
         self._load = load
+        self._close_s = close_s
         self._serving: Serving | None = None
         self._tally: Tally | None = None
         self._count_no_more: Callable[[], None] = _nothing
@@ -77,11 +78,14 @@ class Metrics:
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.wait([self._keeping])
-        if self._working is not None:  # its thread goes on, though nobody waits for it any more
-            await asyncio.wait([self._working], timeout=CLOSE_S)
-        ending = spawn(self._stop(), name="end of metrics")
-        await asyncio.wait([ending], timeout=CLOSE_S)
+        ending = spawn(self._end(), name="end of metrics")
+        await asyncio.wait([ending], timeout=self._close_s)
         self._count_no_more()
+
+    async def _end(self) -> None:
+        if self._working is not None:  # its thread goes on, though nobody waits for it any more
+            await asyncio.wait([self._working])
+        await self._stop()
 
     async def _keep(self) -> None:
         applied: MetricsSettings | None = None
@@ -93,10 +97,9 @@ class Metrics:
                 is_done = await self._follow(wanted)
                 again_at = float("inf") if is_done else self._clock.monotonic() + TRY_AGAIN_S
                 applied = wanted
-            due = self._clock.monotonic() + LOOK_S
             await self._clock.sleep(LOOK_S)
             if self._tally is not None:
-                self._tally.tick(self._clock.monotonic() - due)
+                self._tally.tick()
 
     async def _follow(self, wanted: MetricsSettings) -> bool:
         """Serve as the settings ask for it, and return whether that was possible."""

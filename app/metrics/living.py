@@ -14,6 +14,7 @@ from app.domain.health import Ending, KeptBy
 from app.domain.keys import VaultState
 from app.domain.snapshot import Mood
 from app.metrics.reading import NAMESPACE, counted, counter, gauge, measured, spread, states
+from app.metrics.tally import Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,8 +102,8 @@ def _loop(reading: Reading) -> Iterator[Metric]:
     )
     yield spread(
         "loop_lag_seconds",
-        "How late the event loop was, sampled once a second.",
-        reading.counted.histograms.get("loop_lag", {}).items(),
+        "How late the event loop was, when last measured; it is looked at every 0.4 seconds.",
+        [((), Histogram(vitals.lag_bounds_s, list(vitals.lag_counts), vitals.lag_sum_s))] if vitals else [],
     )
     five = "lag of the event loop over five minutes, when last measured."
     yield measured("loop_lag_p50_seconds", f"Median {five}", vitals.lag_p50_s if vitals is not None else None)
@@ -118,6 +119,7 @@ def _process(reading: Reading) -> Iterator[Metric]:
     yield measured("open_descriptors", "Open files, sockets and handles.", vitals.descriptors if vitals else None)
     yield measured("threads", "Threads of Python.", vitals.threads if vitals is not None else None)
     yield measured("tasks", "Tasks on the event loop.", vitals.tasks if vitals is not None else None)
+    yield measured("timers", "Timers that are armed, Qt's among them.", vitals.timers if vitals is not None else None)
 
 
 def _bridge(reading: Reading) -> Iterator[Metric]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.domain import events
 from app.domain.analysis import AnalysisView, ExplainStage
+from app.domain.health import Lateness
 from app.domain.verdicts import CauseKind, Verdict
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ RUN_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 VERDICT_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 AUDIT_S = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 ANSWER_S = (0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 45.0, 90.0)
-LAG_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 10.0, 60.0)
 
 REMEMBERED_AUDITS = 256
 """One audit may be told again when a history is restored: it is still one."""
@@ -104,11 +104,10 @@ class Tally:
             self._snapshot = snapshot
             self._see(event)
 
-    def tick(self, late_s: float) -> None:
-        """Note that the loop runs, and how late it was, in seconds."""
+    def tick(self) -> None:
+        """Note that the loop runs."""
         with self._lock:
             self._ticked = self._monotonic()
-            self._observe("loop_lag", (), max(0.0, late_s), LAG_S)
 
     def scraped(self, status: int) -> None:
         """Note a request for metrics, and the HTTP status of its answer."""
@@ -145,7 +144,7 @@ class Tally:
         match event:
             case events.AgentBeat():
                 self._beats[event.agent] = self._monotonic()
-            case events.LoopLagged():
+            case events.LoopLagged(kind=Lateness.BLOCKED):
                 self._add("loop_stalls")
             case events.SystemResumed():
                 self._add("resumes")

@@ -265,6 +265,12 @@ class QtLoop(qasync.QEventLoop):  # type: ignore[misc] # qasync ships no types
         task: asyncio.Task[Any] = _Base.create_task(self, coro, **options)
         return task
 
+    def qt_timers(self) -> int:
+        """Return how many timers of Qt are armed in the application: this loop's own, those of windows, and others."""
+        roots: list[QObject] = [self._application, *self._application.topLevelWidgets()]
+        timers = {id(timer): timer for root in roots for timer in root.findChildren(QTimer)}
+        return int(self._alarm.isActive()) + sum(timer.isActive() for timer in timers.values())
+
     def _make_handle(
         self, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
     ) -> asyncio.Handle:

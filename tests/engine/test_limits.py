@@ -13,6 +13,7 @@ def test_the_stages_of_a_stop_fit_into_its_time() -> None:
         "control socket": limits.control_close_s,
         "agents": limits.drain_s + limits.cancel_s,
         "analysis": limits.analysis_close_s,
+        "metrics": limits.metrics_close_s,
         "heartbeat file": limits.heartbeat_s,
         "history": limits.history_close_s,
         "bridge": limits.bridge_drain_s + limits.bridge_cancel_s,

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from app.domain.health import Lateness
 from app.engine.clock import SystemClock
-from app.engine.looplag import Judge, LoopLag
+from app.engine.looplag import LAG_BOUNDS_S, Judge, LoopLag
 
 LONG_S = 20.0
 
@@ -110,17 +111,47 @@ async def test_a_short_block_is_measured_but_not_reported(fake_clock: Any) -> No
     assert reported == []
 
 
+async def test_ticks_are_counted_by_how_late_they_were(fake_clock: Any) -> None:
+    """A histogram since the start: what is in time stands in the first place."""
+    async with LoopLag(fake_clock, lambda *_: None, tick_s=0.25) as lag:
+        await fake_clock.wait_for_sleepers()
+        for late_s in (0.0, 0.0, 0.004, 0.4):
+            fake_clock.advance(0.25 + late_s)
+            await fake_clock.pass_time(0)
+
+        counts = dict(zip((*LAG_BOUNDS_S, "more"), lag.counts, strict=True))
+
+    assert {bound: count for bound, count in counts.items() if count} == {0.001: 2, 0.005: 1, 0.5: 1}
+
+
+async def test_a_long_stall_is_told_once_more_with_all_its_seconds() -> None:
+    """The first report comes while it lasts, and cannot know how long it will be."""
+    reported: list[tuple[float, str, Lateness]] = []
+    times = {"tick_s": 0.01, "look_s": 0.02, "stall_s": 0.1, "long_s": 0.3}
+
+    async with LoopLag(SystemClock(), lambda *lag: reported.append(lag), **times), asyncio.timeout(LONG_S):
+        await asyncio.sleep(0.05)
+        time.sleep(0.6)  # noqa: ASYNC251 - the fault
+        while len(reported) < 2:  # noqa: ASYNC110 - a thread tells
+            await asyncio.sleep(0.01)
+
+    (first_s, where, first), (all_s, same, last) = reported
+    assert (first, last) == (Lateness.BLOCKED, Lateness.WAS_BLOCKED)
+    assert 0.1 <= first_s < 0.3 <= all_s
+    assert same == where
+
+
 async def test_a_blocked_loop_is_reported_once_with_file_and_line() -> None:
     """The watchdog names the line that blocks, dumps all stacks, and says when it is over."""
     reported = threading.Event()
     lags: list[tuple[float, str]] = []
-    stuck: list[str] = []
+    stuck: list[tuple[str, str]] = []
 
-    def on_lag(late_s: float, where: str) -> None:
+    def on_lag(late_s: float, where: str, _kind: Lateness) -> None:
         lags.append((late_s, where))
 
-    def on_stuck(where: str) -> None:
-        stuck.append(where)
+    def on_stuck(where: str, stacks: str) -> None:
+        stuck.append((where, stacks))
         reported.set()
 
     with capture_logs() as logs:
@@ -140,13 +171,17 @@ async def test_a_blocked_loop_is_reported_once_with_file_and_line() -> None:
     blocked = next(line for line in logs if line["event"] == "the loop is blocked")
     assert re.search(r'test_looplag\.py", line \d+, in test_a_blocked_loop', blocked["stacks"]["MainThread"])
     assert "loop-watchdog" in blocked["stacks"]
+    assert re.search(r"threading\.py:\d+ in ", stuck[0][0])
+    assert re.search(r'MainThread:\n.*test_looplag\.py", line \d+, in test_a_blocked_loop', stuck[0][1], re.DOTALL)
 
 
 async def test_the_line_of_plain_blocking_code_is_named() -> None:
     """A call into C is reported by the line that makes it."""
     lags: list[str] = []
     with capture_logs():
-        async with LoopLag(SystemClock(), lambda _, where: lags.append(where), tick_s=0.01, look_s=0.02, stall_s=0.1):
+        async with LoopLag(
+            SystemClock(), lambda _, where, _kind: lags.append(where), tick_s=0.01, look_s=0.02, stall_s=0.1
+        ):
             due = time.monotonic() + LONG_S
             while not lags and time.monotonic() < due:
                 time.sleep(0.05)  # noqa: ASYNC251 - blocking the loop is the point

@@ -79,7 +79,9 @@ class House:
             new_token=lambda: "unused",
         )
         notices = Notices(self.bus.publish, clock)
-        self.metrics = Metrics(self.bus, clock, settings=lambda: self.settings, notices=notices, load=lambda: serving)
+        self.metrics = Metrics(
+            self.bus, clock, settings=lambda: self.settings, notices=notices, load=lambda: serving, close_s=0.25
+        )
 
     @property
     def address(self) -> str:

@@ -39,6 +39,21 @@ if TYPE_CHECKING:
 ROOT = "/home/anna/secret-customer/shop"
 SAVE = Cause(CauseKind.SAVE, ("cart.py",))
 BRIDGE = BridgeCounters(depth=3, pending=5, wait_s=0.25, worst_wait_s=1.5, accepted=100, refused=2, merged=40)
+VITALS = Vitals(
+    at=1.0,
+    rss_bytes=90_000_000,
+    descriptors=40,
+    threads=9,
+    tasks=21,
+    lag_p50_s=0.001,
+    lag_p99_s=0.02,
+    lag_worst_s=0.4,
+    bridge_depth=1,
+    timers=6,
+    lag_sum_s=0.03,
+    lag_bounds_s=(0.01, 0.05),
+    lag_counts=(0, 1, 0),
+)
 HISTORY = HistoryCounters(50, 48, 2, 4096, 7, 1, 1, 4, 5, 6)
 
 
@@ -145,7 +160,7 @@ def _of_the_program(told: Told) -> None:
         events.AgentChanged(at=at, agent="tests:shop", state=AgentState.RUNNING, restarts=2),
         events.AgentBeat(at=at, agent="tests:shop", progress=17),
         events.ProgressMissed(at=at, agent="tests:shop", seconds=120.0),
-        events.VitalsTaken(at=at, vitals=Vitals(at, 90_000_000, 40, 9, 21, 0.001, 0.02, 0.4, 1)),
+        events.VitalsTaken(at=at, vitals=VITALS),
         events.LoopLagged(at=at, lag_s=2.5, where="x.py:3 in g"),
         events.SystemResumed(at=at, slept_s=600.0, source="logind"),
         events.NetworkChanged(at=at, is_online=True),
@@ -155,7 +170,7 @@ def _of_the_program(told: Told) -> None:
         events.KeyRotated(at=at),
         events.AccessLogBroken(at=at, problem="cut"),
     )
-    told.tally.tick(0.03)
+    told.tally.tick()
     told.tally.scraped(200)
 
 

@@ -49,7 +49,9 @@ class House:
             register=self.secrets.append,
         )
         notices = Notices(self.bus.publish, clock)
-        self.metrics = Metrics(self.bus, clock, settings=lambda: self.settings, notices=notices, load=lambda: serving)
+        self.metrics = Metrics(
+            self.bus, clock, settings=lambda: self.settings, notices=notices, load=lambda: serving, close_s=0.25
+        )
 
     def _note(self, event: MetricsServed) -> None:
         self.told.append((event.address, event.token_file))

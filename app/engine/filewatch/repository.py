@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from app.engine.filewatch.ignore import RULES_NAME, Patterns, Scope
+from app.engine.regular import read_regular
 
 LOCK_CEILING_S = 10.0
 """An index.lock older than this was left by a git that died: it is not waited for again."""
@@ -127,7 +128,7 @@ def _locate(root: Path) -> tuple[Path, Path | None, Path | None]:
 def _pointer(path: Path, label: str, base: Path) -> Path | None:
     """Return the folder that a file of git's names on its only line (gitrepository-layout(5)), or None."""
     try:
-        line = os.fsdecode(path.read_bytes()[:_LARGEST_POINTER]).strip()
+        line = os.fsdecode(read_regular(path, _LARGEST_POINTER)).strip()
     except OSError:
         return None
     return base / line.removeprefix(label).strip() if line.startswith(label) else None
