@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from app.engine.clock import Clock
 
 DRIFT_S: Final = 60.0
-"""When the wall clock has gone another way than this count by so much, what is kept of it is written anew."""
+"""When the wall clock has gone another way than this count by so much, what is kept of it is written anew..."""
+OLD_S: Final = 3600.0
+"""...and also when it is so old: what a killed life has counted since would be lost to a clock that is set back."""
 
 
 class Counted:
@@ -50,11 +52,12 @@ class Counted:
 
     @property
     def is_astray(self) -> bool:
-        """Whether a later life would reckon wrongly from what was noted last."""
+        """Whether a later life could reckon wrongly from what was noted last."""
         if self._noted is None:
             return True
         counted, wall = self._noted
-        return abs((self.now() - counted) - (self._wall - wall)) > DRIFT_S
+        gone = self.now() - counted
+        return gone > OLD_S or abs(gone - (self._wall - wall)) > DRIFT_S
 
     def noted(self, *, asked: float = 0.0) -> Reckoning:
         """Return what a later life goes on from; it counts as written."""

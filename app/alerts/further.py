@@ -44,6 +44,10 @@ class Queue(Protocol):
         """Look at an event: what waits may be tried again."""
         ...
 
+    def wake(self, *, is_mended: bool = False) -> None:
+        """Try again at once; `is_mended` when what the channel failed for may be mended."""
+        ...
+
 
 class Further:
     """All channels beside the desktop. An async context manager.
@@ -108,7 +112,10 @@ class Further:
             queue.post(alert)
 
     async def test(self, name: str, alert: Alert) -> ChannelTest:
-        """Send an alert through a channel that is set up, past its queue, and say what came of it."""
+        """Send an alert through a channel that is set up, past its queue, and say what came of it.
+
+        One that went through wakes the queue: what waits in it can go as well.
+        """
         channel = self._channels.get(name)
         if channel is None:
             return ChannelTest(name, "It was just switched off.", "Look at the settings: watchkeeper config show")
@@ -121,6 +128,8 @@ class Further:
             return ChannelTest(
                 name, f"It did not answer in {self._test_s:g} s.", "Look at its address and the network."
             )
+        if name in self._queues:
+            self._queues[name].wake(is_mended=True)
         return ChannelTest(name)
 
     async def _follow(self) -> None:

@@ -156,6 +156,8 @@ class Outbox:
             async with asyncio.timeout(_STOP_S):
                 if self._is_loaded or await self._load():
                     await self._keep()
+                    if self._parcels:
+                        await self._note()
         self._pool.shutdown(wait=False)
 
     def post(self, alert: Alert) -> None:
@@ -358,9 +360,9 @@ class Outbox:
     async def _keep(self) -> None:
         """Bring the disk to what is true, as far as it lets: take away what is gone, write what is new."""
         async with self._disk:
-            if self._sent and await self._on_disk(partial(self._shelf.clear, self._sent)):
+            sent, gone = self._sent, frozenset(self._gone)
+            if sent and await self._on_disk(partial(self._shelf.clear, sent)) and self._sent == sent:
                 self._sent = 0
-            gone = frozenset(self._gone)
             if gone and await self._on_disk(partial(self._shelf.remove, sorted(gone))):
                 self._gone -= gone
             for parcel in tuple(self._parcels):
@@ -369,6 +371,8 @@ class Outbox:
                 if not await self._on_disk(partial(self._shelf.put, parcel)):
                     return
                 parcel.is_kept = True
+            if not (self._sent or self._gone):
+                self._disk_trouble = ""
             if self._parcels and self._counted.is_astray:
                 await self._note()
 
@@ -384,7 +388,6 @@ class Outbox:
         except OSError as error:
             self._tell_disk(error.strerror or type(error).__name__)
         else:
-            self._disk_trouble = ""
             return True
         return False
 

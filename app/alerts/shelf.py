@@ -108,7 +108,8 @@ class Shelf:
         names = self._names()
         sent = max((number for number, (mark, _) in names.items() if mark == "sent"), default=0)
         if sent:
-            self.clear(sent)
+            with suppress(OSError):  # what cannot be removed is left out all the same
+                self.clear(sent)
         tried = max((number for number, (mark, _) in names.items() if mark == "trying" and number > sent), default=None)
         parcels = [
             parcel

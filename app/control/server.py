@@ -68,7 +68,8 @@ class ControlServer:
         self._server: asyncio.Server | None = None
         self._closing = False
         self._inode: tuple[int, int] | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], None] = {}
+        """Those that said something last stand last."""
         self._working: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -152,9 +153,9 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine always runs in one
-        self._connections.add(task)
+        self._connections[task] = None
         try:
-            if len(self._connections) > MOST_CONNECTIONS:
+            if len(self._connections) > MOST_CONNECTIONS and not self._make_room():
                 refusal = CommandRefused("Too many programs speak to this Watchkeeper at once.", "Try again.")
                 await _write(writer, protocol.encode_error(None, refusal))
             elif await self._may_speak(reader, writer):
@@ -165,10 +166,19 @@ class ControlServer:
         except Exception:  # noqa: BLE001 - whatever one client sends, the others are served
             _log.exception("a control connection failed")
         finally:
-            self._connections.discard(task)
+            self._connections.pop(task, None)
             self._working.discard(task)
             # Not close(): that would wait for a client which does not read.
             writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
+
+    def _make_room(self) -> bool:
+        """Hang up on who was silent for longest, and return whether there was somebody who is not being served."""
+        idle = next((task for task in self._connections if task not in self._working), None)
+        if idle is None or idle is asyncio.current_task():
+            return False
+        self._connections.pop(idle)
+        idle.cancel()
+        return True
 
     async def _serve_one(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]
@@ -184,6 +194,7 @@ class ControlServer:
         if not line.endswith(b"\n"):
             return False
         self._working.add(task)
+        self._connections[task] = self._connections.pop(task, None)
         try:
             await _write(writer, await self._reply(line))
         finally:

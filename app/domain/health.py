@@ -107,7 +107,7 @@ class ChannelView:
         waiting: Alerts that wait on disk to be sent.
         reason: Why the last one could not be sent; empty while all is well.
         sent_at: When an alert last went through it; None for never.
-        dropped: Alerts given up because they waited for more than a day, since the start.
+        dropped: Alerts given up since the start: they waited for more than a day, or too many waited.
     """
 
     name: str

@@ -167,7 +167,8 @@ async def _tested(
             f"Set up are: {', '.join(there) or 'none'}. Others are set up under [alerts] in the settings.",
         )
     body = "Whoever reads this is reached."
-    alert = Alert("test", Urgency.NEWS, "This is a test alert of Watchkeeper", body, ground.clock.wall())
+    title, at = "This is a test alert of Watchkeeper", ground.clock.wall()
+    alert = Alert("test", Urgency.NEWS, title, body, at, id=uuid4().hex)
 
     async def tested(name: str) -> ChannelTest:
         if name != DESKTOP:

@@ -49,6 +49,7 @@ class Waiting:
     def __init__(self, name: str) -> None:
         self.name = name
         self.posted: list[Alert] = []
+        self.woken = 0
         self.seen: list[Event] = []
         self.is_open = False
 
@@ -59,6 +60,10 @@ class Waiting:
     def see(self, event: Event, _snapshot: Snapshot) -> None:
         """Keep it."""
         self.seen.append(event)
+
+    def wake(self, *, is_mended: bool = False) -> None:
+        """Count it."""
+        self.woken += is_mended
 
 
 class World:
@@ -154,13 +159,16 @@ async def test_a_test_says_why_it_did_not_go_through(fake_clock: Any) -> None:
     async with world.further as further:
         refused = await further.test("telegram", ALERT)
         gone = await further.test("mail", ALERT)
-    async with World(fake_clock, ONE).further as further:
+    other = World(fake_clock, ONE)
+    async with other.further as further:
         well = await further.test("telegram", ALERT)
 
     assert refused == ChannelTest("telegram", "The token is refused.", "Do something.")
     assert gone.reason
     assert well == ChannelTest("telegram")
     assert [each.posted for each in world.queues] == [[]]
+    assert [each.woken for each in world.queues] == [0]
+    assert [each.woken for each in other.queues] == [1]
 
 
 async def test_a_test_that_hangs_ends(fake_clock: Any) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from app.alerts.joining import joined
 from app.alerts.outbox import Outbox, OutboxLimits
+from app.alerts.shelf import Parcel, Shelf
 from app.domain.alerts import Alert, Urgency
 from app.domain.errors import ChannelError, VaultLocked
 from app.domain.events import ChannelChanged, NetworkChanged, SystemResumed, VaultChanged
@@ -296,7 +297,7 @@ async def test_after_an_outage_there_is_one_message(tmp_path: Path, fake_clock: 
 def test_what_is_over_before_it_was_told_is_one_line() -> None:
     """Trouble and recovery that both wait are one line, only news; what comes again after that stands for itself."""
     red = alert("3 tests red", cause="tests:/shop", urgency=Urgency.CRITICAL, at=1_700_000_000.0)
-    green = alert("All green again", cause="tests:/shop", urgency=Urgency.NEWS, at=1_700_000_600.0, over=True)
+    green = alert("All green again", cause="tests:/shop", urgency=Urgency.WARNING, at=1_700_000_600.0, over=True)
     again = replace(red, title="1 test red", at=1_700_001_000.0, id="last")
 
     over = joined([red, green])
@@ -385,6 +386,20 @@ async def test_a_clock_that_is_set_neither_drops_nor_keeps(
 
     assert (early.waiting, early.dropped) == (1, 0)
     assert (box.told[-1].waiting, box.told[-1].dropped) == (0, 1)
+
+
+async def test_a_clock_set_back_again_and_again_keeps_nothing_for_ever(tmp_path: Path, fake_clock: Any) -> None:
+    """What was waited in each life counts, however often the clock is set back between two of them."""
+    box = Box(tmp_path / "mail", fake_clock, FarSide(down=REFUSED))
+    async with box.running():
+        await box.posts(alert("one"))
+    for _ in range(13):
+        async with box.running():
+            await box.passes(2 * HOUR)
+        fake_clock.set_wall(fake_clock.wall() - 3 * HOUR)
+
+    assert sum(view.dropped for view in box.told[-3:]) > 0
+    assert box.files == []
 
 
 async def test_what_the_machine_slept_counts(tmp_path: Path, fake_clock: Any) -> None:
@@ -482,6 +497,22 @@ async def test_a_sent_mark_that_a_kill_left_sends_nothing_again(tmp_path: Path, 
 
     assert box.channel.titles == ["three"]
     assert box.files == []
+
+
+def test_what_was_sent_and_cannot_be_removed_is_not_sent_again(tmp_path: Path) -> None:
+    """A removal that fails half-way leaves a mark, by which the rest is known for sent."""
+    shelf = Shelf(tmp_path)
+    for number in range(1, 5):
+        shelf.put(Parcel(number, replace(alert(str(number)), id=str(number)), since=0.0))
+    (tmp_path / "000000000001.json").unlink()
+    (tmp_path / "000000000001.json" / "in the way").mkdir(parents=True)
+
+    with pytest.raises(OSError, match="000000000001"):
+        shelf.clear(3)
+    found = Shelf(tmp_path).load()
+
+    assert [parcel.number for parcel in found.parcels] == [4]
+    assert found.last == 4
 
 
 async def test_what_is_no_alert_is_set_aside(tmp_path: Path, fake_clock: Any) -> None:

@@ -361,22 +361,42 @@ async def test_noise_crashes_nothing(places: Places) -> None:
     assert instance.seen == [commands.Resume()]
 
 
-async def test_too_many_connections_are_refused_and_the_first_are_served(places: Places) -> None:
-    """A program that opens connections without end cannot use up the instance's descriptors."""
+async def test_who_is_silent_for_longest_makes_room(places: Places) -> None:
+    """A program that opens connections without end uses up no descriptors, and keeps nobody from being served."""
     async with ControlServer(places, Instance(), tcp=False):
         clients = [await connect(places) for _ in range(server.MOST_CONNECTIONS)]
-        for reader, writer in clients:
+        for reader, writer in (*clients, clients[0]):
             writer.write(protocol.encode_request(protocol.Request(1, commands.Resume())))
             await asyncio.wait_for(reader.readline(), LONG_S)
 
-        with ControlClient(places, tcp=False) as client, pytest.raises((CommandRefused, InstanceUnreachable)):
+        with ControlClient(places, tcp=False) as client:
             await in_thread(client.send, commands.Resume())
+        hung_up = await asyncio.wait_for(clients[1][0].read(), LONG_S)
         clients[0][1].write(protocol.encode_request(protocol.Request(2, commands.Resume())))
         still = json.loads(await asyncio.wait_for(clients[0][0].readline(), LONG_S))
 
         for _, writer in clients:
             writer.close()
+    assert hung_up == b""
     assert still["ok"] is True
+
+
+async def test_who_is_being_served_makes_no_room(places: Places) -> None:
+    """When each connection waits for its answer, one more is refused."""
+    instance = Instance()
+    async with ControlServer(places, instance, tcp=False):
+        clients = [await connect(places) for _ in range(server.MOST_CONNECTIONS)]
+        for _, writer in clients:
+            writer.write(protocol.encode_request(protocol.Request(1, commands.ReadRuns())))
+        async with asyncio.timeout(LONG_S):
+            while len(instance.seen) < server.MOST_CONNECTIONS:  # noqa: ASYNC110 - the instance tells nobody
+                await asyncio.sleep(0.01)
+
+        with ControlClient(places, tcp=False) as client, pytest.raises((CommandRefused, InstanceUnreachable)):
+            await in_thread(client.send, commands.Resume())
+
+        for _, writer in clients:
+            writer.close()
 
 
 async def test_closing_waits_for_an_answer_on_its_way(places: Places) -> None:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.alerts.channels.mail import Mail
-from app.alerts.channels.post import Poster
-from app.alerts.channels.telegram import Telegram
 from app.alerts.channels.trust import system_trust
-from app.alerts.channels.webhook import Webhook
 
 if TYPE_CHECKING:
     import ssl
@@ -26,7 +22,7 @@ def channels(
     wall: Callable[[], float],
     trust: Callable[[], ssl.SSLContext] = system_trust,
 ) -> tuple[Channel, ...]:
-    """Return the channels that are set up. Connects to nothing and imports no library.
+    """Return the channels that are set up. Connects to nothing.
 
     Args:
         settings: The section `[alerts]`.
@@ -34,10 +30,19 @@ def channels(
         wall: Tells the wall time, for the dates that services give.
         trust: Makes the context that certificates are checked with; called in a thread.
     """
-    poster = Poster(trust, wall=wall)
     found: list[Channel] = []
+    # Each import takes hundredths of a second, which a start without that channel does not pay.
     if settings.mail.host and settings.mail.to:
+        from app.alerts.channels.mail import Mail  # noqa: PLC0415
+
         found.append(Mail(settings.mail, secret, trust))
+    if not (settings.telegram.chat or settings.webhook.form):
+        return tuple(found)
+    from app.alerts.channels.post import Poster  # noqa: PLC0415
+    from app.alerts.channels.telegram import Telegram  # noqa: PLC0415
+    from app.alerts.channels.webhook import Webhook  # noqa: PLC0415
+
+    poster = Poster(trust, wall=wall)
     if settings.telegram.chat:
         found.append(Telegram(settings.telegram, secret, poster))
     if settings.webhook.form:

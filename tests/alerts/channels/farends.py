@@ -208,11 +208,19 @@ class Hook:
         while head := line.hear():
             name, _, value = head.partition(":")
             headers[name.lower()] = value.strip()
-        body = line.read(int(headers.get("content-length", "0")))
-        self.asked.append(Asked(first.split()[1], headers, body))
+        length = int(headers.get("content-length", "0"))
+        body = line.read(length)
+        if len(body) < length:
+            return  # the client has gone
+        asked = Asked(first.split()[1], headers, body)
+        self.asked.append(asked)
         self.met.set()
+        self.reply_to(asked)(line)
+
+    def reply_to(self, _asked: Asked) -> Callable[[Line], None]:
+        """Return what answers this request."""
         reply = self.replies.pop(0) if self.replies else None
-        (reply or answer(200, self.well))(line)
+        return reply or answer(200, self.well)
 
 
 def answer(status: int, body: bytes = b"", **headers: str) -> Callable[[Line], None]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import threading
 import time
 import traceback
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from app.agents.settings import MailSettings
@@ -182,6 +184,26 @@ async def test_tls_that_never_comes_ends_at_the_deadline(authority: Authority) -
             await channel.send(ALERT)
 
     assert not caught.value.is_in_doubt
+
+
+async def test_a_server_that_falls_silent_under_tls_is_left_at_once(authority: Authority) -> None:
+    """No socket lingers for a polite end of TLS that the server never answers."""
+    over = threading.Event()
+
+    def serve(line: Line) -> None:
+        line.say("220 mail.example ESMTP")
+        over.wait(10)
+
+    with FarEnd(serve, tls=authority.serving()) as server:
+        channel = Mail(settings(server.port, "tls"), vault, authority.trusting, deadline_s=0.4)
+
+        with pytest.raises(ChannelError, match="in time"):
+            await channel.send(ALERT)
+        await asyncio.sleep(0)
+        left = [each for each in psutil.Process().net_connections() if each.raddr and each.raddr.port == server.port]
+        over.set()
+
+    assert [each.status for each in left if each.status == psutil.CONN_ESTABLISHED] == []
 
 
 async def test_a_mail_that_is_sent_again_has_the_same_id() -> None:

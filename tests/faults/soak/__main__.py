@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ def main() -> int:
     asked = parser.parse_args()
     out = (asked.out or Path(tempfile.mkdtemp(prefix="watchkeeper-soak-")) / "soak").absolute()
     out.mkdir(parents=True)
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"  # the picture is drawn here; the program has the session's own
     with Session() as session:
 
         def restart_desktop() -> None:

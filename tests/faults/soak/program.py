@@ -63,7 +63,7 @@ class KeptProgram:
         with contextlib.suppress(psutil.Error):
             for child in psutil.Process(self.parent.pid).children():
                 with contextlib.suppress(psutil.Error):
-                    if "app.main" in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
+                    if any("app.main" in word for word in child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
                         return child
         return None
 

@@ -118,7 +118,8 @@ class Soak:
         report = self.report
         report.saves, report.kills, report.mails = world.project.saves, world.kills, len(world.ends.mail.mails)
         report.slopes = slopes(sampler.samples, warm_s=min(180.0, seconds / 10))
-        report.lag_p99_s, report.lag_ticks = lag_at(LAG_SHARE, sampler.bounds, counts), sum(counts)
+        report.lag_ticks = sum(counts)
+        report.lag_p99_s = lag_at(LAG_SHARE, sampler.bounds, counts) if counts else 0.0
         if not counts:
             self._breach("no lag of the loop was told")
         elif report.lag_p99_s > LAG_S:

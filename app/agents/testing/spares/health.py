@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,10 @@ _log = structlog.get_logger(__name__)
 
 DEATHS = 3
 """After so many in a row no more are started."""
+TRY_AGAIN_S = 600.0
+"""So long after that it is tried again: what ended them (a folder that was away, little memory) may be over."""
+TRY_AGAIN_AT_MOST_S = 4 * 3600.0
+"""It doubles with each time that it did not help."""
 _SAID_SHOWN = 200
 
 
@@ -34,6 +39,8 @@ class SpareHealth:
         self._deaths = 0
         self._told = False
         self._packages: int | None = None
+        self._wait_s = TRY_AGAIN_S
+        self._again_at = math.inf
         self.gave_up = False
 
     def got_ready(self) -> None:
@@ -45,6 +52,7 @@ class SpareHealth:
     def served(self) -> None:
         """Note that a ready one was taken: those that died before it were an exception."""
         self._deaths = 0
+        self._wait_s = TRY_AGAIN_S
 
     def ended_while_loading(self, said: str) -> None:
         """Note that one ended while it loaded the project: a conftest is broken, which the next run tells anyway."""
@@ -54,11 +62,12 @@ class SpareHealth:
         """Note that there is no pytest, which the next run tells anyway."""
         self._give_up()
 
-    def died(self, said: str) -> None:
+    def died(self, said: str, now: float) -> None:
         """Note that one ended by itself.
 
         Args:
             said: What it printed, or why it could not be started.
+            now: Monotonic time.
         """
         self._deaths += 1
         line = _last_line(said)
@@ -67,6 +76,8 @@ class SpareHealth:
             text = f"Interpreters kept ready for {self._project} end by themselves, so none is kept."
             quoted = f' The last one said: "{line}".' if line else ""
             self._give_up(text, f"Tests begin a little later.{quoted}")
+            self._again_at = now + self._wait_s
+            self._wait_s = min(2 * self._wait_s, TRY_AGAIN_AT_MOST_S)
 
     def may_keep(self, rss: int) -> bool:
         """Return whether one that needs so many bytes may be kept; if not, none is."""
@@ -79,6 +90,11 @@ class SpareHealth:
         """Begin anew: with another recipe, or another configuration, all may be different."""
         self.gave_up = False
         self._deaths = 0
+        self._again_at = math.inf
+
+    def is_over(self, now: float) -> bool:
+        """Return whether those that died did so long enough ago for another try, at this monotonic time."""
+        return now >= self._again_at
 
     async def look_at(self, interpreter: str) -> bool:
         """Return whether something was installed or removed since none are kept, so that it is worth another try."""

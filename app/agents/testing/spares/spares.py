@@ -309,7 +309,7 @@ class Spares:
         try:
             worker = await self._start(recipe, in_time=True)
         except (CannotError, ProjectError) as error:
-            self._health.died(str(error))
+            self._health.died(str(error), self._clock.monotonic())
             return
         finally:
             self._missed = None
@@ -369,7 +369,7 @@ class Spares:
         elif worker.has_no_pytest:
             self._health.ended_without_pytest()
         else:
-            self._health.died(said)
+            self._health.died(said, self._clock.monotonic())
 
     def _forgive(self) -> None:
         self._health.forgive()
@@ -389,8 +389,10 @@ class Spares:
                 is_waiting = spare.worker.warmth in (Warmth.READY, Warmth.LOADED)
                 if not is_waiting and now - spare.since > READY_WITHIN_S:
                     self._lose(spare, f"It was not ready after {READY_WITHIN_S:g} s.")
-            if self._health.gave_up and self._recipe and await self._health.look_at(self._recipe.interpreter):
-                self._forgive()
+            if self._health.gave_up and self._recipe:
+                is_another = await self._health.look_at(self._recipe.interpreter)
+                if is_another or self._health.is_over(self._clock.monotonic()):
+                    self._forgive()
             self._woken.set()
             await self._clock.sleep(LOOK_EVERY_S)
 

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from app.agents.testing.spares import spares as module
+from app.agents.testing.spares.health import DEATHS, TRY_AGAIN_S, SpareHealth
 from app.agents.testing.spares.spares import Recipe, Spares, Warmth
 from app.domain.errors import ProjectError
 from app.engine.clock import SystemClock
@@ -532,6 +533,39 @@ async def test_another_configuration_may_do(kit: Kit, ways: dict[str, Any]) -> N
         await kit.until(lambda: spares.warmths == (READY,))
 
     assert kit.troubles[1:] == [("", "")]
+
+
+async def test_after_some_time_they_are_tried_again(kit: Kit, ways: dict[str, Any]) -> None:
+    """What ended them, a folder that was away say, may be over though nothing tells so."""
+    ways["dies"] = ["warm"]
+    async with kit.make(want=1) as spares:
+        spares.prepare(kit.recipe)
+        await kit.until(lambda: spares._health.gave_up)
+
+        ways.clear()
+        kit.clock.advance(TRY_AGAIN_S)
+        await kit.until(lambda: spares.warmths == (READY,))
+
+    assert kit.troubles[-1] == ("", "")
+
+
+def test_each_try_that_does_not_help_is_followed_by_a_longer_wait() -> None:
+    """Twice as long each time, and as at first once one has served."""
+    health = SpareHealth("shop", cap_bytes=1, on_trouble=lambda _text, _hint: None)
+    waits = list[float]()
+
+    for has_served in (False, False, True):
+        for _ in range(DEATHS):
+            health.died("it died", now=0.0)
+        waits.append(next(s for s in range(0, 10_000, 100) if health.is_over(s)))
+        health.forgive()
+        if has_served:
+            health.served()
+    for _ in range(DEATHS):
+        health.died("it died", now=0.0)
+
+    assert waits == [TRY_AGAIN_S, 2 * TRY_AGAIN_S, 4 * TRY_AGAIN_S]
+    assert health.is_over(TRY_AGAIN_S)
 
 
 async def test_without_pytest_there_are_no_spares(kit: Kit, ways: dict[str, Any], tmp_path: Path) -> None:
