@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.engine.places import Places
 
 _START = "Start it with `watchkeeper PATH`, or without a tray: `watchkeeper run PATH --headless`."
+_KNOCK_AGAIN_S = 0.01
 _STUCK = "It may be busy or stuck: try again, or see `watchkeeper logs`, or end that process and start it again."
 
 
@@ -92,11 +93,9 @@ class ControlClient:
         try:
             connection.settimeout(protocol.CONNECT_TIMEOUT_S)
             try:
-                connection.connect(target)
+                _knock(connection, target, time.monotonic() + protocol.CONNECT_TIMEOUT_S)
             except (FileNotFoundError, ConnectionRefusedError) as error:
                 raise NoInstance("No Watchkeeper is running here.", _START) from error
-            except (TimeoutError, BlockingIOError) as error:
-                raise TimeoutError from error
             if token:
                 connection.sendall(json.dumps({"v": protocol.VERSION, "token": token}).encode() + b"\n")
         except BaseException:
@@ -130,6 +129,24 @@ class ControlClient:
         if found.get("ok") is not True:
             raise protocol.decode_error(found.get("error"))
         return found.get("answer")
+
+
+def _knock(connection: socket.socket, target: Any, deadline: float) -> None:  # noqa: ANN401 - a path, or host and port
+    """Connect. A Unix socket whose backlog is full says so at once, and is tried again.
+
+    Raises:
+        TimeoutError: Nobody accepts by `deadline` (monotonic seconds).
+        OSError: As the system says.
+    """
+    while True:
+        try:
+            connection.connect(target)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise TimeoutError from error
+            time.sleep(_KNOCK_AGAIN_S)
+        else:
+            return
 
 
 def _read_line(connection: socket.socket, deadline: float) -> bytes:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -379,6 +380,31 @@ async def test_who_is_silent_for_longest_makes_room(places: Places) -> None:
             writer.close()
     assert hung_up == b""
     assert still["ok"] is True
+
+
+def test_a_full_backlog_is_waited_for(places: Places) -> None:
+    """When many come at once, one that finds no room knocks again until somebody accepts."""
+    with socket.socket(socket.AF_UNIX) as listener, ControlClient(places, tcp=False) as client:
+        listener.bind(str(places.socket))
+        listener.listen(0)
+        early = socket.socket(socket.AF_UNIX)
+        early.connect(str(places.socket))
+
+        def accept_late() -> None:
+            time.sleep(0.2)  # the fault: it is busy for so long
+            listener.accept()[0].close()
+            connection, _ = listener.accept()
+            connection.recv(1000)
+            connection.sendall(protocol.encode_answer(1, "here"))
+            connection.close()
+
+        busy = threading.Thread(target=accept_late)
+        busy.start()
+        answer = client.send(commands.ReadRuns())
+        busy.join()
+        early.close()
+
+    assert answer == "here"
 
 
 async def test_who_is_being_served_makes_no_room(places: Places) -> None:
