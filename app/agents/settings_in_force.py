@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import structlog
@@ -10,6 +9,7 @@ import structlog
 from app.agents.settings import ProjectSettings, Settings
 from app.domain.errors import SettingsError
 from app.engine.overrides import ProjectOverrides
+from app.engine.patience import Patience
 from app.engine.settings import SettingsFile
 from app.engine.statefile import StateFile
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 TRUST_SCHEMA = 1
+
+ANSWERS_S = 5.0
+"""How long a folder may take to answer: one that takes longer is that of a dead disk or server."""
 
 
 def overrides_of(places: Places, base: Callable[[], Settings]) -> ProjectOverrides[Settings]:
@@ -37,18 +40,22 @@ def overrides_of(places: Places, base: Callable[[], Settings]) -> ProjectOverrid
 class SettingsInForce:
     """Answers what holds now. Safe to use from any thread; each answer costs a few file system calls.
 
+    A folder that does not answer is given up after `ANSWERS_S`: what was read last holds meanwhile, and that is said.
+
     Args:
         places: Where the settings file, its last good copy and the word on trusted projects lie.
+        answers_s: How long a folder may take.
     """
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, *, answers_s: float = ANSWERS_S) -> None:
         self._file = SettingsFile(Settings, places.settings_file, last_good=places.last_good_settings)
         self._overrides = overrides_of(places, lambda: self._file.current)
-        self._turn = threading.Lock()
+        self._answers_s = answers_s
+        self._reading = Patience("settings", answers_s)
+        self._projects: dict[Path, Patience] = {}
+        self._is_loaded = False
         self._seen: tuple[int, ...] | None = None
-        with self._turn:
-            self._seen = self._stamp()
-            self._file.load()
+        self.general()
 
     @property
     def current(self) -> Settings:
@@ -57,27 +64,39 @@ class SettingsInForce:
 
     def general(self) -> tuple[Settings, tuple[str, str]]:
         """Return the person's own settings, and what is wrong with their file and what to do: empty when nothing is."""
-        with self._turn:
-            settings = self._refreshed()
-            trouble = self._file.trouble
-        return settings, (trouble.message, trouble.hint) if trouble is not None else ("", "")
+        try:
+            trouble = self._reading.do(self._refreshed)
+        except TimeoutError:
+            return self._file.current, _silent(self._file.path.parent)
+        return self._file.current, (trouble.message, trouble.hint) if trouble is not None else ("", "")
 
     def of_project(self, root: Path) -> tuple[Settings, tuple[str, str]]:
         """Return the settings for a project, and what is wrong with those that the project itself brings along."""
-        with self._turn:
-            self._refreshed()
-            settings, notice = self._overrides.project_settings(root)
+        self.general()
+        # Not by the thread of the person's own file: that would have all projects wait for one of them.
+        reading = self._projects.get(root)
+        if reading is None:
+            reading = self._projects.setdefault(root, Patience("project-settings", self._answers_s))
+        try:
+            settings, notice = reading.do(lambda: self._overrides.project_settings(root))
+        except TimeoutError:
+            return self._file.current, _silent(root)
         return settings, (notice.text, notice.hint) if notice is not None else ("", "")
 
-    def _refreshed(self) -> Settings:
+    def _refreshed(self) -> SettingsError | None:
+        """Read the file where it has changed, and return what is wrong with it."""
         stamp = self._stamp()
-        if stamp != self._seen:
+        if not self._is_loaded:
+            self._seen = stamp
+            self._file.load()
+            self._is_loaded = True
+        elif stamp != self._seen:
             self._seen = stamp
             try:
                 self._file.reload()
             except SettingsError as error:
                 _log.warning("the settings file has a mistake, and the old settings stay", problem=error.message)
-        return self._file.current
+        return self._file.trouble
 
     def _stamp(self) -> tuple[int, ...] | None:
         try:
@@ -86,3 +105,10 @@ class SettingsInForce:
             return None
         # Two writes may fall into one tick of the file system's clock: a new file has another number.
         return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _silent(folder: Path) -> tuple[str, str]:
+    return (
+        f"{folder} does not answer, so the settings that were read last hold.",
+        "Look whether its disk or server is there.",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -77,3 +78,14 @@ class StateFile:
             where = f"It could not be set aside either: {error.strerror or error}."
         _log.warning("a state file cannot be used", file=str(self.path), why=why)
         return f"{self.path} cannot be used: {why}. {where}"
+
+
+def number_of(value: object) -> float:
+    """Return a number as JSON may hold it; 0 for anything else, and for one that is too large, or none (NaN)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    try:
+        number = float(value)
+    except OverflowError:
+        return 0.0
+    return number if math.isfinite(number) else 0.0

@@ -333,7 +333,8 @@ def _read(path: Path, limit: int = _LARGEST_PART) -> str:
 
 
 def _metrics(places: Places, address: str) -> str:
-    """Return what is served, of this machine alone."""
+    """Return what is served, of this machine alone; nothing where by now something else answers there."""
+    import http.client
     import urllib.request
 
     if not address.startswith("http://127.0.0.1:"):
@@ -342,7 +343,7 @@ def _metrics(places: Places, address: str) -> str:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     request = urllib.request.Request(address, headers=headers)  # noqa: S310 - its scheme and host are checked above
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with suppress(OSError, ValueError), opener.open(request, timeout=_METRICS_S) as answer:
+    with suppress(OSError, ValueError, http.client.HTTPException), opener.open(request, timeout=_METRICS_S) as answer:
         content: bytes = answer.read(_LARGEST_PART)
         return content.decode("utf-8", "replace")
     return ""

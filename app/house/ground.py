@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,7 +55,7 @@ def ground(places: Places, *, safe: bool = False, limits: Limits | None = None) 
 
     clock, ring, limits = SystemClock(), logs.LogRing(), limits or Limits()
     bus = Bus(clock)
-    with logs.configure(places, "info", ring=ring) as log:
+    with ExitStack() as last, logs.configure(places, "info", ring=ring) as log:
         url = os.environ.get("DATABASE_URL", "")
         for secret in (url, *secrets_of(url)):
             log.redactor.register(secret)
@@ -63,7 +63,6 @@ def ground(places: Places, *, safe: bool = False, limits: Limits | None = None) 
         record = LifeRecord(lives_folder(places), clock=clock, version=__version__, redact=log.redactor.redact)
         with life(record, service, limits, now=clock.wall(), safe=safe) as begun:
             shutdown = Shutdown(bus, clock, limits, force=begun.end_by_force)
-            try:
-                yield Ground(places, clock, bus, ring, log, limits, shutdown, begun)
-            finally:
-                shutdown.disarm()
+            # Last of all: a disk that hangs holds the record of the life, and the log, while they are closed.
+            last.callback(shutdown.disarm)
+            yield Ground(places, clock, bus, ring, log, limits, shutdown, begun)

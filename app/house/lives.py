@@ -66,7 +66,6 @@ class Life:
 
     def end_stuck(self, where: str, stacks: str) -> None:
         """End the process, since its loop will not come back; from a thread."""
-        _log.critical("the loop is stuck, so the program ends itself to be started again", where=where)
         end_at_once(self.record, Ending.STUCK, where, stacks, code=EXIT_STUCK, force=self.force)
 
     def end_by_force(self, code: int) -> None:
@@ -108,7 +107,9 @@ def _faults_kept(path: Path) -> Iterator[None]:
         yield
         return
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # A FIFO that lies there is refused, and its reader not waited for.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(path, flags, 0o600)
     except OSError as error:
         _log.warning("crashes of native code leave no trace", error=str(error))
         yield

@@ -36,8 +36,9 @@ T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
-NOTICE_S = 1.0
-"""When opening takes longer, the person is told that the system's keychain is being waited for."""
+NOTICE_S = 0.75
+"""When opening takes longer, the person is told that the system's keychain is being waited for: within a second, all in
+all."""
 
 DAY_S = 86_400
 

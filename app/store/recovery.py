@@ -16,13 +16,14 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from filelock import FileLock, Timeout
 
 from app.engine.files import sync_file, sync_folder
 from app.engine.places import make_private
+from app.engine.regular import read_regular
 from app.store.faults import DAMAGED_HINT, Fault, Remedy, of_sqlite
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ DAY_S = 24 * 3600.0
 KEPT_BACKUPS = 3
 KEPT_DAMAGED = 3
 LOCK_S = 30.0
+_LARGEST_NOTE = 64 * 1024
+"""Bytes of what lies beside the history; our own notes are far below that."""
 _BUSY_S = 5.0
 _STAMP = "%Y%m%dT%H%M%S"
 _BACKUP = "history-"
@@ -102,7 +105,7 @@ def prepare(path: Path, backup_folder: Path, stamp: float, *, distrust: bool = F
     """
     check = Check.WHOLE if distrust else Check.OPENS if _ended_cleanly(path) else Check.QUICK
     try:
-        mended = _undo_migration(path, stamp)
+        mended = _undo_migration(path, backup_folder, stamp)
         if path.exists() and (_was_emptied(path) or not is_sound(path, check)):
             mended = mend(path, backup_folder, stamp)
         beside(path, ".clean").unlink(missing_ok=True)
@@ -229,11 +232,11 @@ def protected_migration(path: Path, backup_folder: Path, stamp: float, *, fresh:
             if fault.remedy is Remedy.GIVE_UP:
                 mark.unlink()  # refused before anything was changed: there is no such revision
             else:
-                _undo_migration(path, stamp)
+                _undo_migration(path, backup_folder, stamp)
             raise
         except Exception:
             # The copy goes back now: the next start may be one of an older program.
-            _undo_migration(path, stamp)
+            _undo_migration(path, backup_folder, stamp)
             raise
         with closing(_connect(path, "rw")) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -262,11 +265,21 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 def _ended_cleanly(path: Path) -> bool:
     try:
-        note = json.loads(beside(path, ".clean").read_text(encoding="utf-8"))
+        note = _read_note(beside(path, ".clean"))
         stat = path.stat()
         return (note["size"], note["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns) and not _has_log(path)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
+
+
+def _read_note(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return what one of our notes says.
+
+    Raises:
+        OSError: There is none, or none that can be read.
+        ValueError: It is no note of ours.
+    """
+    return json.loads(read_regular(path, _LARGEST_NOTE))
 
 
 def _has_log(path: Path) -> bool:
@@ -298,27 +311,37 @@ def is_sound(path: Path, check: Check) -> bool:
         raise
 
 
-def _undo_migration(path: Path, stamp: float) -> Mended | None:
+def _undo_migration(path: Path, backup_folder: Path, stamp: float) -> Mended | None:
     mark = beside(path, ".migrating")
-    if not mark.exists():
+    if not os.path.lexists(mark):
         return None
-    try:
-        name = json.loads(mark.read_text(encoding="utf-8"))["backup"]
-    except (ValueError, KeyError, TypeError):
-        name = None
-    backup = Path(name) if name else None
-    if path.exists():
-        _move_aside(path, stamp)
     mended = None
-    if backup is not None and backup.exists():
-        _copy(backup, path)
+    name = _copy_named(mark)
+    if name is None:
+        if path.exists():
+            _move_aside(path, stamp)  # there was nothing in it yet
+    elif name.is_file():
+        if path.exists():
+            _move_aside(path, stamp)
+        _copy(name, path)
         mended = Mended(
             "A change of the history's format was cut short; the history is as it was before it.",
             "Nothing is to be done: the change is made again when Watchkeeper starts.",
         )
+    else:
+        mended = mend(path, backup_folder, stamp)
     mark.unlink()
-    _log.warning("a migration was cut short and is undone", backup=name)
+    _log.warning("a migration was cut short and is undone", backup=str(name))
     return mended
+
+
+def _copy_named(mark: Path) -> Path | None:
+    """Return the copy that a mark names, None when it says that there is none, a folder when it cannot be read."""
+    try:
+        name = _read_note(mark)["backup"]
+        return None if name is None else Path(name)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return mark.parent
 
 
 def _move_aside(path: Path, stamp: float) -> Path:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from app.domain.errors import CannotError
+from app.engine.regular import read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,11 +76,12 @@ class SingleInstance:
                 f"{self.lock_file} cannot be locked: {error}.", "Set WATCHKEEPER_HOME to a folder on a local disk."
             ) from error
         self._lock = lock
+        from app.engine.files import write_atomic  # noqa: PLC0415 - as above
+
         with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
+            # Not written in place: what lies there may be a FIFO, for whose reader one would wait.
             note = json.dumps({"pid": os.getpid(), "started_at": time.time()}).encode()
-            descriptor = os.open(self.owner_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with open(descriptor, "wb") as file:  # noqa: PTH123 - from a descriptor
-                file.write(note)
+            write_atomic(self.owner_file, note, sync=False, follow=False)
         return True
 
     def release(self) -> None:
@@ -94,8 +96,7 @@ class SingleInstance:
     def owner(self) -> Owner | None:
         """Return who holds the lock as far as the note tells; None when there is none or it cannot be read."""
         try:
-            with self.owner_file.open("rb") as file:
-                found = json.loads(file.read(_LARGEST_OWNER_FILE))
+            found = json.loads(read_regular(self.owner_file, _LARGEST_OWNER_FILE))
             return Owner(int(found["pid"]), float(found["started_at"]))
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None

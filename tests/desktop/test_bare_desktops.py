@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Programs = Callable[[Session], Program]
 
 
-async def test_without_a_tray_the_window_opens_once_and_says_why(programs: Programs, project: Project) -> None:
+async def test_row_43_without_a_tray_the_window_opens_once_and_says_why(programs: Programs, project: Project) -> None:
     """With nowhere to show an icon the window opens instead and says so; once closed it stays closed."""
     with Session(tray=False) as bare:
         screen, program = Screen(bare.environ), programs(bare)
@@ -44,7 +44,7 @@ async def test_without_a_tray_the_window_opens_once_and_says_why(programs: Progr
             program.end()
 
 
-async def test_a_tray_that_comes_later_gets_the_icon(programs: Programs, project: Project) -> None:
+async def test_row_43_a_tray_that_comes_later_gets_the_icon(programs: Programs, project: Project) -> None:
     """A StatusNotifier host that starts after the program, as at login, is found."""
     with Session(tray=False) as bare:
         program = programs(bare)
@@ -59,7 +59,7 @@ async def test_a_tray_that_comes_later_gets_the_icon(programs: Programs, project
         program.end()
 
 
-async def test_an_old_tray_that_comes_later_gets_the_icon(programs: Programs, project: Project) -> None:
+async def test_row_43_an_old_tray_that_comes_later_gets_the_icon(programs: Programs, project: Project) -> None:
     """An XEmbed tray that starts after the program is found too."""
     with Session(tray=False) as bare:
         screen, program = Screen(bare.environ), programs(bare)
@@ -72,7 +72,7 @@ async def test_an_old_tray_that_comes_later_gets_the_icon(programs: Programs, pr
         program.end()
 
 
-async def test_without_a_bus_it_watches_all_the_same(programs: Programs, project: Project) -> None:
+async def test_row_43_without_a_bus_it_watches_all_the_same(programs: Programs, project: Project) -> None:
     """No session bus: no notification service, but icon, tests and status work, and nobody sees a traceback."""
     with Session(bus=False) as bare:
         screen, program = Screen(bare.environ), programs(bare)
@@ -94,7 +94,7 @@ async def test_without_a_bus_it_watches_all_the_same(programs: Programs, project
         program.end()
 
 
-async def test_a_notification_service_that_comes_later_is_used(programs: Programs, project: Project) -> None:
+async def test_row_43_a_notification_service_that_comes_later_is_used(programs: Programs, project: Project) -> None:
     """Without a service nothing is lost but the notification; with one the next change is told."""
     with Session(notifications=False) as bare:
         program = programs(bare)

@@ -126,7 +126,8 @@ async def test_the_window_speaks(program: Program, project: Project, screen: Scr
         "3": "Ask about a red test",
         "4": "Audit now",
         "5": "Make a vault",
-        "6": "Copy",
+        "6": "Save a crash bundle",
+        "7": "Copy",
     }
     for key, words in pages.items():
         screen.key(f"ctrl+{key}")

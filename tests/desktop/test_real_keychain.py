@@ -475,7 +475,7 @@ TROUBLES: dict[str, Callable[[GnomeKeyring, str], None]] = {
 
 
 @pytest.mark.parametrize("state", TROUBLES)
-def test_a_vault_says_why_the_keychain_does_not_open_it_and_opens_by_the_code(
+def test_row_44_a_vault_says_why_the_keychain_does_not_open_it_and_opens_by_the_code(
     gnome: GnomeKeyring, stand: Stand, state: str
 ) -> None:
     """Whatever the keychain is in, the reason has its name, no new vault is made, and the recovery code opens it."""

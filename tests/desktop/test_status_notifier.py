@@ -120,7 +120,9 @@ async def test_quit_ends_it(host: TrayHost, program: Program, project: Project) 
     assert "Traceback" not in program.printed()
 
 
-async def test_a_tray_that_restarts_gets_the_icon_again(session: Session, program: Program, project: Project) -> None:
+async def test_row_43_a_tray_that_restarts_gets_the_icon_again(
+    session: Session, program: Program, project: Project
+) -> None:
     """When the panel crashes and comes back, so does the icon."""
     address = session.environ["DBUS_SESSION_BUS_ADDRESS"]
 

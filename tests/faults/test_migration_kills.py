@@ -108,7 +108,7 @@ def test_the_steps_are_all_there_are(tmp_path: Path, old_file: bytes) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_there_and_repeated_it_ends_the_same(tmp_path: Path, old_file: bytes, step: str) -> None:
+def test_row_34_killed_there_and_repeated_it_ends_the_same(tmp_path: Path, old_file: bytes, step: str) -> None:
     """The vault holds all or none, the old file is whole under one of its names, and a second run does the rest."""
     old, migrated = tmp_path / "encrypted_secrets.json", tmp_path / "encrypted_secrets.json.migrated"
 

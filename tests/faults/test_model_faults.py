@@ -1,6 +1,6 @@
 """The model's service is slow, down or lying: its agent alone suffers, and everything else goes on as ever.
 
-Rows 36 to 40 of the fault catalogue, over the whole house. Row 36, Redis, has its own tests beside the cache.
+Rows 37 to 40 of the fault catalogue, over the whole house.
 """
 
 from __future__ import annotations
@@ -51,16 +51,24 @@ WELL = {AgentState.RUNNING}
 
 UNANSWERED, EXPLAINED = ExplainStage.UNANSWERED, ExplainStage.EXPLAINED
 
-FAULTS: dict[str, tuple[Any, ExplainStage, str]] = {
+Fault = tuple[Any, ExplainStage, str]
+"""What the service does, how the explanation stands then, and words that the person reads: of the trouble and what to
+do, or of an answer that is shown as it came."""
+
+NEVER_ANSWERS: dict[str, Fault] = {
     "silent": (silent(), UNANSWERED, "has not answered in time"),
     "silent after its head": (silent(after_head=True), UNANSWERED, "has not answered in time"),
     "stalls in the middle": (stalls("The sum"), EXPLAINED, "has not answered in time"),
+}
+REFUSES: dict[str, Fault] = {
     "429 without end": (busy(30), UNANSWERED, "asks to wait for 30 s"),
     "500 storm": (failing(500), UNANSWERED, "fails (500)"),
     "503 storm": (failing(503), UNANSWERED, "fails (503)"),
     "401": (refused(401, "no such key"), UNANSWERED, "analysis.custom.key"),
     "400": (refused(400, "no such model"), UNANSWERED, "refuses the question (400): no such model"),
     "402": (refused(402, "Insufficient Balance"), UNANSWERED, "has no money left: Insufficient Balance"),
+}
+ANSWERS_BADLY: dict[str, Fault] = {
     "malformed": (raw(b'{"choices": [', content_type="application/json"), UNANSWERED, "is no JSON"),
     "a captive portal": (
         raw(b"<html>Log in to the hotel</html>", content_type="text/html"),
@@ -80,22 +88,43 @@ FAULTS: dict[str, tuple[Any, ExplainStage, str]] = {
     "a gzip bomb": (huge("gzip"), UNANSWERED, "is larger than 2048 KiB"),
     "hostile": (stream(HOSTILE), EXPLAINED, "<script>alert(1)</script>"),
 }
-"""What the service does, how the explanation stands then, and words that the person reads: of the trouble and what to
-do, or of an answer that is shown as it came."""
-
 
 SHORT = {"silent", "500 storm", "401", "malformed", "cut off", "50 MB of text", "hostile"}
 """Those that are always tried; each of the others has its like among them, and its own test beside the client."""
 
 
-@pytest.mark.parametrize(
-    ("reply", "stage", "told"),
-    [pytest.param(*words, id=name, marks=() if name in SHORT else pytest.mark.slow) for name, words in FAULTS.items()],
-)
-async def test_whatever_the_service_does_the_rest_goes_on(
+def _tried(faults: dict[str, Fault]) -> pytest.MarkDecorator:
+    marked = [
+        pytest.param(*words, id=name, marks=() if name in SHORT else pytest.mark.slow) for name, words in faults.items()
+    ]
+    return pytest.mark.parametrize(("reply", "stage", "told"), marked)
+
+
+@_tried(NEVER_ANSWERS)
+async def test_row_37_a_service_that_never_answers_costs_its_deadline(
     tmp_path: Path, reply: Any, stage: ExplainStage, told: str
 ) -> None:
-    """Within the deadline an explanation says what happened; tests run meanwhile, and no other agent notices."""
+    """Within the deadline an explanation says so; tests run meanwhile, and no other agent notices."""
+    await _the_rest_goes_on(tmp_path, reply, stage, told)
+
+
+@_tried(REFUSES)
+async def test_row_38_a_service_that_refuses_is_one_agents_matter(
+    tmp_path: Path, reply: Any, stage: ExplainStage, told: str
+) -> None:
+    """Within the deadline an explanation says why and what to do; tests run meanwhile, and no other agent notices."""
+    await _the_rest_goes_on(tmp_path, reply, stage, told)
+
+
+@_tried(ANSWERS_BADLY)
+async def test_row_39_an_answer_of_no_use_is_cut_checked_and_shown_plainly(
+    tmp_path: Path, reply: Any, stage: ExplainStage, told: str
+) -> None:
+    """Within the deadline an explanation shows what can be shown, and nothing of it is done; the rest goes on."""
+    await _the_rest_goes_on(tmp_path, reply, stage, told)
+
+
+async def _the_rest_goes_on(tmp_path: Path, reply: Any, stage: ExplainStage, told: str) -> None:
     with ModelServer() as server:
         server.always(reply)
         async with shop(tmp_path, server.url) as made:
@@ -130,8 +159,8 @@ def _read(explanation: Explanation) -> str:
     return explanation.answer.text if explanation.answer is not None else ""
 
 
-async def test_a_silent_service_is_left_alone_and_tried_by_one_probe(tmp_path: Path) -> None:
-    """Row 37: the breaker opens, the agent is degraded, questions cost nothing; then one probe finds it well."""
+async def test_row_37_a_silent_service_is_left_alone_and_tried_by_one_probe(tmp_path: Path) -> None:
+    """The breaker opens, the agent is degraded, questions cost nothing; then one probe finds it well."""
     with ModelServer() as server:
         server.always(silent())
         async with shop(tmp_path, server.url) as made:
@@ -173,8 +202,8 @@ def _state(made: Shop) -> AgentState:
     return [each.state for each in made.watched.all(AgentChanged) if each.agent == "analysis"][-1]
 
 
-async def test_retry_after_is_honoured(tmp_path: Path) -> None:
-    """Row 38: a service that asks to wait is asked again no sooner, and answers then."""
+async def test_row_38_retry_after_is_honoured(tmp_path: Path) -> None:
+    """A service that asks to wait is asked again no sooner, and answers then."""
     with ModelServer() as server:
         server.then(busy(2), answers({"cause": "The minus.", "confidence": "high"}))
         async with shop(tmp_path, server.url) as made:
@@ -193,8 +222,8 @@ async def test_retry_after_is_honoured(tmp_path: Path) -> None:
     [("https://nobody.invalid/v1", "nobody.invalid"), ("http://127.0.0.1:9/v1", "127.0.0.1:9")],
     ids=["no DNS", "refused"],
 )
-async def test_offline_at_the_start_harms_nothing(tmp_path: Path, url: str, told: str) -> None:
-    """Row 40: everything starts, tests run and are explained locally, and the explanation says who is out of reach."""
+async def test_row_40_offline_at_the_start_harms_nothing(tmp_path: Path, url: str, told: str) -> None:
+    """Everything starts, tests run and are explained locally, and the explanation says who is out of reach."""
     async with shop(tmp_path, url) as made:
         await made.goes_red()
 
@@ -206,8 +235,8 @@ async def test_offline_at_the_start_harms_nothing(tmp_path: Path, url: str, told
         assert made.others() == WELL
 
 
-async def test_a_certificate_that_nobody_trusts_is_said(tmp_path: Path) -> None:
-    """Row 40: a TLS error is told as one, with what to do, and nothing was sent."""
+async def test_row_40_a_certificate_that_nobody_trusts_is_said(tmp_path: Path) -> None:
+    """A TLS error is told as one, with what to do, and nothing was sent."""
     with ModelServer(tls=True) as server:
         async with shop(tmp_path, server.url) as made:
             await made.goes_red()
@@ -270,8 +299,8 @@ def _is_back(before: Spent, now: Spent) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="strace is Linux's")
-async def test_nothing_that_a_model_says_is_run_or_written(tmp_path: Path) -> None:
-    """Row 39: a hostile answer starts nothing but git's own check of a patch, and opens no file to write."""
+async def test_row_39_nothing_that_a_model_says_is_run_or_written(tmp_path: Path) -> None:
+    """A hostile answer starts nothing but git's own check of a patch, and opens no file to write."""
     import subprocess  # noqa: PLC0415 - one use
 
     hostile = {

@@ -64,7 +64,9 @@ def fill(folder: Path) -> Path:
     ],
     ids=["save", "data key", "master key", "restore", "get"],
 )
-def test_on_a_full_disk_nothing_is_lost(small_disk: Path, tmp_path: Path, act: Callable[[Vault], object]) -> None:
+def test_row_29_on_a_full_disk_nothing_is_lost(
+    small_disk: Path, tmp_path: Path, act: Callable[[Vault], object]
+) -> None:
     """ENOSPC: an error that names the file and what to do, the same file as before, and success when there is room."""
     place = Place(small_disk)
     vault = place.make(LARGE=bytes(9_000), A=b"value", B=b"value")
@@ -115,7 +117,7 @@ print(json.dumps({"told": told, "same": same, "after": Place(Path(sys.argv[1])).
 """
 
 
-def test_where_no_file_may_grow_nothing_is_lost(tmp_path: Path) -> None:
+def test_row_29_where_no_file_may_grow_nothing_is_lost(tmp_path: Path) -> None:
     """EFBIG, which any user can bring about: the same file as before, a clear error, and success afterwards."""
     place = Place(tmp_path)
     place.make(A=b"value", LARGE=bytes(20_000))

@@ -93,7 +93,7 @@ def require_sound(place: Place) -> None:
 
 
 @pytest.mark.parametrize("name", NEW)
-def test_killed_at_any_step_it_is_as_before_or_as_after(name: str, tmp_path: Path) -> None:
+def test_row_45_killed_at_any_step_it_is_as_before_or_as_after(name: str, tmp_path: Path) -> None:
     """For each step: it opens with all old or all new values and keys, and everything around it is sound."""
     place = Place(tmp_path / "before")
     vault = place.make(**BACKUP)

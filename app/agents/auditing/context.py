@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import subprocess
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -141,5 +142,15 @@ def _walked(root: Path) -> Iterator[str]:
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not builtin_ignores(name, folder=True)]
         for name in names:
-            if not builtin_ignores(name, folder=False):
-                yield Path(folder, name).relative_to(root).as_posix()
+            path = Path(folder, name)
+            if not builtin_ignores(name, folder=False) and not _is_no_file(path):
+                yield path.relative_to(root).as_posix()
+
+
+def _is_no_file(path: Path) -> bool:
+    """Return whether a FIFO, a socket or a device is there: whoever reads it may wait for ever."""
+    try:
+        kind = stat.S_IFMT(path.lstat().st_mode)
+    except OSError:
+        return False  # whoever reads it says so
+    return kind not in (stat.S_IFREG, stat.S_IFLNK)

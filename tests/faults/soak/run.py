@@ -142,6 +142,7 @@ class Soak:
             snapshot = world.program.snapshot()
             if snapshot is not None and snapshot["health"]["safe_mode"]:
                 world.program.ask(LeaveSafeMode())
+        self._ended.wait(max(0.0, sampler.began + seconds - time.monotonic()))
 
     def _edit(self, world: World) -> None:
         chance = random.Random(self._seed + 1)  # noqa: S311 - as above

@@ -16,6 +16,7 @@ from app.agents.testing.runners.steps import Relayed, Step, relayed
 from app.agents.testing.runners.story import TEXT_CAP, Names, Story, judge
 from app.agents.testing.running.journal import Finding
 from app.domain.verdicts import Outcome, Stage, Verdict
+from app.engine.regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,10 +63,13 @@ class Cargo:
         return (Step(Stage.REST, relayed(argv, mark=MARK, hidden=HIDDEN, merge=True), Told()),)
 
 
+_LARGEST_MANIFEST = 1 << 20
+
+
 def _is_whole_workspace(manifest: Path) -> bool:
     """Return whether all members are to be tested: unless the workspace says which ones are by default."""
     try:
-        workspace = tomllib.loads(manifest.read_text(encoding="utf-8")).get("workspace")
+        workspace = tomllib.loads(read_regular(manifest, _LARGEST_MANIFEST).decode("utf-8")).get("workspace")
     except (OSError, ValueError):
         return False
     return isinstance(workspace, dict) and "default-members" not in workspace

@@ -16,6 +16,7 @@ from app.agents.testing.runners.golang import Go
 from app.agents.testing.runners.javascript import JavaScript
 from app.agents.testing.runners.unittests import Unittest
 from app.domain.errors import InterpreterMissing
+from app.engine.regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -197,10 +198,9 @@ def _named_in_package(path: Path) -> str:
 
 
 def _read(path: Path) -> str:
-    """Return the beginning of a file's text; empty when it cannot be read."""
+    """Return the beginning of a file's text; empty when it cannot be read, or is no file (a FIFO, say)."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(READ_OF_TEST)
+        return read_regular(path, READ_OF_TEST).decode("utf-8", "replace")
     except OSError:
         return ""
 

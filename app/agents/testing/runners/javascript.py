@@ -18,6 +18,7 @@ from app.agents.testing.runners.story import CRASH_HINT, Names, Story, clean, ju
 from app.agents.testing.running.journal import Finding
 from app.domain.errors import CannotError
 from app.domain.verdicts import Outcome, Stage, Verdict
+from app.engine.regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,7 @@ _OUTCOMES = {
     "todo": Outcome.SKIPPED,
     "disabled": Outcome.SKIPPED,
 }
+_LARGEST_PACKAGE = 1 << 20
 _INSTALLERS = (
     ("pnpm-lock.yaml", "pnpm install"),
     ("yarn.lock", "yarn install"),
@@ -110,7 +112,7 @@ class JavaScript:
         for folder in (root, *root.parents):
             package = folder / "node_modules" / self.name
             try:
-                described = json.loads((package / "package.json").read_text(encoding="utf-8"))
+                described = json.loads(read_regular(package / "package.json", _LARGEST_PACKAGE).decode("utf-8"))
             except (OSError, ValueError):
                 continue
             scripts = described.get("bin") if isinstance(described, dict) else None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.domain.errors import InterpreterMissing
+from app.engine.regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -238,7 +239,7 @@ class _Search:
         if described is None or not active:
             return
         try:
-            name = _CONDA_NAME.search(described.read_text(encoding="utf-8", errors="replace"))
+            name = _CONDA_NAME.search(read_regular(described, _LARGEST_READ).decode("utf-8", "replace"))
         except OSError:
             name = None
         prefix = Path(active)
@@ -266,6 +267,7 @@ class _Search:
 
 
 _ABSENT = "does not exist"
+_LARGEST_READ = 1 << 20
 
 
 def _looks_like_environment(prefix: Path) -> bool:
@@ -274,7 +276,7 @@ def _looks_like_environment(prefix: Path) -> bool:
 
 def _has_poetry_table(pyproject: Path) -> bool:
     try:
-        content = tomllib.loads(pyproject.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_regular(pyproject, _LARGEST_READ).decode("utf-8"))
     except (OSError, ValueError):
         return False
     tool = content.get("tool")

@@ -11,8 +11,6 @@ import json
 import re
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -21,6 +19,7 @@ import httpx
 from app import __version__
 from app.engine.files import write_atomic
 from app.engine.regular import read_regular
+from app.engine.resilience.retryafter import asked_wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -223,8 +222,9 @@ class Osv:
                 why = f"{self.host} answered with status {status}"
                 if status not in _BUSY:
                     break
-                wanted = max(wanted, asked) if (asked := _retry_after(headers)) is not None and asked > 0 else wanted
-                wanted = 0.0 if asked == 0 else wanted
+                asked = asked_wait(headers.get("Retry-After", ""), time.time())
+                if asked is not None:
+                    wanted = max(wanted, asked) if asked > 0 else 0.0
             if attempt == _ATTEMPTS or wanted >= self._until - time.monotonic():
                 break
             await self._pause(wanted)
@@ -263,16 +263,6 @@ def _query(package: Package, token: str) -> dict[str, Any]:
 def _batches(waiting: Sequence[tuple[Package, str]]) -> Iterator[Sequence[tuple[Package, str]]]:
     for at in range(0, len(waiting), BATCH):
         yield waiting[at : at + BATCH]
-
-
-def _retry_after(headers: httpx.Headers) -> float | None:
-    """Return the seconds that a service asks to wait, which says them or a date; None when it asks for nothing."""
-    said = headers.get("Retry-After", "").strip()
-    if said.isdecimal() and said.isascii():
-        return float(said[:9])
-    with suppress(ValueError, TypeError):
-        return max(0.0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())
-    return None
 
 
 def _kept(path: Path, base: str, named: Named) -> dict[str, Any] | None:
