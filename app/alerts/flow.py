@@ -83,6 +83,7 @@ class Alerts:
         self._leave: tuple[Callable[[], None], ...] = ()
         self._timer: asyncio.Task[None] | None = None
         self._timer_at = math.inf
+        self._snoozed_to = math.inf
 
     async def __aenter__(self) -> Self:
         """Begin to listen, and to answer `Snooze`."""
@@ -108,6 +109,8 @@ class Alerts:
         self._bus.publish(NotificationsSnoozed(at=now, until=now + command.seconds))
 
     def _see(self, event: Event, snapshot: Snapshot) -> None:
+        if isinstance(event, NotificationsSnoozed):
+            self._snoozed_to = self._clock.monotonic() + event.until - self._clock.wall()
         if isinstance(event, NotificationsSnoozed | AgentResumed):
             self._tell_what_is_due()
             return
@@ -134,11 +137,13 @@ class Alerts:
             route.deliver(replace(occasion, alert=clean))
 
     def _moment(self, route: Route) -> Moment:
-        wall = self._clock.wall()
+        wall, monotonic, snapshot = self._clock.wall(), self._clock.monotonic(), self._bus.snapshot
         quiet = route.quiet()
+        # A clock that is set back makes no snooze longer: it would silence everything for as long.
+        snoozed_at = wall if monotonic < self._snoozed_to else max(wall, snapshot.snoozed_until)
         return Moment(
-            self._clock.monotonic(),
-            is_silent=is_silent(self._bus.snapshot, wall),
+            monotonic,
+            is_silent=is_silent(snapshot, snoozed_at),
             is_quiet=quiet is not None and quiet.holds_at(self._minute(wall)),
         )
 
@@ -149,7 +154,7 @@ class Alerts:
             return
         now = self._clock.monotonic()
         at = min(wants)
-        left = self._bus.snapshot.snoozed_until - self._clock.wall()
+        left = min(self._bus.snapshot.snoozed_until - self._clock.wall(), self._snoozed_to - now)
         if left > 0:
             at = min(at, now + left)
         if self._timer is not None and not self._timer.done():

@@ -6,6 +6,8 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
+import structlog
+
 from app.domain.errors import WatchkeeperError
 from app.domain.events import ChannelChanged
 from app.domain.health import ChannelTest, ChannelView
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from app.domain.snapshot import Snapshot
     from app.engine.bus import Bus
     from app.engine.clock import Clock
+
+_log = structlog.get_logger(__name__)
 
 LOOK_S: Final = 2.0
 """How often it is looked whether a channel was set up otherwise."""
@@ -128,6 +132,9 @@ class Further:
             return ChannelTest(
                 name, f"It did not answer in {self._test_s:g} s.", "Look at its address and the network."
             )
+        except Exception as error:  # noqa: BLE001 - neither its text nor its chain: they may hold a secret
+            _log.error("a channel has a fault", channel=name, kind=type(error).__name__)
+            return ChannelTest(name, f"It has a fault ({type(error).__name__}).", "The log may tell more.")
         if name in self._queues:
             self._queues[name].wake(is_mended=True)
         return ChannelTest(name)
@@ -137,23 +144,28 @@ class Further:
             await self._clock.sleep(LOOK_S)
             settings = self._settings()
             if self._set_up is None or _ways(settings) != _ways(self._set_up):
-                await self._set_up_anew(settings)
+                try:
+                    await self._set_up_anew(settings)
+                except Exception:  # noqa: BLE001 - the settings are followed on, and the next ones may do
+                    _log.exception("channels of alerts cannot be set up")
 
     async def _set_up_anew(self, settings: AlertSettings) -> None:
         """Close all queues and open those that are set up now; what is told meanwhile goes into the new ones."""
         before = set(self._channels)
         self._set_up, self._waiting, self._queues = settings, [], {}
-        await self._open.aclose()
-        self._open = AsyncExitStack()
-        self._channels = {channel.name: channel for channel in self._make(settings)}
-        queues = {}
-        for name, channel in self._channels.items():
-            queues[name] = queue = await self._open.enter_async_context(self._queue(channel))
-            self._open.callback(self._bus.subscribe(queue.see))
-        self._queues = queues
-        waiting, self._waiting = self._waiting, None
-        for alert in waiting:
-            self.post(alert)
+        queues: dict[str, Queue] = {}
+        try:
+            closing, self._open = self._open, AsyncExitStack()
+            await closing.aclose()
+            self._channels = {channel.name: channel for channel in self._make(settings)}
+            for name, channel in self._channels.items():
+                queues[name] = queue = await self._open.enter_async_context(self._queue(channel))
+                self._open.callback(self._bus.subscribe(queue.see))
+        finally:
+            self._queues = queues
+            waiting, self._waiting = self._waiting, None
+            for alert in waiting:
+                self.post(alert)
         for name in before - set(self._channels):
             self._bus.publish(ChannelChanged(at=self._clock.wall(), channel=ChannelView(name)))
 

@@ -81,10 +81,10 @@ def occasion_of(event: Event, snapshot: Snapshot, now: float) -> Occasion | None
         case events.AccessLogBroken():
             return _of_log(event)
         case _:
-            return _of_the_program(event, snapshot)
+            return _of_the_program(event)
 
 
-def _of_the_program(event: Event, snapshot: Snapshot) -> Occasion | None:  # noqa: PLR0911 - a table of events
+def _of_the_program(event: Event) -> Occasion | None:  # noqa: PLR0911 - a table of events
     match event:
         case events.AgentChanged():
             return _of_agent(event)
@@ -94,10 +94,8 @@ def _of_the_program(event: Event, snapshot: Snapshot) -> Occasion | None:  # noq
             return _of_life(event)
         case events.LoopLagged() if event.kind is Lateness.CROWDED:
             return _of_crowd(event)
-        case events.LoopLagged() if event.lag_s >= LONG_STALL_S:
-            return _of_stall(event, event.lag_s, event.where)
-        case events.VitalsTaken() if event.vitals.lag_worst_s >= LONG_STALL_S:
-            return _of_stall(event, event.vitals.lag_worst_s, snapshot.loop_lag_where)
+        case events.LoopLagged() if event.kind is Lateness.WAS_BLOCKED and event.lag_s >= LONG_STALL_S:
+            return _of_stall(event)
         case events.ChannelChanged() if event.channel.reason:
             return _of_channel(event)
         case events.NoticeRaised() | events.NoticeCleared() if event.key.partition(":")[0] in TOLD_NOTICES:
@@ -220,12 +218,12 @@ def _of_life(event: events.LifeBegan) -> Occasion:
     return Occasion(alert, event, _HEALTH, mood=Mood.ATTENTION)
 
 
-def _of_stall(event: Event, lag_s: float, where: str) -> Occasion:
-    """Return that the loop stood still; whoever measures it, the same length is the same stall."""
-    title = f"Watchkeeper stood still for {words.lasting(lag_s)}"
-    held = f"It was held up at {wording.message(words.one_line(where))}." if where else ""
+def _of_stall(event: events.LoopLagged) -> Occasion:
+    """Return that the loop stood still: told when that is over, since nobody hears of it before."""
+    title = f"Watchkeeper stood still for {words.lasting(event.lag_s)}"
+    held = f"It was held up at {wording.message(words.one_line(event.where))}." if event.where else ""
     alert = Alert("loop", Urgency.WARNING, title, f"{held}\n{healthwords.LAG_HINT}".lstrip(), event.at)
-    return Occasion(alert, event, _HEALTH, mood=Mood.ATTENTION, once=f"{lag_s:.1f}")
+    return Occasion(alert, event, _HEALTH, mood=Mood.ATTENTION)
 
 
 def _of_crowd(event: events.LoopLagged) -> Occasion:

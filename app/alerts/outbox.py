@@ -18,7 +18,7 @@ import structlog
 
 from app.alerts.counted import Counted
 from app.alerts.joining import joined
-from app.alerts.shelf import Found, Parcel, Shelf
+from app.alerts.shelf import Parcel, Shelf
 from app.domain.errors import ChannelError, WatchkeeperError
 from app.domain.events import ChannelChanged, NetworkChanged, SystemResumed, VaultChanged
 from app.domain.health import ChannelView
@@ -203,24 +203,23 @@ class Outbox:
         while True:
             await self._posted.wait()
             self._posted.clear()
-            if self._is_loaded:
-                await self._keep()
+            await self._keep()
 
     async def _look(self) -> float:
         """Do what there is to do, and return for how many seconds there is nothing more."""
-        if not self._is_loaded and not await self._load():
-            return self._limits.backoff_first_s
+        # Not with a message in doubt: what an earlier life left would become part of it.
+        if not self._is_loaded and self._tried is None:
+            await self._load()
+        idle_s = self._limits.look_s if self._is_loaded else self._limits.backoff_first_s
         self._expire()
         await self._keep()
         if not self._parcels:
-            return self._limits.look_s
+            return idle_s
         left = max(self._retry_at, self._asked_until) - self._counted.now()
         if left <= _SOON_S:
             await self._attempt()
             left = max(self._retry_at, self._asked_until) - self._counted.now()
-        if not self._parcels:
-            return self._limits.look_s
-        return min(max(left, 0.0), self._limits.look_s)
+        return min(max(left, 0.0), idle_s) if self._parcels else idle_s
 
     async def _pause(self, seconds: float) -> None:
         """Wait for so long, or until there is something to do."""
@@ -235,8 +234,7 @@ class Outbox:
                 task.cancel()
 
     async def _load(self) -> bool:
-        """Take over what an earlier life left; False when the disk does not answer."""
-        found = Found()
+        """Take over what an earlier life left. Until that is done nothing is written: it would take its place."""
         try:
             found = await self._in_thread(self._shelf.load)
         except TimeoutError:
@@ -244,6 +242,7 @@ class Outbox:
             return False
         except OSError as error:
             self._tell_disk(error.strerror or type(error).__name__)
+            return False
         before = self._counted.now()
         newest = max((parcel.since for parcel in found.parcels), default=0.0)
         self._counted = Counted(self._clock, found.reckoning, least=newest)
@@ -251,12 +250,16 @@ class Outbox:
         for parcel in self._parcels:  # posted meanwhile
             parcel.number += found.last
             parcel.since += ahead
+        self._retry_at += ahead
+        self._asked_until += ahead
         self._parcels = [*found.parcels, *self._parcels]
         self._last += found.last
-        if found.tried is not None and any(parcel.number <= found.tried for parcel in found.parcels):
+        if self._tried is not None:
+            self._tried += found.last
+        elif found.tried is not None and any(parcel.number <= found.tried for parcel in found.parcels):
             self._tried, self._is_in_doubt = found.tried, True
         if found.reckoning is not None:
-            self._ask(found.reckoning.asked - self._counted.now())
+            self._ask(max(found.reckoning.asked, self._asked_until) - self._counted.now())
         self._is_loaded = True
         self._bound()
         self._tell()
@@ -268,7 +271,8 @@ class Outbox:
             # What was posted a moment ago may not be on disk yet; without a disk, all goes from memory.
             kept = [parcel for parcel in self._parcels if parcel.is_kept]
             self._tried = (kept or self._parcels)[-1].number
-            await self._on_disk(partial(self._shelf.mark, self._tried))
+            if self._is_loaded:
+                await self._on_disk(partial(self._shelf.mark, self._tried))
         number = self._tried
         message = joined([parcel.alert for parcel in self._parcels if parcel.number <= number])
         try:
@@ -291,7 +295,7 @@ class Outbox:
         """Take away what was sent."""
         self._parcels = [parcel for parcel in self._parcels if parcel.number > number]
         self._tried, self._is_in_doubt = None, False
-        self._sent = number
+        self._sent = number if self._is_loaded else 0
         self._failures = 0
         self._retry_at = 0.0
         self._given_up_for = ""
@@ -316,8 +320,9 @@ class Outbox:
         number = self._tried
         if number is not None and not self._is_in_doubt:
             self._tried = None
-            await self._on_disk(partial(self._shelf.unmark, number))
-        if error.retry_after_s is not None:
+            if self._is_loaded:
+                await self._on_disk(partial(self._shelf.unmark, number))
+        if error.retry_after_s is not None and self._is_loaded:
             await self._note()
         self._tell()
 
@@ -359,6 +364,8 @@ class Outbox:
 
     async def _keep(self) -> None:
         """Bring the disk to what is true, as far as it lets: take away what is gone, write what is new."""
+        if not self._is_loaded:
+            return
         async with self._disk:
             sent, gone = self._sent, frozenset(self._gone)
             if sent and await self._on_disk(partial(self._shelf.clear, sent)) and self._sent == sent:

@@ -116,6 +116,7 @@ def _log_fault(error: Exception) -> str:
             import structlog
 
             structlog.get_logger(__name__).critical("a command failed", argv=sys.argv[1:3], exc_info=error)
-            return log.trouble or f"What happened is in {places.log_file('command')}."
+            why = log.trouble
+        return why or f"What happened is in {places.log_file('command')}."
     except Exception:  # noqa: BLE001 - a fault in telling of a fault has nowhere to go
         return "What happened could not be logged either."

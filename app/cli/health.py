@@ -14,7 +14,7 @@ from app.domain.agents import AgentState
 from app.domain.errors import InstanceUnreachable, NoInstance
 from app.domain.health import ChannelView, HealthView, KeptBy, UncleanEnd, Vitals
 from app.domain.keys import VaultState, VaultView
-from app.domain.snapshot import AgentView
+from app.domain.snapshot import AgentView, Notice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +55,8 @@ def health(context: Context) -> int:
     fares = health_of(snapshot)
     agents = [_agent_of(each) for each in snapshot["agents"].values()]
     vault = VaultView(VaultState(snapshot["vault"]["state"]), snapshot["vault"]["reason"], snapshot["vault"]["hint"])
-    troubles = healthwords.troubles(agents, fares, vault, started_at=snapshot["started_at"])
+    notices = [Notice(key, told["at"], told["text"], told["hint"]) for key, told in snapshot["notices"].items()]
+    troubles = healthwords.troubles(agents, fares, vault, started_at=snapshot["started_at"], notices=notices)
     if context.as_json:
         document = {
             "good": not troubles,

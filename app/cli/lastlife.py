@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain import words
 from app.engine.regular import read_regular
+from app.engine.statefile import number_of
 
 if TYPE_CHECKING:
     from app.engine.places import Places
@@ -81,8 +82,8 @@ def read_heartbeats(places: Places) -> Heartbeats | None:
     return Heartbeats(
         pid if type(pid) is int else 0,
         str(found.get("version") or ""),
-        _number(found.get("started")),
-        _number(found.get("written")),
+        number_of(found.get("started")),
+        number_of(found.get("written")),
         str(found.get("stopping") or ""),
         states,
         found,
@@ -97,7 +98,3 @@ def last_word(beats: Heartbeats, now: float) -> str:
     if beats.written and now - beats.written > _FRESH_S:
         return f"Process {beats.pid} wrote its last heartbeat{when}: it stands still, or has ended."
     return ""
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0

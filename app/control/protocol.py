@@ -92,10 +92,14 @@ def decode_request(line: bytes) -> Request:
     """
     if len(line) > LONGEST_REQUEST:
         raise too_long()
+    found = None
+    is_json = True
     try:
         found = json.loads(line, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise Refused("The request is not JSON.", _ONE_OBJECT) from error
+    except (ValueError, RecursionError):
+        is_json = False
+    if not is_json:  # said out here, since the error above holds the line, and the line may hold a passphrase
+        raise Refused("The request is not JSON.", _ONE_OBJECT)
     if not isinstance(found, dict):
         raise Refused("The request is not a JSON object.", _ONE_OBJECT)
     request_id = found.get("id")
@@ -113,6 +117,11 @@ def decode_request(line: bytes) -> Request:
     if not isinstance(args, dict):
         raise Refused(f"The `args` of {kind.__name__} are no JSON object.", _takes(kind), request_id=request_id)
     return Request(request_id, _command(kind, args, request_id))
+
+
+def holds_secret(command: commands.Command) -> bool:
+    """True for a command with a field that its repr leaves out: no line, value or fault of it may be told or logged."""
+    return any(not field.repr for field in fields(command))
 
 
 def check_version(document: Mapping[str, Any], request_id: int | None = None) -> None:
@@ -188,7 +197,7 @@ def dump(value: object) -> str:
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
-# A private command holds a secret, and so is unknown here.
+# A private command holds a secret, and so is unknown here; see UnlockWithPassphrase for the one that is known.
 # Not __subclasses__(): a slotted dataclass leaves a second class of its name there until it is collected.
 _COMMANDS = {
     name: kind
@@ -209,13 +218,22 @@ def _command(kind: type[commands.Command], args: dict[str, Any], request_id: int
     values = {}
     for name, field in known.items():
         if name in args:
-            values[name] = _checked(kind, name, args[name], hints[name], request_id)
+            shown = _shown(args[name]) if field.repr else "what was given"
+            values[name] = _checked(kind, name, args[name], hints[name], request_id, shown=shown)
         elif field.default is MISSING and field.default_factory is MISSING:
             raise Refused(f"{kind.__name__} needs the argument {name!r}.", _takes(kind), request_id=request_id)
     return kind(**values)
 
 
-def _checked(kind: type[commands.Command], name: str, value: object, hint: Any, request_id: int) -> object:  # noqa: ANN401 - a type as typing gives it
+def _checked(
+    kind: type[commands.Command],
+    name: str,
+    value: object,
+    hint: Any,  # noqa: ANN401 - a type as typing gives it
+    request_id: int,
+    *,
+    shown: str,
+) -> object:
     allowed = get_args(hint) or (hint,)
     if float in allowed and type(value) is int and abs(value) <= 2**53:
         value = float(value)
@@ -223,7 +241,7 @@ def _checked(kind: type[commands.Command], name: str, value: object, hint: Any, 
         raise Refused(f"{name!r} of {kind.__name__} is not finite.", _takes(kind), request_id=request_id)
     if type(value) not in allowed:
         raise Refused(
-            f"{name!r} of {kind.__name__} must be {_types(hint)}, and {_shown(value)} is not.",
+            f"{name!r} of {kind.__name__} must be {_types(hint)}, and {shown} is not.",
             _takes(kind),
             request_id=request_id,
         )

@@ -10,13 +10,13 @@ import os
 import secrets
 import socket
 import stat
-import struct
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 
 from app.control import protocol
+from app.control.peer import peer_uid
 from app.domain.errors import CannotError, CommandRefused, InternalError, WatchkeeperError
 from app.engine.files import write_atomic
 from app.engine.places import require_private
@@ -203,10 +203,14 @@ class ControlServer:
 
     async def _reply(self, line: bytes) -> bytes:
         request_id: int | None = None
+        told, is_secret = "a request", True
         limit = asyncio.timeout(self._answer_timeout_s)
         try:
             request = protocol.decode_request(line)
             request_id = request.id
+            is_secret = protocol.holds_secret(request.command)
+            if is_secret and self._tcp:
+                return protocol.encode_error(request_id, protocol.no_secrets())
             async with limit:
                 answer = await self._answer(request.command)
             return await asyncio.to_thread(protocol.encode_answer, request.id, answer)
@@ -216,7 +220,9 @@ class ControlServer:
             return protocol.encode_error(request_id, error)
         except Exception as error:  # noqa: BLE001 - a handler's fault is told to the client, and the server goes on
             if not (isinstance(error, TimeoutError) and limit.expired()):
-                _log.exception("a command failed", line=line[:200].decode("ascii", "replace"))
+                # Its own words may hold the secret that it was given, and then nobody reads where it happened.
+                where = {} if is_secret else {"exc_info": error}
+                _log.error("a command failed", command=told, fault=type(error).__name__, **where)
                 fault = InternalError("The running Watchkeeper failed at this.", "`watchkeeper logs` tells more.")
                 return protocol.encode_error(request_id, fault)
             late = CommandRefused(f"It did not come to an end within {self._answer_timeout_s:g} s.", "Try again later.")
@@ -224,7 +230,7 @@ class ControlServer:
 
     async def _may_speak(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         if not self._tcp:
-            uid = _peer_uid(writer.get_extra_info("socket"))
+            uid = peer_uid(writer.get_extra_info("socket"))
             if uid is None or uid == os.geteuid():
                 return True
             _log.warning("another user tried to speak to this instance", uid=uid)
@@ -271,17 +277,3 @@ def _clear(path: Path) -> None:
         except BlockingIOError:
             pass  # its backlog is full: it listens, though it does not accept
     raise CannotError("Another Watchkeeper listens already.", "Stop it with `watchkeeper stop`.")
-
-
-def _peer_uid(connection: Any) -> int | None:  # noqa: ANN401 - asyncio's TransportSocket or a plain one
-    """Return the user id of the process at the other end, as the kernel says; None where it does not say.
-
-    Linux: `struct ucred` (pid, uid, gid), unix(7). macOS and BSD: `struct xucred` (version, uid, ...), unix(4).
-    """
-    if hasattr(socket, "SO_PEERCRED"):
-        found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return int(struct.unpack("3i", found)[1])
-    if sys.platform == "darwin" or "bsd" in sys.platform:
-        local_peercred, xucred_bytes = 1, 76
-        return int(struct.unpack_from("2I", connection.getsockopt(0, local_peercred, xucred_bytes))[1])
-    return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.domain import words
 from app.domain.agents import AgentState
-from app.domain.health import Ending, KeptBy
+from app.domain.health import Ending, KeptBy, Lateness
 from app.domain.keys import VaultState
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from app.domain.health import ChannelView, HealthView, UncleanEnd
     from app.domain.keys import VaultView
-    from app.domain.snapshot import AgentView
+    from app.domain.snapshot import AgentView, Notice, Snapshot
 
 LAG_GOAL_S = 0.05
 """The event loop's lag that 99 of 100 ticks are to stay under: from there on a window is felt to hesitate."""
@@ -24,6 +24,8 @@ _LAG_WINDOW_S = 300.0
 _KILO = 1024.0
 _NEWS_S = 3600.0
 """For so long the tray tells that the program was started again."""
+_FILES = frozenset({"history", "lives", "log", "settings"})
+"""Notices of the program's own files: they cannot be written, or the settings have a mistake and are not in force."""
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -36,7 +38,12 @@ class Trouble:
 
 
 def troubles(
-    agents: Iterable[AgentView], health: HealthView, vault: VaultView, *, started_at: float = 0.0
+    agents: Iterable[AgentView],
+    health: HealthView,
+    vault: VaultView,
+    *,
+    started_at: float = 0.0,
+    notices: Iterable[Notice] = (),
 ) -> tuple[Trouble, ...]:
     """Return what is wrong with the program itself, the worst first; nothing when all is well.
 
@@ -48,6 +55,7 @@ def troubles(
         vault: The vault.
         started_at: When the program started. What its start held up is no trouble: of few ticks, one is one in a
             hundred.
+        notices: What stands. Of it counts what the program's own files cannot take, or hold wrongly.
     """
     found = []
     if health.safe_mode:
@@ -62,6 +70,7 @@ def troubles(
         for each in health.channels.values()
         if each.reason
     ]
+    found += [Trouble(words.one_line(each.text), words.one_line(each.hint)) for each in notices if each.key in _FILES]
     vitals = health.vitals
     if vitals is not None and vitals.lag_p99_s > LAG_GOAL_S and vitals.at - started_at > _LAG_WINDOW_S:
         late = words.duration(vitals.lag_p99_s)
@@ -69,9 +78,22 @@ def troubles(
     return tuple(found)
 
 
+def lateness(snapshot: Snapshot) -> tuple[str, str]:
+    """Return what the event loop last did wrong, and for how long and where, to be read one after the other."""
+    late_s = words.duration(snapshot.loop_lag_s)
+    where = f", at {words.one_line(snapshot.loop_lag_where)}" if snapshot.loop_lag_where else ""
+    match snapshot.loop_lag_kind:
+        case Lateness.BLOCKED:  # told while it still stands, so it may have been longer
+            return "stood still", f"for at least {late_s}{where}"
+        case Lateness.WAS_BLOCKED:
+            return "stood still", f"for {late_s}{where}"
+        case Lateness.CROWDED:
+            return "was late", f"by up to {late_s}{where}"
+
+
 def is_told_apart(notice: str) -> bool:
-    """Return whether a notice of this key says what `troubles` says too: of safe mode, and of a channel of alerts."""
-    return notice == "safe-mode" or notice.startswith("channel:")
+    """Return whether a notice of this key says what `troubles` says too: of safe mode, a channel of alerts, a file."""
+    return notice == "safe-mode" or notice in _FILES or notice.startswith("channel:")
 
 
 SAFE_MODE_HINT = "Start the agents on the Health page, or with: watchkeeper health --leave-safe-mode"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from app.domain import events
 from app.domain.agents import HEALTH, AgentState
 from app.domain.analysis import AnalysisView
-from app.domain.health import HealthView
+from app.domain.health import HealthView, Lateness
 from app.domain.keys import VaultState, VaultView
 from app.domain.verdicts import Cause, Counts, Stage, TestState, Verdict
 
@@ -189,6 +189,7 @@ class Snapshot:
     snoozed_until: float = 0.0
     loop_lag_s: float = 0.0
     loop_lag_where: str = ""
+    loop_lag_kind: Lateness = Lateness.BLOCKED
     stopping: str = ""
 
     @property
@@ -431,7 +432,7 @@ def _(event: events.NotificationsSnoozed, s: Snapshot) -> Snapshot:
 
 @_reduce.register
 def _(event: events.LoopLagged, s: Snapshot) -> Snapshot:
-    return replace(s, loop_lag_s=event.lag_s, loop_lag_where=event.where)
+    return replace(s, loop_lag_s=event.lag_s, loop_lag_where=event.where, loop_lag_kind=event.kind)
 
 
 @_reduce.register

@@ -18,6 +18,7 @@ class Limits:
         healthy_after_s: A life of this length makes the failures before it forgotten.
         restarts_allowed: More failures than this within `restart_window_s`, and the agent is FAILED.
         slow_retry_s: How often a FAILED agent is tried again.
+        probation_s: For how long such a try must live and beat before it counts as RUNNING.
         beat_every_s: How often a work loop shows that it lives.
         check_every_s: How often the supervisor looks.
         stale_after_s: Awake time without a heartbeat after which an agent is stale...
@@ -56,6 +57,7 @@ class Limits:
     restarts_allowed: int = 5
     restart_window_s: float = 600.0
     slow_retry_s: float = 900.0
+    probation_s: float = 60.0
     beat_every_s: float = 30.0
     check_every_s: float = 15.0
     stale_after_s: float = 90.0

@@ -16,10 +16,8 @@ lock. All of it blocks.
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
-import threading
 import traceback
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,9 +29,10 @@ from app.domain.errors import WatchkeeperError
 from app.domain.health import Ending, UncleanEnd
 from app.engine.files import sweep_temporaries, write_atomic
 from app.engine.limits import ORDERLY_CODES
+from app.engine.patience import Patience
 from app.engine.places import make_private
 from app.engine.regular import read_regular
-from app.engine.statefile import StateFile
+from app.engine.statefile import StateFile, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +52,7 @@ LONGEST_WHERE = 500
 LARGEST_STACKS = 256 * 1024
 """Bytes of one file of stacks; a hundred threads of a hundred frames have less."""
 LAST_WORD_S = 2.0
-"""How long a last word may take to be written: the disk may be what hangs."""
+"""How long a last word may take to be written, or the record of a life to be closed: the disk may be what hangs."""
 
 EXIT_STUCK = 70
 """EX_SOFTWARE of sysexits.h: whoever keeps the program starts it again."""
@@ -213,7 +212,7 @@ class LifeRecord:
             return word[0]
         if not life:
             return None
-        at = sign_of_life or _number(before.get("started_at"))
+        at = sign_of_life or number_of(before.get("started_at"))
         where, stacks = self._fault(at)
         return _entry(life, at, Ending.KILLED, where, version=_text(before.get("version")), stacks=stacks)
 
@@ -248,13 +247,10 @@ def recorded(record: LifeRecord) -> Iterator[Birth]:
     try:
         yield birth
     except BaseException as error:
-        if _is_orderly(error):
-            record.end()
-        else:
-            with suppress(OSError):
-                record.fail(error)
+        failed = None if _is_orderly(error) else error
+        _in_time(record.end if failed is None else lambda: record.fail(failed))
         raise
-    record.end()
+    _in_time(record.end)
 
 
 def end_at_once(
@@ -276,17 +272,21 @@ def end_at_once(
         code: The exit code.
         force: Ends the process.
     """
-    writer = threading.Thread(target=_leave, args=(record, ending, where, stacks), name="last-word", daemon=True)
-    writer.start()
-    writer.join(LAST_WORD_S)
-    force(code)
 
-
-def _leave(record: LifeRecord, ending: Ending, where: str, stacks: str) -> None:
-    try:
+    def leave() -> None:
         record.mark(ending, where, stacks)
-    except OSError as error:
-        _log.warning("the last word cannot be written", error=str(error))
+        _log.critical("the program ends itself", ending=ending.value, where=where)
+
+    try:
+        _in_time(leave)
+    finally:
+        force(code)
+
+
+def _in_time(word: Callable[[], None]) -> None:
+    """Do it, within two seconds; where it cannot be done, or the disk does not answer, the end goes on without it."""
+    with suppress(OSError):
+        Patience("last-word", LAST_WORD_S).do(word)
 
 
 def lives_folder(places: Places) -> Path:
@@ -355,7 +355,7 @@ def _entries(state: dict[str, Any]) -> list[dict[str, Any]]:
         entries.append(
             _entry(
                 _text(each.get("life")),
-                _number(each.get("at")),
+                number_of(each.get("at")),
                 Ending(each["ending"]),
                 _text(each.get("where")),
                 version=_text(each.get("version"))[:LONGEST_WHERE],
@@ -371,17 +371,6 @@ def _end(entry: dict[str, Any]) -> UncleanEnd:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _number(value: object) -> float:
-    """Return a number as JSON may hold it; 0 for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return 0.0
-    try:
-        number = float(value)
-    except OverflowError:
-        return 0.0
-    return number if math.isfinite(number) else 0.0
 
 
 def _changed_at(path: Path) -> float:

@@ -80,14 +80,23 @@ class Logging:
 
     Attributes:
         redactor: Where values are registered that must never be logged.
-        trouble: Why there is no log file, in words; empty when there is one.
     """
 
     def __init__(self, redactor: Redactor, handlers: list[logging.Handler], trouble: str) -> None:
         self.redactor = redactor
-        self.trouble = trouble
+        self._trouble = trouble
         self._handlers = handlers
         self._undo: list[Callable[[], None]] = []
+
+    @property
+    def trouble(self) -> str:
+        """Why there is no log file, or why its last lines are not in it, in words; empty while all is well."""
+        return self._trouble or self.lost
+
+    @property
+    def lost(self) -> str:
+        """Why the last lines are not in the log file, in words; empty when they are, or when there is no file."""
+        return "".join(each.trouble for each in self._handlers if isinstance(each, _PrivateRotatingFile))
 
     def set_level(self, level: str) -> None:
         """Log our own lines from this level on: `debug`, `info`, `warning` or `error`.
@@ -101,7 +110,7 @@ class Logging:
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(number))
 
     def close(self) -> None:
-        """Close the files, and give hooks and loggers back as they were."""
+        """Close the files, and give hooks and loggers back as they were. A full disk is told by `lost` alone."""
         while self._undo:
             self._undo.pop()()
         for handler in self._handlers:
@@ -348,8 +357,30 @@ class _RingHandler(logging.Handler):
         self._ring.append(record.created, record.levelname.lower(), record.name, self.format(record))
 
 
+_NO_TRAP = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""A link that somebody put there is not followed, and the reader of a FIFO not waited for."""
+
+
 class _PrivateRotatingFile(logging.handlers.RotatingFileHandler):
-    """A log file that only the user may read, and that never raises into the code that logs."""
+    """A log file that only the user may read, and that never raises into the code that logs, nor when it is closed.
+
+    Attributes:
+        trouble: Why the last lines are not in it, in words; empty when they are.
+    """
+
+    trouble = ""
+
+    def flush(self) -> None:
+        """Write what waits; the base class calls this behind each line."""
+        super().flush()
+        self.trouble = ""
+
+    def close(self) -> None:
+        """Close it. Lines that the disk did not take are tried once more here, and may be lost for good."""
+        try:
+            super().close()
+        except OSError as error:
+            self._note(error)
 
     def _open(self) -> Any:  # noqa: ANN401 - typeshed's TextIOWrapper differs by version
         return open(
@@ -357,7 +388,7 @@ class _PrivateRotatingFile(logging.handlers.RotatingFileHandler):
             self.mode,
             encoding=self.encoding,
             errors=self.errors,
-            opener=lambda path, flags: os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600),
+            opener=lambda path, flags: os.open(path, flags | _NO_TRAP, 0o600),
         )
 
     def doRollover(self) -> None:  # noqa: N802 - the base class's name
@@ -371,6 +402,13 @@ class _PrivateRotatingFile(logging.handlers.RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base class's name
         """Let it go: a full disk must not fill stderr too, and the ring has the line."""
         del record
+        error = sys.exception()
+        if isinstance(error, OSError):
+            self._note(error)
+
+    def _note(self, error: OSError) -> None:
+        folder = os.path.dirname(self.baseFilename)  # noqa: PTH120 - it is a text, and only shown
+        self.trouble = f"The log cannot be written in {folder}: {error.strerror or error}."
 
 
 class _QuietStream(logging.StreamHandler[TextIO]):

@@ -85,12 +85,19 @@ class Judge:
         self._looked = now
         self._cpu = cpu
         self._planned = now + look_s
+        self._longest_s = 0.0
 
     def tick(self, now: float, cpu: float) -> float:
         """Note a tick of the loop, and return how late it was; 0 when the process was stopped meanwhile."""
         late = 0.0 if self._was_stopped(now, cpu) else max(0.0, now - self._ticked - self._tick_s)
+        self._longest_s = max(self._longest_s, late)  # before the tick: a look that sees the one sees the other
         self._ticked = now
         return late
+
+    def longest(self) -> float:
+        """Return the longest lag of a tick since this was last asked; for the watchdog."""
+        longest, self._longest_s = self._longest_s, 0.0
+        return longest
 
     def look(self, now: float, cpu: float) -> Look:
         """Note a look of the watchdog. A process that was stopped begins anew."""
@@ -113,9 +120,10 @@ class LoopLag:
     Args:
         clock: What tells the time; slept on by the loop, read by the watchdog.
         on_lag: Called once for each stall, on a thread of the watchdog's because the loop cannot: seconds so far, where
-            the loop's thread is ("file.py:12 in name"), and BLOCKED. One of `long_s` and more is told once more when it
-            is over, with all its seconds. When other threads make the loop late again and again it is called with the
-            worst lag, the code that they were seen in most, and CROWDED, at most once in 15 minutes for each place.
+            the loop's thread is ("file.py:12 in name"), and BLOCKED. One of `long_s` and more is told when it is over,
+            with all its seconds; the place is empty when the watchdog could not look meanwhile. When other threads make
+            the loop late again and again it is called with the worst lag, the code that they were seen in most, and
+            CROWDED, at most once in 15 minutes for each place.
         on_stuck: Called once, on the watchdog's thread, when the loop has not ticked for two minutes, as two looks
             in a row must find: gets where, and the stacks of all threads.
         tick_s: How often the loop ticks.
@@ -213,11 +221,12 @@ class LoopLag:
             look = judge.look(self._clock.monotonic(), time.process_time())
             again_s = look.again_s
             if look.late_s < self._stall_s:
+                late_s = max(late_s, judge.longest())  # by the tick, for what kept the watchdog from looking as well
                 if told:
                     _log.warning("the loop runs again")
-                    if late_s >= self._long_s:
-                        self._tell("the loop was blocked for long", late_s, where, Lateness.WAS_BLOCKED)
-                told, over = False, 0
+                if late_s >= self._long_s:
+                    self._tell("the loop was blocked for long", late_s, where, Lateness.WAS_BLOCKED)
+                told, over, late_s, where = False, 0, 0.0, ""
                 if self._look_for_crowds():
                     again_s = min(again_s, CROWD_LOOK_S)
                 continue

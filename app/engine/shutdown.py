@@ -13,6 +13,7 @@ import structlog
 
 from app.domain.commands import Stop
 from app.domain.events import StopBegan
+from app.engine.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,9 @@ EXIT_FORCED = 70
 
 INSIST_S = 2.0
 """A second signal means now: so long the rest may still take."""
+
+SAY_S = 1.0
+"""How long the log may take to be told that the stop is forced."""
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -115,5 +119,8 @@ class Shutdown:
 
     def _end_by_force(self) -> None:
         threads = sorted(thread.name for thread in threading.enumerate())
-        _log.error("the stop did not come to its end, and is forced", threads=threads)
+        with suppress(OSError):  # the log's own disk may be what hangs
+            Patience("last-word", SAY_S).do(
+                lambda: _log.error("the stop did not come to its end, and is forced", threads=threads)
+            )
         self._force(EXIT_FORCED)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager
+import sys
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,7 @@ def ground(places: Places, *, safe: bool = False, limits: Limits | None = None) 
         url = os.environ.get("DATABASE_URL", "")
         for secret in (url, *secrets_of(url)):
             log.redactor.register(secret)
+        last.callback(_tell_lost, log)
         service = Service.take(os.environ)
         record = LifeRecord(lives_folder(places), clock=clock, version=__version__, redact=log.redactor.redact)
         with life(record, service, limits, now=clock.wall(), safe=safe) as begun:
@@ -66,3 +68,10 @@ def ground(places: Places, *, safe: bool = False, limits: Limits | None = None) 
             # Last of all: a disk that hangs holds the record of the life, and the log, while they are closed.
             last.callback(shutdown.disarm)
             yield Ground(places, clock, bus, ring, log, limits, shutdown, begun)
+
+
+def _tell_lost(log: Logging) -> None:
+    """Say on stderr, which a service manager keeps, that the log lacks its end; what ended well ended well."""
+    if log.lost and sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"watchkeeper: {log.lost} Its end is lost.\n")

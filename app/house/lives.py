@@ -40,6 +40,8 @@ _log = structlog.get_logger(__name__)
 STATUS_EVERY_S = 5.0
 """How often the service manager is told at most how things stand."""
 
+LOG_HINT = "Look at the folder's rights, and whether the disk is full. `watchkeeper logs` has what is in memory."
+
 
 @dataclass(frozen=True, slots=True)
 class Life:
@@ -127,6 +129,7 @@ async def lived(on: Ground) -> AsyncIterator[None]:
     """Tell of this life, and give signs of it until it ends; to be entered when the house stands and all listen."""
     life, notices = on.life, Notices(on.bus.publish, on.clock)
     service, birth = life.service, life.birth
+    _tell_log(on, notices)
     notices.show("lives", birth.trouble, "Look at the folder's rights, and whether the disk is full.")
     if birth.is_restart:
         last = birth.ends[0]
@@ -167,9 +170,14 @@ def _clear(event: Event, notices: Notices) -> None:
         notices.show("safe-mode", "")
 
 
+def _tell_log(on: Ground, notices: Notices) -> None:
+    notices.show("log", on.log.trouble, LOG_HINT)
+
+
 async def _breathe(on: Ground, notices: Notices) -> None:
     """Give signs of life, and notice when the parent that keeps the program is gone."""
     while True:
+        _tell_log(on, notices)
         with suppress(OSError):
             await asyncio.to_thread(on.life.record.breathe)
         if on.life.service.has_lost_keeper:

@@ -77,7 +77,6 @@ async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) ->
     async with AsyncExitStack() as stack:
         stack.enter_context(ground.shutdown)
         notices = Notices(bus.publish, clock)
-        notices.show("log", ground.log.trouble)
         following = spawn(_follow_settings(ground, in_force, notices), name="settings")
         stack.callback(following.cancel)
         await asyncio.to_thread(_tidy, places, clock.wall())

@@ -23,7 +23,7 @@ _NOBODY = frozenset({
 _DEEPEST = 12
 _HEADERS = ("authorization", "cookie")
 """Names of HTTP headers whose values are secrets, beside those that look like a name of one."""
-_SOURCE = re.compile(r"""^(\s*File "[^"\n]*", line \d+(?:, in [^\n]*)?)\n(?:    [^\n]*(?:\n|\Z))+""", re.MULTILINE)
+_SOURCE = re.compile(r"""^([ \t]*File "[^"\n]*", line \d+(?:, in [^\n]*)?)\n(?:    [^\n]*(?:\n|\Z))+""", re.MULTILINE)
 """A place in a traceback and, behind it, the source that stands there (traceback.format_list)."""
 
 

@@ -29,9 +29,11 @@ def watch_in_terminal(places: Places, folders: tuple[Path, ...], *, as_json: boo
     async def live(on: Ground) -> int:
         async with house(on, folders, attended=False) as built, alerts(on, built, None):
             with_no_window = on.bus.handle(RaiseWindow, _refuse_window)
-            async with lived(on):
-                await on.shutdown.wait()
-            with_no_window()
+            try:
+                async with lived(on):
+                    await on.shutdown.wait()
+            finally:
+                with_no_window()
         return 0
 
     report = LiveReport(Terminal(sys.stdout, sys.stderr, os.environ), as_json=as_json)

@@ -140,7 +140,9 @@ def _bridge(reading: Reading) -> Iterator[Metric]:
 
 def _alerts(reading: Reading) -> Iterator[Metric]:
     waiting = gauge("alerts_waiting", "Alerts that wait on disk to be sent.", "channel")
-    dropped = counter("alerts_dropped", "Alerts given up because they had waited for a day.", "channel")
+    dropped = counter(
+        "alerts_dropped", "Alerts given up because they had waited for a day, or too many waited.", "channel"
+    )
     failing = gauge("alert_channel_failing", "1 while alerts do not go through the channel.", "channel")
     last = gauge("last_alert_timestamp_seconds", "When an alert last went through the channel.", "channel")
     for name, view in reading.snapshot.health.channels.items():

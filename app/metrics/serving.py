@@ -102,7 +102,7 @@ class Serving:
         try:
             thread.__enter__()
             thread.call(server.start, listener, timeout=START_S)
-        except TimeoutError as error:
+        except (TimeoutError, RuntimeError) as error:  # the latter for a system that gives no thread
             _close(thread, listener)
             raise CannotError(
                 "Metrics are not served, since a thread for that did not start.", "The machine may be overloaded."

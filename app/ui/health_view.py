@@ -90,7 +90,13 @@ class HealthPageView:
 def health_page_view(snapshot: Snapshot, now: float) -> HealthPageView:
     """Return what the Health page shows at the wall-clock time `now`."""
     health = snapshot.health
-    found = healthwords.troubles(snapshot.agents.values(), health, snapshot.vault, started_at=snapshot.started_at)
+    found = healthwords.troubles(
+        snapshot.agents.values(),
+        health,
+        snapshot.vault,
+        started_at=snapshot.started_at,
+        notices=snapshot.notices.values(),
+    )
     rest = found[1:] if health.safe_mode else found
     if snapshot.stopping:
         title = "Watchkeeper is stopping"
@@ -166,8 +172,8 @@ def _facts(snapshot: Snapshot, now: float) -> tuple[Fact, ...]:
         Fact("metrics", "Metrics", words.one_line(health.metrics) or "Not served"),
     ]
     if snapshot.loop_lag_s > 0:
-        where = f", at {words.one_line(snapshot.loop_lag_where)}" if snapshot.loop_lag_where else ""
-        facts.append(Fact("stall", "Stood still", f"For at least {words.duration(snapshot.loop_lag_s)}{where}"))
+        what, how = healthwords.lateness(snapshot)
+        facts.append(Fact("stall", words.sentence(what), words.sentence(how)))
     return tuple(facts)
 
 

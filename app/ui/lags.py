@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from app.domain.snapshot import Snapshot
 
-KEPT = 120
-"""Measurements: an hour of them, at two a minute."""
+KEPT = 240
+"""Measurements: an hour of them, at four a minute."""
 
 
 class Lags:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
-from app.domain import words
+from app.domain import healthwords, words
 from app.domain.agents import AgentState
 from app.domain.keys import VaultState
 from app.domain.snapshot import Mood
@@ -246,8 +246,7 @@ def _agent(agent: AgentView, now: float) -> AgentRow:
 
 
 def _lag(snapshot: Snapshot) -> str:
-    """Return that the program stood still, if it did; it is told while it still stands, so it may have been longer."""
+    """Return that the program stood still or was late, if it did or was."""
     if snapshot.loop_lag_s <= 0:
         return ""
-    where = f", at {words.one_line(snapshot.loop_lag_where)}" if snapshot.loop_lag_where else ""
-    return f"The program stood still for at least {words.duration(snapshot.loop_lag_s)}{where}."
+    return f"The program {' '.join(healthwords.lateness(snapshot))}."

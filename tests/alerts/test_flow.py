@@ -187,6 +187,22 @@ async def test_a_snooze_silences_both_ways_and_its_end_tells_what_is_left(fake_c
     assert [each.title for each in (*ways.shown, *ways.sent)] == ["a went red"] * 2
 
 
+async def test_a_clock_that_is_set_back_makes_no_snooze_longer(fake_clock: Any) -> None:
+    """By a year, say, when a time server puts it right: a red test is told after the seconds that were asked for."""
+    ways = Ways()
+
+    async with _alerted(fake_clock, ways) as bus:
+        await bus.send(Snooze(seconds=100))
+        fake_clock.set_wall(fake_clock.wall() - 365 * 86_400)
+        _ran(bus, "r1", Outcome.FAILED)
+        await fake_clock.pass_time(99)
+        silent = [*ways.shown, *ways.sent]
+        await fake_clock.pass_time(2)
+
+    assert silent == []
+    assert [each.title for each in (*ways.shown, *ways.sent)] == ["a went red"] * 2
+
+
 async def test_a_shorter_snooze_ends_the_longer_one(fake_clock: Any) -> None:
     """Silence of no seconds tells at once what was held."""
     ways = Ways()

@@ -19,6 +19,8 @@ from tests.alerts.kit import settle
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    import pytest
+
     from app.domain.events import Event
     from app.domain.snapshot import Snapshot
 
@@ -37,6 +39,8 @@ class FarEnd:
     async def send(self, alert: Alert) -> None:
         """Answer as was said."""
         del alert
+        if self._answer == "breaks":
+            raise KeyError("token-canary")
         if self._answer == "hangs":
             await asyncio.get_running_loop().create_future()
         elif self._answer:
@@ -75,12 +79,15 @@ class World:
         self.bus = Bus(clock)
         self.gate = asyncio.Event()
         self.gate.set()
+        self.fault: Exception | None = None
         self._answer = answer
         self.further = Further(
             lambda: self.settings, self._channels, self._queue, bus=self.bus, clock=clock, test_s=test_s
         )
 
     def _channels(self, settings: AlertSettings) -> Sequence[FarEnd]:
+        if self.fault is not None:
+            raise self.fault
         names = (("telegram", settings.telegram.chat), ("webhook", settings.webhook.form))
         return [FarEnd(name, self._answer) for name, is_on in names if is_on]
 
@@ -150,6 +157,36 @@ async def test_what_comes_while_queues_are_changed_is_not_lost(fake_clock: Any) 
         await settle()
 
     assert [each.posted for each in world.queues] == [[], [ALERT], [ALERT]]
+
+
+async def test_channels_that_cannot_be_made_are_made_with_the_next_settings(fake_clock: Any) -> None:
+    """The settings are followed on after a fault, and nothing piles up meanwhile."""
+    world = World(fake_clock, ONE)
+
+    async with world.further as further:
+        world.fault = ImportError("no such library")
+        world.settings = BOTH
+        await fake_clock.pass_time(LOOK_S)
+        further.post(ALERT)
+        held = further._waiting
+        world.fault = None
+        world.settings = ONE
+        await fake_clock.pass_time(LOOK_S)
+        further.post(ALERT)
+
+    assert held is None
+    assert [(each.name, each.posted) for each in world.queues] == [("telegram", []), ("telegram", [ALERT])]
+
+
+async def test_a_fault_of_a_channel_tells_no_secret_in_a_test(
+    fake_clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told by its kind alone: the exception may hold the address, or what was sent with it."""
+    async with World(fake_clock, ONE, answer="breaks").further as further:
+        told = await further.test("telegram", ALERT)
+
+    assert told.reason == "It has a fault (KeyError)."
+    assert "canary" not in caplog.text + told.hint
 
 
 async def test_a_test_says_why_it_did_not_go_through(fake_clock: Any) -> None:

@@ -16,7 +16,7 @@ from app.domain import events
 from app.domain.agents import AgentState
 from app.domain.alerts import Urgency
 from app.domain.commands import RaiseWindow
-from app.domain.health import ChannelView, Ending, KeptBy, UncleanEnd, Vitals
+from app.domain.health import ChannelView, Ending, KeptBy, Lateness, UncleanEnd, Vitals
 from app.domain.keys import VaultState, VaultView
 from app.domain.snapshot import AgentView, Snapshot, reduce
 from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult, Verdict
@@ -69,13 +69,7 @@ def _vault(state: VaultState) -> events.VaultChanged:
             'Agent "Audits" goes on again',
         ),
         (
-            events.LoopLagged(at=1.0, lag_s=31, where="a.py:3"),
-            "loop",
-            Urgency.WARNING,
-            "Watchkeeper stood still for 31 s",
-        ),
-        (
-            events.VitalsTaken(at=1.0, vitals=Vitals(1.0, lag_worst_s=31)),
+            events.LoopLagged(at=1.0, lag_s=31, where="a.py:3", kind=Lateness.WAS_BLOCKED),
             "loop",
             Urgency.WARNING,
             "Watchkeeper stood still for 31 s",
@@ -130,8 +124,9 @@ def test_an_event_that_wants_a_person_gives_an_alert(event: Event, cause: str, u
         _agent(AgentState.STALE),
         _agent(AgentState.STOPPED),
         _agent(AgentState.DEGRADED, "analysis"),
-        events.LoopLagged(at=1.0, lag_s=29.9),
-        events.VitalsTaken(at=1.0, vitals=Vitals(1.0, lag_worst_s=29.9)),
+        events.LoopLagged(at=1.0, lag_s=29.9, kind=Lateness.WAS_BLOCKED),
+        events.LoopLagged(at=1.0, lag_s=31),
+        events.VitalsTaken(at=1.0, vitals=Vitals(1.0, lag_worst_s=31)),
         _life(),
         _life(ends=(STUCK,)),
         _vault(VaultState.OPENING),
@@ -188,7 +183,13 @@ LONG = st.text(max_size=400)
 ANY = st.one_of(
     st.builds(events.AgentChanged, at=st.just(1.0), agent=LONG, state=st.sampled_from(AgentState), reason=LONG),
     st.builds(events.ProgressMissed, at=st.just(1.0), agent=LONG, seconds=st.floats(0, 10**7)),
-    st.builds(events.LoopLagged, at=st.just(1.0), lag_s=st.floats(30, 10**7), where=LONG),
+    st.builds(
+        events.LoopLagged,
+        at=st.just(1.0),
+        lag_s=st.floats(30, 10**7),
+        where=LONG,
+        kind=st.sampled_from((Lateness.WAS_BLOCKED, Lateness.CROWDED)),
+    ),
     st.builds(events.NoticeRaised, at=st.just(1.0), key=st.just("history"), text=LONG, hint=LONG),
     st.builds(
         _life,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import os
 import stat
 import sys
+import threading
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -16,7 +18,7 @@ import pytest
 
 from app.alerts.joining import joined
 from app.alerts.outbox import Outbox, OutboxLimits
-from app.alerts.shelf import Parcel, Shelf
+from app.alerts.shelf import Found, Parcel, Shelf
 from app.domain.alerts import Alert, Urgency
 from app.domain.errors import ChannelError, VaultLocked
 from app.domain.events import ChannelChanged, NetworkChanged, SystemResumed, VaultChanged
@@ -451,6 +453,58 @@ async def test_without_a_disk_it_sends_from_memory_and_writes_later(tmp_path: Pa
     assert files == ["000000000002.json"]
     assert box.channel.titles == ["one", "two"]
     assert box.files == []
+
+
+async def test_what_an_earlier_life_left_outlives_a_folder_that_cannot_be_read(
+    tmp_path: Path, fake_clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New alerts go from memory meanwhile; none is written over an old one, and the old ones are sent in the end."""
+    box = Box(tmp_path / "mail", fake_clock, FarSide(down=REFUSED))
+    async with box.running():
+        await box.posts(alert("old 1"), alert("old 2"))
+    load, failing = Shelf.load, True
+
+    def loaded(shelf: Shelf) -> Found:
+        if failing:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return load(shelf)
+
+    monkeypatch.setattr(Shelf, "load", loaded)
+    box.channel.down = None
+    async with box.running():
+        await box.posts(alert("new 1"))
+        box.channel.down = REFUSED
+        await box.posts(alert("new 2"))
+        files = box.files
+        failing = False
+        await box.passes(5)
+        box.channel.down = None
+        await box.passes(60)
+
+    assert files == ["000000000001.json", "000000000002.json"]
+    assert box.channel.titles == ["new 1", "old 1, and 2 more"]
+    assert box.files == []
+
+
+async def test_a_disk_that_hangs_from_the_start_holds_no_alert_up(
+    tmp_path: Path, fake_clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What can be sent from memory is, though nobody knows what an earlier life left."""
+    answers = threading.Event()
+    load = Shelf.load
+
+    def loaded(shelf: Shelf) -> Found:
+        answers.wait()
+        return load(shelf)
+
+    monkeypatch.setattr(Shelf, "load", loaded)
+    box = Box(tmp_path / "mail", fake_clock, disk_s=0.02)
+    async with box.outbox:
+        box.outbox.post(alert("one"))
+        await until(lambda: box.channel.titles == ["one"])
+        answers.set()
+
+    assert box.channel.titles == ["one"]
 
 
 async def test_a_stop_cancels_what_is_under_way_and_keeps_it(tmp_path: Path, fake_clock: Any) -> None:

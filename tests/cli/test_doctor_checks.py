@@ -262,6 +262,7 @@ def test_a_damaged_vault_is_told(cli: CommandLine, places: Places) -> None:
         ('mail.to = ["a@example.org"]', "warn", "no server"),
         ('mail = { host = "mx", to = ["a@b"] }', "warn", "no address to come from"),
         ('mail = { host = "mx", to = ["a@b"], sender = "c@d", security = "none" }', "warn", "unencrypted"),
+        ('mail = { host = "localhost.mx", to = ["a@b"], sender = "c@d", security = "none" }', "warn", "unencrypted"),
         ('mail = { host = "127.0.0.1", to = ["a@b"], sender = "c@d", security = "none" }', "ok", "mail"),
         ('telegram = { chat = "7", token = "" }', "warn", "No secret is named for Telegram"),
         ('telegram.chat = "7"\nwebhook.form = "json"', "ok", "TELEGRAM_TOKEN, WEBHOOK_URL is known once it is open"),

@@ -59,7 +59,7 @@ def running(instance: Instance) -> Instance:
 def test_a_program_that_is_well_is_told_in_words(cli: CommandLine, running: Instance, places: Places) -> None:
     """Exit 0, though a test is red: that is for `status` to say. No control character gets through."""
     (places.runtime / "metrics.token").write_text("secret-token")
-    agent = AgentView("tests", AgentState.RUNNING, "\x1b[31mfine", 2, NOW - 5, 1_204)
+    agent = AgentView("tests", AgentState.RUNNING, "\x1b[31mfine", 2, time.time() - 5, 1_204)
     notices = {
         "k": Notice("k", NOW, "Polling is used.", "Raise the limit."),
         "channel:x": Notice("channel:x", NOW, "x"),
@@ -195,7 +195,7 @@ def test_an_instance_that_does_not_answer_is_wrong(
 ) -> None:
     """It runs and is stuck: exit 1, with the age of its last heartbeat; no waiting for ever."""
     monkeypatch.setattr("app.cli.health._PATIENCE_S", 0.3)
-    beats = {"v": 1, "pid": os.getpid(), "written": NOW - 400, "agents": {}}
+    beats = {"v": 1, "pid": os.getpid(), "written": time.time() - 370, "agents": {}}
     (places.runtime / "heartbeats.json").write_text(json.dumps(beats))
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(places.socket))
@@ -206,6 +206,20 @@ def test_an_instance_that_does_not_answer_is_wrong(
     assert ran.code == 1
     assert "did not answer" in ran.err
     assert f"Process {os.getpid()} wrote its last heartbeat, 6 min ago: it stands still, or has ended." in ran.out
+
+
+@pytest.mark.parametrize("words", [["health", "--json"], ["health"]])
+@pytest.mark.parametrize("written", ["NaN", "Infinity", "-Infinity", "1" + "0" * 400])
+def test_a_file_of_heartbeats_with_a_number_that_is_none_is_read(
+    cli: CommandLine, places: Places, written: str, words: list[str]
+) -> None:
+    """JSON as Python reads it has numbers that are no time: the command tells the rest."""
+    (places.runtime / "heartbeats.json").write_text(f'{{"pid": 99999999, "written": {written}, "started": {written}}}')
+
+    ran = cli(*words)
+
+    assert ran.code == 3
+    assert words == ["health", "--json"] or "The last life (process 99999999) ended without a word." in ran.out
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x", "agents": 7}', '{"agents": {"a": 1}}', '"\\ud800"'])

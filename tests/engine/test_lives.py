@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -360,6 +363,38 @@ def test_the_end_at_once_leaves_its_word_first(places: Places, fake_clock: Any) 
     end_at_once(life, Ending.STUCK, "a.py:1 in x", "stacks", code=70, force=force)
 
     assert found == [(70, True)]
+
+
+class _Hanging(LifeRecord):
+    """A record on a disk that does not answer."""
+
+    answers: threading.Event
+
+    def end(self) -> None:
+        self.answers.wait(60)
+
+    def fail(self, error: BaseException) -> None:
+        del error
+        self.answers.wait(60)
+
+
+@pytest.mark.parametrize("error", [None, SystemExit(0), ValueError("its own")])
+def test_a_disk_that_hangs_does_not_keep_a_life_from_ending(
+    places: Places, fake_clock: Any, monkeypatch: pytest.MonkeyPatch, error: BaseException | None
+) -> None:
+    """The record is closed within its time, or not at all; what ended the life goes on its way."""
+    monkeypatch.setattr("app.engine.lives.LAST_WORD_S", 0.05)
+    life = _Hanging(lives_folder(places), clock=fake_clock, version="1")
+    life.answers = threading.Event()
+    began = time.monotonic()
+
+    with suppress(SystemExit, ValueError), recorded(life):
+        if error is not None:
+            raise error
+    took = time.monotonic() - began
+    life.answers.set()
+
+    assert took < 30
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="FIFOs are POSIX")

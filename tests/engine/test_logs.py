@@ -236,9 +236,30 @@ def test_a_full_disk_raises_nothing(
     monkeypatch.setattr(file.stream, "write", full, raising=False)
 
     structlog.get_logger("app.room").info("still here")
+    told = log.trouble
+    monkeypatch.undo()
+    structlog.get_logger("app.room").info("room again")
 
-    assert texts(ring) == ["still here"]
+    assert texts(ring) == ["still here", "room again"]
     assert capfd.readouterr() == ("", "")
+    assert told.endswith("No space left on device.")
+    assert log.trouble == log.lost == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no file that is always full")
+def test_a_log_on_a_full_disk_is_closed_all_the_same(places: Places, ring: LogRing) -> None:
+    """Closing writes what waits, and cannot: the program ends as it would have, and what is lost is told."""
+    places.logs.mkdir()
+    places.log_file("watchkeeper").touch()
+    with configure(places, "info", ring=ring) as log:
+        (file,) = (each for each in log._handlers if isinstance(each, logging.FileHandler))
+        before = file.setStream(Path("/dev/full").open("a", encoding="utf-8"))
+        assert before is not None
+        before.close()
+        structlog.get_logger("app.room").info("the last line")
+
+    assert log.lost == f"The log cannot be written in {places.logs}: No space left on device."
+    assert texts(ring) == ["the last line"]
 
 
 @pytest.mark.usefixtures("log")

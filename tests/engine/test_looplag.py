@@ -141,6 +141,21 @@ async def test_a_long_stall_is_told_once_more_with_all_its_seconds() -> None:
     assert same == where
 
 
+async def test_a_long_stall_that_the_watchdog_slept_through_is_told_once() -> None:
+    """What holds the interpreter's lock keeps the watchdog from looking: the loop's own tick tells how long it was."""
+    reported: list[tuple[float, str, Lateness]] = []
+    times = {"tick_s": 0.01, "look_s": 1.0, "stall_s": 0.1, "long_s": 0.3}
+
+    async with LoopLag(SystemClock(), lambda *lag: reported.append(lag), **times), asyncio.timeout(LONG_S):
+        await asyncio.sleep(0.05)
+        time.sleep(0.5)  # noqa: ASYNC251 - the fault, over before the first look
+        await asyncio.sleep(2.5)
+
+    ((late_s, where, kind),) = reported
+    assert late_s >= 0.45
+    assert (where, kind) == ("", Lateness.WAS_BLOCKED)
+
+
 async def test_a_blocked_loop_is_reported_once_with_file_and_line() -> None:
     """The watchdog names the line that blocks, dumps all stacks, and says when it is over."""
     reported = threading.Event()

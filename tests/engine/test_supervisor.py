@@ -357,6 +357,23 @@ async def test_a_pause_ends_by_itself(fake_clock: Any) -> None:
         assert not stage.bus.snapshot.agents["worker"].paused
 
 
+@pytest.mark.parametrize("jump_s", [3600.0, -86_400.0])
+async def test_a_pause_ends_after_its_time_whatever_the_clocks_do(fake_clock: Any, jump_s: float) -> None:
+    """A machine that slept longer than the pause wakes without it; a wall clock that is set back makes it no longer."""
+    async with supervising(fake_clock) as stage:
+        stage.supervisor.add(Worker(well))
+        await fake_clock.pass_time(1)
+
+        await stage.bus.send(Pause(seconds=1800))
+        fake_clock.set_wall(fake_clock.wall() + jump_s)
+        await fake_clock.pass_time(16 if jump_s > 0 else 1799)
+        paused = stage.bus.snapshot.agents["worker"].paused
+        await fake_clock.pass_time(2)
+
+        assert paused is (jump_s < 0)
+        assert not stage.bus.snapshot.agents["worker"].paused
+
+
 async def test_a_pause_outlives_a_restart_of_the_agent(fake_clock: Any) -> None:
     """An agent that fails while paused comes back paused."""
     seen: list[bool] = []

@@ -7,8 +7,11 @@ import io
 import json
 import os
 import random
+import socket
 import stat
 import sys
+import threading
+import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +29,7 @@ from app.engine.clock import SystemClock
 from app.engine.lives import LifeRecord, lives_folder
 from app.engine.places import Places
 from app.engine.redaction import Redactor
-from app.house.bundle import LARGEST, LOG_LINES, _packed, answer_bundles, save_bundle
+from app.house.bundle import LARGEST, LOG_LINES, _metrics, _packed, answer_bundles, save_bundle
 from app.house.scrubbing import Scrub
 
 if TYPE_CHECKING:
@@ -244,6 +247,16 @@ def test_the_last_lines_of_the_log_are_kept(places: Places, tmp_path: Path) -> N
     assert (len(lines), lines[0], lines[-1]) == (LOG_LINES, '{"event": "old 500"}', '{"event": "new 499"}')
 
 
+@pytest.mark.parametrize("line", ["\n", " \n", "    x\n", '  File "a", line 1\n'])
+def test_a_text_of_many_short_lines_is_scrubbed_in_no_time(line: str) -> None:
+    """What was logged once may be a megabyte of empty lines; the bundle has 25 seconds."""
+    began = time.monotonic()
+
+    Scrub(Redactor()).text(line * (1_000_000 // len(line)))
+
+    assert time.monotonic() - began < 20
+
+
 def test_its_size_is_bounded() -> None:
     """What cannot be packed small loses its half, a log the older one, until the whole is small enough."""
     noise = random.Random(7)  # noqa: S311 - noise, and the same each time
@@ -310,6 +323,24 @@ class _Ground:
 
     def __init__(self, places: Places, bus: Bus, log: logs.Logging) -> None:
         self.places, self.bus, self.log = places, bus, log
+
+
+def test_what_answers_in_the_place_of_the_metrics_stops_nothing(places: Places) -> None:
+    """The program that told the port may have ended, and another have the port by now: it speaks no HTTP."""
+
+    def answer() -> None:
+        line, _ = listener.accept()
+        with line:
+            line.recv(4096)
+            line.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        other = threading.Thread(target=answer)
+        other.start()
+        found = _metrics(places, f"http://127.0.0.1:{listener.getsockname()[1]}/metrics")
+        other.join()
+
+    assert found == ""
 
 
 async def test_the_running_program_makes_one(places: Places, tmp_path: Path, ring: logs.LogRing) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import faulthandler
+import logging
 import os
 import socket
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +19,10 @@ import pytest
 from app.domain.commands import RaiseWindow
 from app.domain.events import LifeBegan, SafeModeLeft
 from app.domain.health import Ending, KeptBy, UncleanEnd
+from app.engine.limits import Limits
 from app.engine.lives import EXIT_STUCK, Birth, LifeRecord
 from app.engine.places import Places
+from app.engine.shutdown import Shutdown
 from app.house.ground import ground
 from app.house.lives import Life, lived
 from app.system.service import Service
@@ -216,6 +220,38 @@ def test_a_forced_stop_does_not_bring_a_kept_program_back(
 
     assert codes == [code]
     assert life.record.begin().ends[0].ending is Ending.FORCED
+
+
+@pytest.mark.parametrize("way", ["stuck", "forced"])
+def test_a_log_that_hangs_does_not_keep_the_program_from_ending(stage: Callable[..., Ground], way: str) -> None:
+    """What made the loop stuck, or the stop long, may be the log's disk: its lock is held then."""
+    codes: list[int] = []
+    ended = threading.Event()
+
+    def force(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    on = stage(force=force)
+    life = on.life
+    shutdown = Shutdown(on.bus, on.clock, Limits(), force=life.end_by_force)
+    ways: dict[str, Callable[[], None]] = {
+        "stuck": lambda: life.end_stuck("a.py:1 in x", "stacks"),
+        "forced": shutdown._end_by_force,
+    }
+    held = [each for each in logging.getLogger().handlers if each.lock is not None]
+    for each in held:
+        each.acquire()
+    try:
+        threading.Thread(target=ways[way], daemon=True).start()
+        has_ended = ended.wait(20)
+    finally:
+        for each in held:
+            each.release()
+
+    assert has_ended
+    assert codes == [EXIT_STUCK]
+    assert life.record.begin().ends[0].ending.value == way
 
 
 def test_a_faulthandler_that_is_on_stays_as_it_is(places: Places) -> None:

@@ -241,6 +241,31 @@ async def test_a_token_that_cannot_be_kept_is_no_reason_to_serve_without(
         assert not _listens(free_port)
 
 
+async def test_a_system_that_gives_no_thread_is_told_of_and_asked_again(
+    house: House, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings are followed on, and a minute later there is one."""
+    start, refuses = threading.Thread.start, True
+
+    def started(thread: threading.Thread) -> None:
+        if refuses and thread.name == "sync-async-wrapper":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", started)
+    async with lived_in(house):
+        await house.set(enabled=True, port=free_port)
+        notice = house.notice
+        refuses = False
+        house.clock.advance(60.0)
+        await house.settled()
+        status, _ = await house.get()
+
+    assert notice is not None
+    assert "thread" in notice[0]
+    assert status == 200
+
+
 async def test_metrics_are_served_while_the_loop_hangs(house: House, free_port: int) -> None:
     """A loop that is blocked is just what somebody outside is to see: the answer comes, and tells of the silence."""
     async with lived_in(house):

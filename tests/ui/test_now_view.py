@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 
 from app.domain import events
 from app.domain.agents import AgentState
+from app.domain.health import Lateness
 from app.domain.snapshot import Mood, ProjectView, RunView, Snapshot, reduce
 from app.domain.verdicts import Cause, CauseKind, Outcome, Stage, TestState, Verdict
 from app.ui.headline import ended_at, headline
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 NOW = 10_000.0
 SAVE = Cause(CauseKind.SAVE, ("core.py",))
+BLOCKED = Lateness.BLOCKED
 
 
 def _project(root: str, since: list[float]) -> ProjectView:
@@ -53,16 +55,20 @@ def test_one_project_does_not_use_up_the_list() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lag_s", "where", "sentence"),
+    ("lag_s", "kind", "where", "sentence"),
     [
-        (0.0, "", ""),
-        (2.34, "file.py:12 in slow", "The program stood still for at least 2.34 s, at file.py:12 in slow."),
-        (65.0, "", "The program stood still for at least 1 min 05 s."),
+        (0.0, BLOCKED, "", ""),
+        (2.34, BLOCKED, "file.py:12 in slow", "The program stood still for at least 2.34 s, at file.py:12 in slow."),
+        (65.0, BLOCKED, "", "The program stood still for at least 1 min 05 s."),
+        (65.0, Lateness.WAS_BLOCKED, "", "The program stood still for 1 min 05 s."),
+        (0.08, Lateness.CROWDED, "a.py:3 in crunch", "The program was late by up to 80 ms, at a.py:3 in crunch."),
     ],
 )
-def test_a_stall_is_told_in_plain_words(lag_s: float, where: str, sentence: str) -> None:
-    """How long the loop stood and where is one line, and there is none when it never did."""
-    assert now_view(Snapshot(0.0, loop_lag_s=lag_s, loop_lag_where=where), NOW).lag == sentence
+def test_a_stall_is_told_in_plain_words(lag_s: float, kind: Lateness, where: str, sentence: str) -> None:
+    """What the loop did, how long and where is one line, and there is none when it was never late."""
+    lagged = events.LoopLagged(at=0.0, lag_s=lag_s, where=where, kind=kind)
+
+    assert now_view(reduce(Snapshot(0.0), lagged), NOW).lag == sentence
 
 
 def test_only_a_failed_agent_can_be_resumed(story: Story) -> None:

@@ -9,14 +9,13 @@ import json
 import math
 import re
 import ssl
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from app.domain.errors import ModelBusy, ModelError, ModelNonsense, ModelOutOfReach, ModelRefused
 from app.domain.words import clip
 from app.engine.redaction import REDACTED, Redactor
+from app.engine.resilience.retryafter import LONGEST_WAIT_S, asked_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 
 LONGEST_WORDS = 300
 """Characters of what a service says that are shown."""
-
-LONGEST_WAIT_S = 24 * 3600.0
-"""A longer wait that a service asks for is taken for this one."""
 
 _SPAN = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,7}(?:\.\d{1,6})?)s)?(?:(\d{1,9})ms)?")
 _NO_MONEY = frozenset({"insufficient_quota", "insufficient_balance", "billing_hard_limit_reached"})
@@ -153,21 +149,9 @@ def wait_of(headers: Mapping[str, str], now: float) -> float | None:
     Where there is no Retry-After, the spans of `x-ratelimit-reset-requests` and `-tokens` are taken (`6m0s`, `20ms`).
     """
     if said := headers.get("retry-after", "").strip():
-        return _seconds(said, now)
+        return asked_wait(said, now)
     spans = (_span(headers.get(f"x-ratelimit-reset-{what}", "")) for what in ("requests", "tokens"))
     return max((span for span in spans if span is not None), default=None)
-
-
-def _seconds(said: str, now: float) -> float | None:
-    try:
-        seconds = float(said)
-    except ValueError:
-        try:
-            when = parsedate_to_datetime(said)
-        except ValueError:
-            return None
-        seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now
-    return min(max(0.0, seconds), LONGEST_WAIT_S) if math.isfinite(seconds) else None
 
 
 def _span(said: str) -> float | None:

@@ -13,8 +13,6 @@ import math
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -22,6 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 from app import __version__
 from app.alerts.channels.secret import LOOPBACK
 from app.domain.errors import ChannelError
+from app.engine.resilience.retryafter import asked_wait
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -33,8 +32,6 @@ DEADLINE_S: Final = 30.0
 
 LONGEST_ANSWER: Final = 64 * 1024
 """Bytes that are read of an answer; what matters stands at its beginning."""
-
-LONGEST_WAIT_S: Final = 24 * 3600.0
 
 _CLOSE_S: Final = 1.0
 _REDIRECTS = range(300, 400)
@@ -128,7 +125,7 @@ class Poster:
         status = answer.status
         if status in _REDIRECTS:
             return ChannelError(f"{whom} points elsewhere, which is not followed.", "Set its address.", is_final=True)
-        wait = after_s if after_s is not None else _wait_of(answer.headers, self._wall())
+        wait = after_s if after_s is not None else asked_wait(answer.headers.get("retry-after", ""), self._wall())
         if status == _BUSY or (status == _UNAVAILABLE and wait is not None):
             how_long = "" if wait is None else f" for {math.ceil(wait):,} s"
             return ChannelError(f"{whom} asks to wait{how_long}{also}", retry_after_s=wait)
@@ -241,17 +238,3 @@ def _proxy_for(url: str) -> str | None:
     proxies = getproxies()
     found = proxies.get("https") or proxies.get("all")
     return found if found is None or "://" in found else f"http://{found}"
-
-
-def _wait_of(headers: Mapping[str, str], now: float) -> float | None:
-    """Return for how many seconds a service asks to wait (RFC 9110, 10.2.3), or None when it does not say."""
-    said = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(said)
-    except ValueError:
-        try:
-            when = parsedate_to_datetime(said)
-        except ValueError:
-            return None
-        seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now
-    return min(max(0.0, seconds), LONGEST_WAIT_S) if math.isfinite(seconds) else None

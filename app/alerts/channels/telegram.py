@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from app.alerts.channels.post import LONGEST_WAIT_S
 from app.alerts.channels.secret import is_safe_address, secret_of
 from app.alerts.channels.wording import text_of
 from app.domain import words
 from app.domain.errors import ChannelError
+from app.engine.resilience.retryafter import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
     from app.agents.settings import TelegramSettings
@@ -101,4 +101,4 @@ def _wait_of(parameters: Any) -> float | None:  # noqa: ANN401 - whatever JSON h
     seconds = parameters.get("retry_after") if isinstance(parameters, dict) else None
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return None
-    return min(max(0.0, float(seconds)), LONGEST_WAIT_S)
+    return float(min(max(0, seconds), LONGEST_WAIT_S))  # in this order: JSON has integers that no float holds

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _RECENT_S = 7 * 86_400.0
 """An end that is older than a week is history."""
 _SETTINGS_BAD = "The settings would tell, and they are not good."
-_HERE = ("localhost", "127.", "::1")
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+"""As app.alerts.channels has it."""
 
 
 def looks(scene: Scene) -> list[Look]:
@@ -207,7 +208,7 @@ def _half_done(told: AlertSettings) -> tuple[str, str] | None:
         return "Mail has somebody to write to, and no server.", "Name it: watchkeeper config set alerts.mail.host HOST"
     if mail.host and not any("@" in each for each in (mail.sender, mail.user)):
         return "Mail has no address to come from.", "Give it one: watchkeeper config set alerts.mail.sender me@host"
-    if mail.host and mail.security == "none" and not mail.host.startswith(_HERE):
+    if mail.host and mail.security == "none" and mail.host not in _HERE:
         text = "Mail is set to go unencrypted to another machine, which is refused."
         return text, "Encrypt it: watchkeeper config set alerts.mail.security starttls"
     for name, on, secret, key in (

@@ -56,6 +56,7 @@ from app.domain.commands.vault import (
     RotateDataKey,
     SetSecret,
     UnlockVault,
+    UnlockWithPassphrase,
 )
 from app.domain.commands.watching import CancelRun, ReadDiff, ReadRuns, ReadTest, ReadWhy, RunTests, WatchProject
 
@@ -111,6 +112,7 @@ __all__ = [
     "StopReply",
     "TestAlerts",
     "UnlockVault",
+    "UnlockWithPassphrase",
     "UnmuteFinding",
     "WatchProject",
 ]

@@ -14,5 +14,5 @@ class Command:
 class PrivateCommand(Command):
     """What only a face in the same process may ask: it holds a secret, or what a person has agreed to on the screen.
 
-    It never goes over the socket.
+    It never goes over the socket; UnlockWithPassphrase alone does, which is none of these.
     """

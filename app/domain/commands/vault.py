@@ -16,6 +16,23 @@ class UnlockVault(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnlockWithPassphrase(Command):
+    """Open the vault by the passphrase that a person typed at a terminal. Answer: None. Refused with VaultLocked.
+
+    The one secret that goes over the control socket: without it nobody could open a vault on a machine that has no
+    screen. What is left out of a command's repr is its secret, by which the protocol knows this one. It goes over a
+    Unix socket alone. There the kernel tells each side which user the other one is. The loopback TCP of Windows does
+    not: its token proves the client and not the server, so that another user's program which took a dead instance's
+    port would be given the passphrase. There it is typed on the Keys page.
+
+    Attributes:
+        passphrase: The vault's.
+    """
+
+    passphrase: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockVault(Command):
     """Forget the vault's keys. Answer: None."""
 

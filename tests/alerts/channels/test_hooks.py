@@ -86,6 +86,7 @@ _CASES: dict[str, tuple[Callable[[Line], None], str, bool, bool, float | None]] 
     "429": (answer(429, b'{"ok":false,"parameters":{"retry_after":37}}'), "37 s", False, False, 37.0),
     "429 header": (answer(429, b"", Retry_After="5"), "5 s", False, False, 5.0),
     "429 date": (answer(429, b"", Retry_After="Tue, 14 Nov 2023 22:14:20 GMT"), "60 s", False, False, 60.0),
+    "429 endless": (answer(429, b'{"parameters":{"retry_after":1%b}}' % (b"0" * 400)), "wait", False, False, 86_400.0),
     "429 nonsense": (answer(429, b'{"parameters":{"retry_after":"soon"}}'), "asks to wait", False, False, None),
     "500": (answer(500, b"oops"), "500", False, False, None),
     "504": (answer(504), "504", False, True, None),
@@ -103,6 +104,8 @@ _CASES: dict[str, tuple[Callable[[Line], None], str, bool, bool, float | None]] 
 async def test_each_answer_is_judged(kind: str, case: str) -> None:
     """Whether it can help to try again, when, and whether the message may have arrived, is told without the secret."""
     reply, says, is_final, is_in_doubt, after_s = _CASES[case]
+    if kind == "webhook" and case == "429 endless":
+        reply, after_s = answer(429, b"", Retry_After="1" + "0" * 30), 86_400.0
     if kind == "webhook" and case == "429":
         reply, after_s = answer(429, b"", Retry_After="37"), 37.0
     hook = Hook([reply])
