@@ -174,6 +174,16 @@ def tray(tmp_path: Path, environ: dict[str, str]) -> Iterator[subprocess.Popen[s
             process.kill()
 
 
+def family(tray: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Return the program's children, once there are some: a run is told of before its process is there."""
+    due = time.monotonic() + WITHIN_S
+    while time.monotonic() < due:
+        if children := psutil.Process(tray.pid).children(recursive=True):
+            return children
+        time.sleep(0.02)
+    raise AssertionError("no test was started")
+
+
 def ended(tray: subprocess.Popen[str], children: list[psutil.Process]) -> tuple[int, str, list[psutil.Process]]:
     """Wait for the end, and return the exit code, the complaints, and who of its children is left."""
     _, errors = tray.communicate(timeout=END_S)
@@ -187,25 +197,23 @@ def test_row_11_a_closed_window_ends_nothing_and_a_signal_ends_all(
 
     Quit, SIGINT, `stop` and a real screen: tests/desktop/test_lifetime.py.
     """
-    children = psutil.Process(tray.pid).children(recursive=True)
+    children = family(tray)
 
     tray.send_signal(signal.SIGUSR1)
     time.sleep(0.5)
     after_close = until_status(environ, tray, Mood.RUNNING)
     tray.terminate()
 
-    assert children
     assert not after_close["stopping"]
     assert ended(tray, children) == (0, "", [])
 
 
 def test_row_11_qts_own_quit_ends_all_in_stages(tray: subprocess.Popen[str]) -> None:
     """So it comes when the session ends or the display is gone: no other end than that of a signal."""
-    children = psutil.Process(tray.pid).children(recursive=True)
+    children = family(tray)
 
     tray.send_signal(signal.SIGUSR2)
 
-    assert children
     assert ended(tray, children) == (0, "", [])
 
 
