@@ -239,10 +239,18 @@ def _checked(folders: tuple[Path, ...]) -> tuple[Path, ...]:
 
 def _raise_running(places: Places, folders: tuple[Path, ...]) -> int:
     """Have the instance that runs show itself, and watch what was named."""
+    from app.cli.patience import PATIENCE_S, patiently
+    from app.cli.safemode import SAFE_NOTE, safe_mode_of
+    from app.cli.terminal import Terminal
     from app.control.client import ControlClient
-    from app.domain.commands import RaiseWindow, WatchProject
+    from app.domain.commands import RaiseWindow, ReadStatus, WatchProject
     from app.domain.errors import CommandRefused
 
+    # Whether it answers at all is known soon; what it is then asked may take its time.
+    with patiently(Terminal(sys.stdout, sys.stderr, os.environ)), ControlClient(places, timeout_s=PATIENCE_S) as client:
+        snapshot = client.send(ReadStatus())
+    if safe_mode_of(snapshot):
+        _say(SAFE_NOTE)
     with ControlClient(places) as client:
         for folder in folders:
             client.send(WatchProject(path=str(folder)))

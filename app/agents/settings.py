@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Literal
 
@@ -11,6 +12,7 @@ from app.agents.analysis.settings import AnalysisSettings
 from app.agents.auditing.settings import AuditSettings
 from app.agents.keyrotation.settings import KeySettings
 from app.agents.testing.settings import TestSettings
+from app.domain.addresses import is_safe_address
 from app.engine.settings import Section
 
 
@@ -32,16 +34,39 @@ class NotificationSettings(Section):
 def _is_quiet_time(text: str) -> str:
     if text and not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d-([01]?\d|2[0-3]):[0-5]\d", text):
         raise ValueError("two times of day such as 22:00-07:00, or nothing")
+    if text and len({_minute(each) for each in text.split("-")}) == 1:
+        raise ValueError("two different times of day such as 22:00-07:00: these are the same, and so no time at all")
+    return text
+
+
+def _minute(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(":")))
+
+
+def _is_mail_host(text: str) -> str:
+    if text and not re.fullmatch(r"[\w.\-]+", text):
+        try:
+            ipaddress.IPv6Address(text)
+        except ValueError:
+            raise ValueError("the name or the IP address of a server alone, such as smtp.example.org") from None
+    return text
+
+
+def _is_bots_address(text: str) -> str:
+    if not is_safe_address(text):
+        raise ValueError("an https address; http goes to this machine alone, for it would show the token to others")
     return text
 
 
 QuietTime = Annotated[str, AfterValidator(_is_quiet_time)]
+MailHost = Annotated[str, AfterValidator(_is_mail_host)]
+BotsAddress = Annotated[str, AfterValidator(_is_bots_address)]
 
 
 class MailSettings(Section):
     """The section `[alerts.mail]`: on once there is a server and somebody to write to."""
 
-    host: str = Field(default="", description="The mail server that takes alerts; empty sends no mail")
+    host: MailHost = Field(default="", description="The mail server that takes alerts; empty sends no mail")
     port: int = Field(default=587, ge=1, le=65_535, description="Its port")
     security: Literal["starttls", "tls", "none"] = Field(
         default="starttls",
@@ -62,7 +87,9 @@ class TelegramSettings(Section):
     token: str = Field(
         default="TELEGRAM_TOKEN", description="The name of the secret in the vault that is the bot's token"
     )
-    url: str = Field(default="https://api.telegram.org", description="The address of the bots' service")
+    url: BotsAddress = Field(
+        default="https://api.telegram.org", description="The address of the bots' service; https, or this machine's"
+    )
 
 
 class WebhookSettings(Section):
@@ -83,7 +110,7 @@ class AlertSettings(Section):
         description="The least that is sent: news (green again too), warning (red tests, findings, keys), critical",
     )
     repeat_minutes: float = Field(
-        default=15.0, ge=1, le=1_440, description="One cause is told of at most once in so many minutes"
+        default=15.0, ge=1, le=1_440, description="One test, or other cause, is told of at most once in so many minutes"
     )
     quiet: QuietTime = Field(
         default="",

@@ -13,13 +13,22 @@ from app.alerts.policy import Moment, Policy, Rules
 from app.alerts.quiet import QuietHours, is_silent
 from app.domain.commands import Snooze
 from app.domain.errors import UsageError
-from app.domain.events import AgentResumed, NotificationsSnoozed
+from app.domain.events import (
+    AgentChanged,
+    AgentResumed,
+    AlertsHeld,
+    LoopLagged,
+    NotificationsSnoozed,
+    ProgressMissed,
+)
+from app.domain.health import HeldFor, HeldView
 from app.engine.tasks import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
+    from app.alerts.keeping import Keeping, Left
     from app.alerts.occasions import Occasion
     from app.domain.events import Event
     from app.domain.snapshot import Snapshot
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
     from app.engine.clock import Clock
 
 _STOP_S: Final = 0.25
+_DAY_MINUTES: Final = 24 * 60
 
 
 def local_minute(wall: float) -> int:
@@ -45,6 +55,8 @@ class Route:
         quiet: Gives the quiet hours as of now; None for none.
         deliver: Takes what is told, its words without secrets. Must not block.
         takes: Whether an occasion may go this way at all.
+        keeping: Where it is kept what a restart must not forget: what it told that it tells seldom. None for nothing.
+        is_further: Whether it leads to the channels: what it holds is kept too, and people can look it up.
     """
 
     policy: Policy
@@ -52,6 +64,8 @@ class Route:
     quiet: Callable[[], QuietHours | None]
     deliver: Callable[[Occasion], None]
     takes: Callable[[Occasion], bool] = lambda _occasion: True
+    keeping: Keeping | None = None
+    is_further: bool = False
 
 
 class Alerts:
@@ -84,21 +98,34 @@ class Alerts:
         self._timer: asyncio.Task[None] | None = None
         self._timer_at = math.inf
         self._snoozed_to = math.inf
+        self._told_held = HeldView()
 
     async def __aenter__(self) -> Self:
-        """Begin to listen, and to answer `Snooze`."""
+        """Begin to listen, and to answer `Snooze`. What an earlier life held is told now, or waits on."""
+        for route in self._routes:
+            if route.keeping is not None:
+                self._take_over(route, route.keeping.left)
         self._leave = (self._bus.handle(Snooze, self._snooze), self._bus.subscribe(self._see))
+        self._tell_what_is_due()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End listening; what is still held is dropped, for the state that it tells of can be looked up."""
+        """End listening. What is still held for the channels is kept, and told by the next life."""
         for leave in self._leave:
             leave()
         if self._timer is not None:
             self._timer.cancel()
             await asyncio.wait([self._timer], timeout=_STOP_S)
+
+    def _take_over(self, route: Route, left: Left) -> None:
+        at = self._moment(route)
+        for cause, wall in left.told.items():
+            route.policy.recall(cause, at.monotonic - max(0.0, self._clock.wall() - wall))
+        if route.is_further:
+            for occasion, count in left.held:
+                route.policy.restore(occasion, count, at)
 
     def _snooze(self, command: Snooze) -> None:
         if not (math.isfinite(command.seconds) and command.seconds >= 0):
@@ -116,7 +143,8 @@ class Alerts:
             return
         now = self._clock.wall()
         occasion = occasion_of(event, snapshot, now)
-        if occasion is None:
+        # What an agent does because the program ends is no news, and none for the next life either.
+        if occasion is None or (snapshot.stopping and isinstance(event, AgentChanged | ProgressMissed | LoopLagged)):
             return
         for route in self._routes:
             if route.takes(occasion):
@@ -134,6 +162,11 @@ class Alerts:
             # A test's name, a path, or a library's message may hold a secret.
             cause, title, body = (self._redact(each) for each in (alert.cause, alert.title, alert.body))
             clean = replace(alert, cause=cause, title=title, body=body)
+            if route.keeping is not None:
+                if route.is_further:
+                    clean = replace(clean, id=route.keeping.id_of(alert.cause))
+                if occasion.repeat_s:
+                    route.keeping.told(cause)
             route.deliver(replace(occasion, alert=clean))
 
     def _moment(self, route: Route) -> Moment:
@@ -148,7 +181,10 @@ class Alerts:
         )
 
     def _plan(self) -> None:
-        """Have it looked again when a route wants it, or when a snooze ends."""
+        """Have it looked again when a route wants it, or when a snooze ends; and note what is held."""
+        for route in self._routes:
+            if route.is_further:
+                self._note(route)
         wants = [route.policy.next_at for route in self._routes if route.policy.next_at is not None]
         if not wants:
             return
@@ -163,6 +199,33 @@ class Alerts:
             self._timer.cancel()
         self._timer_at = at
         self._timer = spawn(self._look_again(at - now), name="held alerts")
+
+    def _note(self, route: Route) -> None:
+        waiting = route.policy.waiting
+        if route.keeping is not None:
+            route.keeping.hold(waiting)
+        held = self._held(route, len(waiting))
+        if held != self._told_held:
+            self._told_held = held
+            self._bus.publish(AlertsHeld(at=self._clock.wall(), held=held))
+
+    def _held(self, route: Route, count: int) -> HeldView:
+        """Say how many are held, why, and until when."""
+        if not count:
+            return HeldView()
+        wall, snapshot, at, quiet = self._clock.wall(), self._bus.snapshot, self._moment(route), route.quiet()
+        if at.is_silent:
+            is_snoozed = snapshot.snoozed_until > wall
+            return (
+                HeldView(count, HeldFor.SNOOZE, snapshot.snoozed_until)
+                if is_snoozed
+                else HeldView(count, HeldFor.PAUSE)
+            )
+        if at.is_quiet and quiet is not None:
+            minutes = (quiet.ends - self._minute(wall)) % _DAY_MINUTES
+            return HeldView(count, HeldFor.QUIET, float(wall // 60 + minutes) * 60)
+        left = (route.policy.next_at or at.monotonic) - at.monotonic
+        return HeldView(count, HeldFor.TOLD, float(round(wall + left)))
 
     async def _look_again(self, seconds: float) -> None:
         await self._clock.sleep(seconds)

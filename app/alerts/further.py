@@ -48,8 +48,12 @@ class Queue(Protocol):
         """Look at an event: what waits may be tried again."""
         ...
 
-    def wake(self, *, is_mended: bool = False) -> None:
-        """Try again at once; `is_mended` when what the channel failed for may be mended."""
+    def tested(self, test: ChannelTest) -> None:
+        """Note what came of a test; what waits is tried again at once where it went through."""
+        ...
+
+    async def kept(self) -> None:
+        """Wait until what was posted lies on disk, as far as the disk lets."""
         ...
 
 
@@ -83,14 +87,16 @@ class Further:
         self._test_s = test_s
         self._channels: dict[str, Channel] = {}
         self._queues: dict[str, Queue] = {}
-        self._open = AsyncExitStack()
+        self._open: dict[str, AsyncExitStack] = {}
+        self._made: dict[str, object] = {}
+        self._changing = asyncio.Lock()
         self._set_up: AlertSettings | None = None
         self._waiting: list[Alert] | None = None
         self._following: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Open the queues of what is set up, and follow the settings from now on."""
-        await self._set_up_anew(self._settings())
+        await self.refresh()
         self._following = spawn(self._follow(), name="channels of alerts")
         return self
 
@@ -101,7 +107,9 @@ class Further:
         if self._following is not None:
             self._following.cancel()
             await asyncio.wait([self._following], timeout=_STOP_S)
-        await self._open.aclose()
+        async with AsyncExitStack() as closing:
+            for name in tuple(self._open):
+                closing.push_async_callback(self._close, name)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -115,11 +123,28 @@ class Further:
         for queue in self._queues.values():
             queue.post(alert)
 
+    async def kept(self) -> None:
+        """Wait until what was posted lies on disk, as far as the disk lets."""
+        await asyncio.gather(*(queue.kept() for queue in self._queues.values()))
+
+    async def refresh(self) -> None:
+        """Have the channels be those that the settings name now."""
+        async with self._changing:
+            settings = self._settings()
+            if self._set_up is None or _ways(settings) != _ways(self._set_up):
+                await self._set_up_anew(settings)
+
     async def test(self, name: str, alert: Alert) -> ChannelTest:
         """Send an alert through a channel that is set up, past its queue, and say what came of it.
 
-        One that went through wakes the queue: what waits in it can go as well.
+        Its queue notes that. One that went through wakes it: what waits in it can go as well.
         """
+        test = await self._tested(name, alert)
+        if name in self._queues:
+            self._queues[name].tested(test)
+        return test
+
+    async def _tested(self, name: str, alert: Alert) -> ChannelTest:
         channel = self._channels.get(name)
         if channel is None:
             return ChannelTest(name, "It was just switched off.", "Look at the settings: watchkeeper config show")
@@ -135,39 +160,57 @@ class Further:
         except Exception as error:  # noqa: BLE001 - neither its text nor its chain: they may hold a secret
             _log.error("a channel has a fault", channel=name, kind=type(error).__name__)
             return ChannelTest(name, f"It has a fault ({type(error).__name__}).", "The log may tell more.")
-        if name in self._queues:
-            self._queues[name].wake(is_mended=True)
         return ChannelTest(name)
 
     async def _follow(self) -> None:
         while True:
             await self._clock.sleep(LOOK_S)
-            settings = self._settings()
-            if self._set_up is None or _ways(settings) != _ways(self._set_up):
-                try:
-                    await self._set_up_anew(settings)
-                except Exception:  # noqa: BLE001 - the settings are followed on, and the next ones may do
-                    _log.exception("channels of alerts cannot be set up")
+            try:
+                await self.refresh()
+            except Exception:  # noqa: BLE001 - the settings are followed on, and the next ones may do
+                _log.exception("channels of alerts cannot be set up")
 
     async def _set_up_anew(self, settings: AlertSettings) -> None:
-        """Close all queues and open those that are set up now; what is told meanwhile goes into the new ones."""
-        before = set(self._channels)
-        self._set_up, self._waiting, self._queues = settings, [], {}
-        queues: dict[str, Queue] = {}
+        """Close the queues of what is set up otherwise and open them anew; what is told meanwhile goes into those.
+
+        The others stay as they are: they know when they last sent, and what they failed for.
+        """
+        self._set_up = settings
+        channels = {channel.name: channel for channel in self._make(settings)}
+        anew = {name for name in channels if self._made.get(name) != getattr(settings, name)}
+        gone = set(self._channels) - set(channels)
+        self._waiting = []
+        queues = {name: queue for name, queue in self._queues.items() if name not in gone | anew}
+        self._queues = dict(queues)
         try:
-            closing, self._open = self._open, AsyncExitStack()
-            await closing.aclose()
-            self._channels = {channel.name: channel for channel in self._make(settings)}
-            for name, channel in self._channels.items():
-                queues[name] = queue = await self._open.enter_async_context(self._queue(channel))
-                self._open.callback(self._bus.subscribe(queue.see))
+            for name in (*gone, *anew):
+                await self._close(name)
+            for name, channel in channels.items():
+                if name in anew:
+                    queues[name] = await self._opened(channel)
+                    self._channels[name], self._made[name] = channel, getattr(settings, name)
         finally:
-            self._queues = queues
+            self._channels = {name: self._channels[name] for name in channels if name in self._channels}
+            kept, self._queues = self._queues, queues
             waiting, self._waiting = self._waiting, None
             for alert in waiting:
-                self.post(alert)
-        for name in before - set(self._channels):
+                for name in queues.keys() - kept.keys():
+                    queues[name].post(alert)
+        for name in gone:
             self._bus.publish(ChannelChanged(at=self._clock.wall(), channel=ChannelView(name)))
+
+    async def _opened(self, channel: Channel) -> Queue:
+        async with AsyncExitStack() as opening:
+            queue = await opening.enter_async_context(self._queue(channel))
+            opening.callback(self._bus.subscribe(queue.see))
+            self._open[channel.name] = opening.pop_all()
+        return queue
+
+    async def _close(self, name: str) -> None:
+        self._channels.pop(name, None)
+        self._made.pop(name, None)
+        if name in self._open:
+            await self._open.pop(name).aclose()
 
 
 def _ways(settings: AlertSettings) -> tuple[object, ...]:

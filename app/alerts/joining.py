@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from app.domain import words
-from app.domain.alerts import Alert, Urgency
+from app.domain.alerts import Alert, Urgency, is_red
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +23,11 @@ class _Line:
     at: float
     urgency: Urgency
     text: str
+    is_red: bool = False
 
 
 def joined(alerts: Sequence[Alert]) -> Alert:
-    """Put alerts into one, in their order; one alone stays as it is.
+    """Put alerts into one, red tests first and else in their order; one alone stays as it is.
 
     What is over again before anybody was told is one line, and only news. Of more lines than fit, the least urgent are
     counted and not shown. The id is that of the last alert: as long as the same alerts are tried, it stays the same.
@@ -35,17 +36,18 @@ def joined(alerts: Sequence[Alert]) -> Alert:
         alerts: What waits, the oldest first; at least one.
 
     Returns:
-        The message. Its title tells the gravest.
+        The message. Its title tells the most important: red tests, and else the gravest.
     """
     last = alerts[-1]
     if len(alerts) == 1:
         return last
-    lines = _lines(alerts)
+    lines = sorted(_lines(alerts), key=lambda line: not line.is_red)
     gravest = max(lines, key=lambda line: line.urgency.rank)  # of several the first
     if len(lines) == 1:
         return _message(last, gravest, title=gravest.text, body="")
-    title = words.clip(gravest.text, _TITLE_LENGTH)
-    shown = sorted(sorted(lines, key=lambda line: -line.urgency.rank)[:LINES], key=lines.index)
+    first = lines[0] if lines[0].is_red else gravest
+    title = words.clip(first.text, _TITLE_LENGTH)
+    shown = sorted(sorted(lines, key=lambda line: (-line.urgency.rank, not line.is_red))[:LINES], key=lines.index)
     body = [f"{words.moment(line.at, last.at)} {line.text}" for line in shown]
     if more := len(lines) - len(shown):
         body.append(f"and {more:,} more")
@@ -61,7 +63,7 @@ def _lines(alerts: Sequence[Alert]) -> list[_Line]:
     lines: dict[int, _Line] = {}
     troubles: dict[str, list[int]] = {}
     for place, alert in enumerate(alerts):
-        text, urgency = _title(alert), alert.urgency
+        text, urgency, is_bad = _title(alert), alert.urgency, is_red(alert) and not alert.is_over
         waiting = troubles.setdefault(alert.cause, [])
         if not alert.is_over:
             waiting.append(place)
@@ -72,7 +74,7 @@ def _lines(alerts: Sequence[Alert]) -> list[_Line]:
             for each in waiting:
                 del lines[each]
             waiting.clear()
-        lines[place] = _Line(alert.at, urgency, text)
+        lines[place] = _Line(alert.at, urgency, text, is_bad)
     return list(lines.values())
 
 

@@ -48,6 +48,8 @@ class Occasion:
         is_news: Whether its source tells each of them once, so that none of them is a repetition.
         is_local: Whether it is for this desktop alone.
         repeat_s: Seconds in which its cause is told of at most once, where that is more than the settings say.
+        parts: What of its cause it tells of, as far as people tell that apart: the tests that broke, and a trouble.
+        is_left: Whether an earlier life held it, so that this one may know nothing of it yet.
     """
 
     alert: Alert
@@ -59,6 +61,8 @@ class Occasion:
     is_news: bool = False
     is_local: bool = False
     repeat_s: float = 0.0
+    parts: tuple[str, ...] = ()
+    is_left: bool = False
 
 
 def occasion_of(event: Event, snapshot: Snapshot, now: float) -> Occasion | None:
@@ -134,7 +138,13 @@ def of_verdict(event: events.VerdictChanged, snapshot: Snapshot) -> Occasion:
         mood=mood_of(event),
         once=event.run_id if event.trouble is None else f"{event.run_id} {event.trouble}",
         is_news=True,
+        parts=parts_of(event),
     )
+
+
+def parts_of(event: events.VerdictChanged) -> tuple[str, ...]:
+    """Return what people tell apart of a change of the verdict: each test that broke, and the trouble."""
+    return event.broke if event.trouble is None else (*event.broke, f"trouble {event.trouble}")
 
 
 def mood_of(event: events.VerdictChanged) -> Mood:
@@ -273,6 +283,8 @@ def renewed(occasion: Occasion, snapshot: Snapshot, now: float) -> Occasion | No
     """Return what is left to tell of an alert that was held for a while; None when it no longer holds."""
     event = occasion.event
     holds = True
+    if occasion.is_left and not (isinstance(event, events.VerdictChanged) and event.project in snapshot.projects):
+        return occasion
     match event:
         case events.VerdictChanged():
             return _still_red(occasion, event, snapshot)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from app.alerts.channel import Channel
     from app.domain.alerts import Alert
     from app.domain.events import Event
+    from app.domain.health import ChannelTest
     from app.domain.snapshot import Snapshot
     from app.engine.clock import Clock
 
@@ -162,6 +163,8 @@ class Outbox:
 
     def post(self, alert: Alert) -> None:
         """Have an alert sent. It is written to disk at once, in a thread, and tried after that."""
+        if alert.id and any(parcel.alert.id == alert.id for parcel in self._parcels):
+            return  # an earlier life handed it over already, and was killed before it could note that
         self._last += 1
         known = alert if alert.id else replace(alert, id=self._new_id())
         self._parcels.append(Parcel(self._last, known, self._counted.now()))
@@ -169,6 +172,24 @@ class Outbox:
         self._tell()
         self._posted.set()
         self._woken.set()
+
+    async def kept(self) -> None:
+        """Wait until what was posted lies on disk, as far as the disk lets."""
+        await self._keep()
+
+    def tested(self, test: ChannelTest) -> None:
+        """Note what came of a test of the channel; one that went through tells that nothing is wrong any more."""
+        self._view = replace(
+            self._view,
+            tested_at=self._clock.wall(),
+            test_reason=test.reason,
+            test_hint=test.hint if test.reason else "",
+        )
+        if not test.reason:
+            self.wake(is_mended=True)
+            if not self._parcels:
+                self._view = replace(self._view, reason="", hint="")
+        self._tell()
 
     def see(self, event: Event, _snapshot: Snapshot) -> None:
         """Try again at once when there is a reason to: a network, the machine is awake again, the vault is open."""
@@ -252,7 +273,8 @@ class Outbox:
             parcel.since += ahead
         self._retry_at += ahead
         self._asked_until += ahead
-        self._parcels = [*found.parcels, *self._parcels]
+        left = {parcel.alert.id for parcel in found.parcels}
+        self._parcels = [*found.parcels, *(parcel for parcel in self._parcels if parcel.alert.id not in left)]
         self._last += found.last
         if self._tried is not None:
             self._tried += found.last
@@ -299,7 +321,8 @@ class Outbox:
         self._failures = 0
         self._retry_at = 0.0
         self._given_up_for = ""
-        self._view = replace(self._view, reason="", sent_at=self._clock.wall())
+        self._view = replace(self._view, reason="", hint="", sent_at=self._clock.wall())
+        self._view = replace(self._view, tested_at=None, test_reason="", test_hint="")
         await self._keep()
         self._tell()
 
@@ -307,7 +330,7 @@ class Outbox:
         """Say why, and when to try again."""
         if error.message != self._view.reason:
             _log.warning("alerts wait", channel=self._channel.name, waiting=len(self._parcels), reason=error.message)
-        self._view = replace(self._view, reason=error.message)
+        self._view = replace(self._view, reason=error.message, hint=error.hint)
         ceiling = min(self._limits.backoff_ceiling_s, self._limits.backoff_first_s * 2 ** min(self._failures, 20))
         self._failures += 1
         self._is_final = error.is_final

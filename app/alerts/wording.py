@@ -69,7 +69,7 @@ def life_title(event: LifeBegan) -> str:
     if end is None:
         return "Watchkeeper was started again"
     where = f" in {words.one_line(end.where)}" if end.where and end.ending is Ending.STUCK else ""
-    return words.clip(f"Watchkeeper was started again: it {_ENDED[end.ending]}{where}", TITLE_LENGTH)
+    return words.clip(f"Watchkeeper was started again: the last life {_ENDED[end.ending]}{where}", TITLE_LENGTH)
 
 
 _ENDED: Final = {
@@ -86,24 +86,30 @@ def life_body(event: LifeBegan) -> str:
     if event.is_restart and event.ends:
         end = event.ends[0]
         where = f", at {message(words.one_line(end.where))}" if end.where else ""
-        lines.append(f"It {healthwords.ending(end.ending)}{where}.")
+        lines.append(f"The last life {healthwords.ending(end.ending, end.code)}{where}.")
     if event.safe_mode:
         lines += [f"{message(words.sentence(event.safe_mode)).rstrip('.')}.", healthwords.SAFE_MODE_HINT]
     return "\n".join(lines)
 
 
 def joined(alerts: Sequence[Alert], more: int) -> tuple[str, str]:
-    """Say in one title and one body what several alerts say, the gravest first.
+    """Say in one title and one body what several alerts say. The title names the first of them.
 
     Args:
-        alerts: One at least.
+        alerts: One at least, what matters most first.
         more: How many others there were, of which no more is known.
     """
     count = len(alerts) + more
     lines = [_line(alert.title) for alert in alerts[:_ALERTS_NAMED]]
     if count > len(lines):
         lines.append(f"and {count - len(lines):,} more")
-    return f"{words.plural(count, 'alert')} at once", "\n".join(lines)
+    rest = f", and {count - 1:,} more" if count > 1 else ""
+    return words.clip(words.one_line(alerts[0].title), TITLE_LENGTH - len(rest)) + rest, "\n".join(lines)
+
+
+def left(body: str, at: float, now: float) -> str:
+    """Add to an alert's body that it comes late, since the program ended while it was held."""
+    return f"{body}\nFrom {words.moment(at, now)}: it was held when Watchkeeper ended.".lstrip()
 
 
 def again(body: str, count: int) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from app.cli.exits import EXIT_GOOD, EXIT_RED
 from app.cli.terminal import plain
 from app.domain import commands, healthwords, words
-from app.domain.health import ChannelView
+from app.domain.health import ChannelView, HeldFor, HeldView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,21 +47,30 @@ def _status(context: Context) -> int:
     with context.client() as client:
         snapshot = client.send(commands.ReadStatus())
     now = time.time()
-    fields = ("name", "waiting", "reason", "sent_at", "dropped")
+    names = [each.name for each in fields(ChannelView)]
     told = snapshot["health"]["channels"].values()
-    channels = [ChannelView(**{name: each[name] for name in fields}) for each in told]
+    channels = [ChannelView(**{name: each[name] for name in names if name in each}) for each in told]
+    kept = snapshot["health"].get("held")  # an older instance tells less
+    held = (
+        HeldView()
+        if kept is None
+        else HeldView(kept["count"], HeldFor(kept["why"]) if kept["why"] else None, kept["until"])
+    )
     silent_until = snapshot["snoozed_until"] if snapshot["snoozed_until"] > now else None
     if context.as_json:
-        document = {"channels": [{name: getattr(each, name) for name in fields} for each in channels]}
+        document = {"channels": [asdict(each) for each in channels], "held": asdict(held)}
         context.terminal.document({**document, "silent_until": silent_until})
     else:
         for each in channels:
             name = words.sentence(healthwords.channel_name(each.name))
             context.terminal.say(plain(f"{name}: {healthwords.channel(each, now)}"))
-            if each.reason:
-                context.terminal.say(plain(f"  {each.reason}"))
+            reason, hint = healthwords.channel_fault(each)
+            if reason:
+                context.terminal.say(plain(f"  {reason} {hint}".rstrip()))
         if not channels:
             context.terminal.say(f"Alerts go no further than this desktop. {_SET_UP}")
+        if held.count:
+            context.terminal.say(f"{healthwords.held(held, now)}.")
         if silent_until is not None:
             context.terminal.say(f"Alerts are silent until {words.moment(silent_until, now)}.")
-    return EXIT_RED if any(each.reason for each in channels) else EXIT_GOOD
+    return EXIT_RED if any(healthwords.channel_fault(each)[0] for each in channels) else EXIT_GOOD

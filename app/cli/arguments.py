@@ -166,7 +166,7 @@ def autostart(parser: ArgumentParser) -> None:
     )
     what.add_parser("disable", help="do not start with the session any more")
     what.add_parser("status", help="what is started with the session, and what is wrong with that")
-    what.add_parser("repair", help="have what is there start this program, after it was moved")
+    what.add_parser("repair", help="have what is there start this program, after a move or an upgrade")
     vscode = what.add_parser("vscode", help="have VS Code start the watch when it opens the project")
     pm2 = what.add_parser("pm2", help="write an ecosystem file, by which PM2 runs the watch without a desktop")
     for each in (vscode, pm2):
@@ -182,7 +182,9 @@ def alerts(parser: ArgumentParser) -> None:
     test.add_argument(
         "channel", metavar="CHANNEL", nargs="?", help="desktop, mail, telegram or webhook; default: all that are set up"
     )
-    what.add_parser("status", help="what alerts go through beside this desktop, and what waits there")
+    what.add_parser(
+        "status", help="what alerts go through beside this desktop, what waits there, and what is held and why"
+    )
     for each in what.choices.values():
         each.add_argument("--json", action="store_true", default=SUPPRESS, help="print one JSON document on stdout")
 

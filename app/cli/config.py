@@ -116,7 +116,7 @@ def _edit(context: Context) -> int:
             make_private(file.path.parent)
             write_atomic(file.path, template(Settings).encode())
         except OSError as error:
-            raise SettingsError(
+            raise CannotError(
                 f"{file.path} cannot be written: {error.strerror or error}.",
                 "Check the rights of its folder and the space on its disk.",
             ) from error

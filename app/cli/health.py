@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.ai.documents import of_document
 from app.cli.exits import EXIT_CANNOT, EXIT_GOOD, EXIT_RED
+from app.cli.patience import PATIENCE_S, patiently
 from app.cli.terminal import plain
 from app.domain import commands, healthwords, words
 from app.domain.agents import AgentState
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from app.domain.healthwords import Trouble
     from app.engine.places import Places
 
-_PATIENCE_S = 5.0
-"""An instance that does not answer for so long is stuck, as far as this command goes."""
 _TOKEN_FILE = "metrics.token"  # noqa: S105 - a file's name, which app.metrics.serving gives it
 _FIELDS = ("name", "reason", "restarts", "beat_at", "progress", "paused", "paused_until", "since", "stalled_s")
 
@@ -46,7 +45,7 @@ def health(context: Context) -> int:
     if context.words.restart is not None:
         return _restart(context, context.words.restart)
     try:
-        with context.client(_PATIENCE_S) as client:
+        with patiently(context.terminal), context.client(PATIENCE_S) as client:
             snapshot = client.send(commands.ReadStatus())
     except NoInstance as error:
         return _tell_of_none(context, error, EXIT_CANNOT)
@@ -56,7 +55,14 @@ def health(context: Context) -> int:
     agents = [_agent_of(each) for each in snapshot["agents"].values()]
     vault = VaultView(VaultState(snapshot["vault"]["state"]), snapshot["vault"]["reason"], snapshot["vault"]["hint"])
     notices = [Notice(key, told["at"], told["text"], told["hint"]) for key, told in snapshot["notices"].items()]
-    troubles = healthwords.troubles(agents, fares, vault, started_at=snapshot["started_at"], notices=notices)
+    troubles = healthwords.troubles(
+        agents,
+        fares,
+        vault,
+        started_at=snapshot["started_at"],
+        is_lag_logged=snapshot["loop_lag_s"] > 0,
+        notices=notices,
+    )
     if context.as_json:
         document = {
             "good": not troubles,
@@ -189,7 +195,9 @@ def _facts(fares: HealthView, places: Places, now: float) -> Iterator[tuple[str,
 
 
 def _channel(view: ChannelView, now: float) -> str:
-    return ". ".join(each for each in (healthwords.channel(view, now), words.one_line(view.reason)) if each)
+    return ". ".join(
+        each for each in (healthwords.channel(view, now), *map(words.one_line, healthwords.channel_fault(view))) if each
+    )
 
 
 def _tell_of_none(context: Context, error: NoInstance | InstanceUnreachable, code: int) -> int:

@@ -6,6 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from app.cli.exits import EXIT_RED
+from app.cli.patience import PATIENCE_S, patiently
+from app.cli.safemode import SAFE_NOTE, safe_mode_of
 from app.cli.terminal import plain
 from app.domain import commands, words
 
@@ -20,7 +22,7 @@ _STOP_PATIENCE_S = 12.0
 
 def status(context: Context) -> int:
     """Tell what the running instance sees."""
-    with context.client() as client:
+    with patiently(context.terminal), context.client(PATIENCE_S) as client:
         snapshot = client.send(commands.ReadStatus())
     if context.as_json:
         context.terminal.document(snapshot)
@@ -38,7 +40,7 @@ def pause(context: Context) -> int:
         from app.cli.words import seconds_of
 
         seconds = seconds_of(context.words.time)
-    with context.client() as client:
+    with patiently(context.terminal), context.client(PATIENCE_S) as client:
         names = client.send(commands.Pause(agent=context.words.agent, seconds=seconds))
     if context.as_json:
         context.terminal.document({"paused": names, "seconds": seconds})
@@ -50,12 +52,15 @@ def pause(context: Context) -> int:
 
 def resume(context: Context) -> int:
     """Let paused agents work again."""
-    with context.client() as client:
+    with patiently(context.terminal), context.client(PATIENCE_S) as client:
         names = client.send(commands.Resume(agent=context.words.agent))
+        snapshot = client.send(commands.ReadStatus())
     if context.as_json:
         context.terminal.document({"resumed": names})
     else:
         context.terminal.say(f"Resumed: {_listed(names)}")
+    if safe_mode_of(snapshot):
+        context.terminal.note(SAFE_NOTE)
     return 0
 
 
@@ -65,7 +70,7 @@ def stop(context: Context) -> int:
     from app.system.instance import SingleInstance
 
     lock = SingleInstance(context.places)
-    with context.client() as client:
+    with patiently(context.terminal), context.client(PATIENCE_S) as client:
         client.send(commands.Stop(reason="`watchkeeper stop`"))
     deadline = time.monotonic() + _STOP_PATIENCE_S
     while time.monotonic() < deadline:

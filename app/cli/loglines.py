@@ -6,9 +6,10 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from app.cli.patience import PATIENCE_S, patiently
 from app.cli.terminal import plain
 from app.domain import commands
-from app.domain.errors import CannotError, NoInstance, UsageError
+from app.domain.errors import CannotError, InstanceUnreachable, NoInstance, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,15 +29,17 @@ def logs(context: Context) -> int:
     words = context.words
     if not 0 < words.lines <= _MOST_LINES:
         raise UsageError(f"{words.lines} is no number of lines.", f"Write 1 to {_MOST_LINES} behind -n.")
-    with context.client() as client:
+    with context.client(PATIENCE_S) as client:
         if words.follow:
             _follow(context, client)
         try:
-            lines = client.send(commands.ReadLogs(limit=words.lines))
+            with patiently(context.terminal):
+                lines = client.send(commands.ReadLogs(limit=words.lines))
         except NoInstance:
-            path = context.places.log_file("watchkeeper")
-            lines = _tail(path, words.lines)
-            context.terminal.note(f"Nothing runs; {'the last lines of' if lines else 'nothing is in'} {path}:")
+            lines = _from_file(context, "Nothing runs")
+        except InstanceUnreachable as error:
+            context.terminal.note(f"watchkeeper: {plain(error.message)}\n{plain(error.hint)}")
+            lines = _from_file(context, "From the file")
     if context.as_json:
         context.terminal.document({"lines": lines})
     else:
@@ -44,11 +47,19 @@ def logs(context: Context) -> int:
     return 0
 
 
+def _from_file(context: Context, why: str) -> list[dict[str, Any]]:
+    path = context.places.log_file("watchkeeper")
+    lines = _tail(path, context.words.lines)
+    context.terminal.note(f"{why}; {'the last lines of' if lines else 'nothing is in'} {path}:")
+    return lines
+
+
 def _follow(context: Context, client: ControlClient) -> None:
     """Print lines as they come, for ever; with --json each as a document of its own."""
     last, limit = 0, context.words.lines
     while True:
-        lines = client.send(commands.ReadLogs(after=last, limit=limit))
+        with patiently(context.terminal):
+            lines = client.send(commands.ReadLogs(after=last, limit=limit))
         if context.as_json:
             for line in lines:
                 context.terminal.record(line)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.cli.ai.documents import of_document
+from app.cli.safemode import safe_mode_of
 from app.cli.terminal import plain
-from app.domain import auditwords, modelwords, words
+from app.domain import auditwords, healthwords, modelwords, words
 from app.domain.agents import AgentState
 from app.domain.analysis import AnalysisView, When
 from app.domain.coverage import ChangedLines
@@ -38,11 +39,8 @@ _HEADLINES = {
 
 def write_status(snapshot: Mapping[str, Any], terminal: Terminal, now: float) -> None:
     """Write the headline, the red tests, the projects, the agents and the notices."""
-    colour, mood = _HEADLINES.get(snapshot["mood"], ("bold", str(snapshot["mood"]).upper()))
     projects = snapshot["projects"]
-    behind = _behind(snapshot)
-    headline = terminal.paint(mood, colour, "bold")
-    terminal.say(f"{headline}  {behind}".rstrip())
+    _say_headline(snapshot, terminal)
     for project in projects.values():
         terminal.say()
         terminal.say(
@@ -63,11 +61,21 @@ def write_status(snapshot: Mapping[str, Any], terminal: Terminal, now: float) ->
         terminal.table([_agent(each, now) for each in snapshot["agents"].values()], indent="  ")
     for line in _asides(snapshot, terminal, now):
         terminal.say(f"\n{line}")
-    for notice in snapshot["notices"].values():
+    for notice in (each for key, each in snapshot["notices"].items() if key != "safe-mode"):  # that is said first
         terminal.say()
         terminal.say(f"{terminal.paint('note', 'yellow')}  {plain(notice['text'])}")
         if notice["hint"]:
             terminal.say(f"      {plain(notice['hint'])}")
+
+
+def _say_headline(snapshot: Mapping[str, Any], terminal: Terminal) -> None:
+    if safe_mode := safe_mode_of(snapshot):
+        why = plain(healthwords.why_safe(safe_mode))
+        terminal.say(f"{terminal.paint('SAFE MODE:', 'red', 'bold')} no agent was started. {why}")
+        terminal.say(f"  {healthwords.SAFE_MODE_HINT}")
+        return
+    colour, mood = _HEADLINES.get(snapshot["mood"], ("bold", str(snapshot["mood"]).upper()))
+    terminal.say(f"{terminal.paint(mood, colour, 'bold')}  {_behind(snapshot)}".rstrip())
 
 
 def _behind(snapshot: Mapping[str, Any]) -> str:

@@ -222,7 +222,7 @@ COMMANDS = (
     ),
     CommandLine(
         "alerts",
-        "whether alerts reach you: test, status; exit 1 when a channel does not let them through",
+        "whether alerts reach you: test, status; exit 1 when a channel did not let the last one through",
         ("watchkeeper alerts test", "watchkeeper alerts test mail", "watchkeeper alerts status --json"),
         "app.cli.arguments:alerts",
         "app.cli.alerts:alerts",

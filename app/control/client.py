@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
 from app.control import protocol
+from app.control.peer import peer_uid
 from app.domain.errors import InstanceUnreachable, NoInstance
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
 _START = "Start it with `watchkeeper PATH`, or without a tray: `watchkeeper run PATH --headless`."
 _KNOCK_AGAIN_S = 0.01
-_STUCK = "It may be busy or stuck: try again, or see `watchkeeper logs`, or end that process and start it again."
 
 
 class ControlClient:
@@ -40,29 +41,40 @@ class ControlClient:
         self._socket: socket.socket | None = None
         self._id = 0
 
+    @property
+    def takes_secrets(self) -> bool:
+        """True when a command that holds a secret may be sent: see UnlockWithPassphrase."""
+        return not self._tcp
+
     def send(self, command: Command) -> Any:  # noqa: ANN401 - a JSON document
         """Have a command carried out, and return its answer as a JSON document.
 
         Raises:
             NoInstance: Nothing runs.
             InstanceUnreachable: It does not answer in time, hangs up, or speaks another version.
+            CommandRefused: The command holds a secret, which may not be sent here.
             WatchkeeperError: What it refuses with, as the class that it names.
         """
+        is_secret = protocol.holds_secret(command)
+        if is_secret and not self.takes_secrets:
+            raise protocol.no_secrets()
         self._id += 1
         try:
             connection = self._socket or self._connect()
             self._socket = connection
+            if is_secret and peer_uid(connection) not in (None, os.geteuid()):
+                raise InstanceUnreachable("What answers here is another user's.", "Look at WATCHKEEPER_HOME.")
             connection.settimeout(self._timeout_s)
             connection.sendall(protocol.encode_request(protocol.Request(self._id, command)))
             line = _read_line(connection, time.monotonic() + self._timeout_s)
         except TimeoutError as error:
             self.close()
-            raise InstanceUnreachable(
-                f"The running Watchkeeper did not answer within {self._timeout_s:g} s.", _STUCK
-            ) from error
+            who, hint = self._stuck()
+            raise InstanceUnreachable(f"{who} did not answer within {self._timeout_s:g} s.", hint) from error
         except OSError as error:
             self.close()
-            raise InstanceUnreachable(f"The running Watchkeeper hung up: {error}.", _STUCK) from error
+            who, hint = self._stuck()
+            raise InstanceUnreachable(f"{who} hung up: {error}.", hint) from error
         return self._answer(line)
 
     def close(self) -> None:
@@ -110,7 +122,21 @@ class ControlClient:
         except FileNotFoundError as error:
             raise NoInstance("No Watchkeeper is running here.", _START) from error
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise InstanceUnreachable(f"{self._places.token_file} cannot be read: {error}.", _STUCK) from error
+            raise InstanceUnreachable(
+                f"{self._places.token_file} cannot be read: {error}.", self._stuck()[1]
+            ) from error
+
+    def _stuck(self) -> tuple[str, str]:
+        """Return what to call an instance that does not answer, with its process id where that is known; and a hint."""
+        from app.system.instance import SingleInstance  # noqa: PLC0415 - no command that is answered pays for it
+
+        owner = SingleInstance(self._places).owner()
+        if owner is None:
+            return "The running Watchkeeper", "It may be busy or stuck: try again in a minute, or start it again."
+        end = f"taskkill /F /PID {owner.pid}" if sys.platform == "win32" else f"kill -9 {owner.pid}"
+        again = "then start it again if nothing else does"
+        hint = f"It may be busy or stuck: try again in a minute. If it stays silent, end it with `{end}`, {again}."
+        return f"The running Watchkeeper (process {owner.pid})", hint
 
     def _answer(self, line: bytes) -> Any:  # noqa: ANN401 - a JSON document
         try:

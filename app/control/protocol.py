@@ -75,6 +75,13 @@ def too_long() -> Refused:
     return Refused(f"A request of more than {LONGEST_REQUEST} bytes is not read.", "Ask in smaller requests.")
 
 
+def no_secrets() -> errors.CommandRefused:
+    """Return the refusal of a command that holds a secret, on a transport where the other side is not known."""
+    return errors.CommandRefused(
+        "No passphrase is sent to the running Watchkeeper on this system.", "Type it on the Keys page of its window."
+    )
+
+
 def encode_request(request: Request) -> bytes:
     """Return the line, with its end."""
     command = request.command
@@ -166,6 +173,8 @@ def decode_error(told: object) -> WatchkeeperError:
         by_code = {2: UsageError, 4: errors.InternalError}
         code = told.get("exit_code")
         kind = by_code.get(code, errors.CommandRefused) if isinstance(code, int) else errors.CommandRefused
+    if issubclass(kind, errors.SlotClosed | errors.KeychainError):  # their state for programs does not travel
+        kind = errors.VaultError
     return kind(str(told.get("message", "")), str(told.get("hint", "")))
 
 

@@ -35,6 +35,8 @@ _log = structlog.get_logger(__name__)
 
 MOST_CONNECTIONS = 32
 _BACKLOG = 16
+_LOGGED = 200
+"""Characters of a command that failed."""
 
 
 class ControlServer:
@@ -208,7 +210,7 @@ class ControlServer:
         try:
             request = protocol.decode_request(line)
             request_id = request.id
-            is_secret = protocol.holds_secret(request.command)
+            told, is_secret = repr(request.command)[:_LOGGED], protocol.holds_secret(request.command)
             if is_secret and self._tcp:
                 return protocol.encode_error(request_id, protocol.no_secrets())
             async with limit:

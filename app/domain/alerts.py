@@ -43,3 +43,8 @@ class Alert:
     at: float
     is_over: bool = False
     id: str = ""
+
+
+def is_red(alert: Alert) -> bool:
+    """Return whether it tells that tests broke: of several alerts, people are told of these first."""
+    return alert.cause.startswith("tests:") and alert.urgency is not Urgency.NEWS

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.domain.analysis import AnalysisView, Answer, Exchange, Explained, Subject
     from app.domain.coverage import ChangedLines, Coverage
     from app.domain.findings import AuditReport, AuditVerdict, AuditView, Finding, Trigger
-    from app.domain.health import ChannelView, KeptBy, UncleanEnd, Vitals
+    from app.domain.health import ChannelView, HeldView, KeptBy, UncleanEnd, Vitals
     from app.domain.keys import VaultView
     from app.domain.verdicts import Cause, Check, Stage, TestResult, TestState, Verdict
 
@@ -364,6 +364,11 @@ class LifeBegan(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeeperLost(Event):
+    """What would have started the program again has itself ended: nobody keeps it from now on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SafeModeLeft(Event):
     """A person wants the agents after all."""
 
@@ -403,6 +408,13 @@ class ChannelChanged(Event):
     """A channel of alerts stands otherwise than before."""
 
     channel: ChannelView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertsHeld(Event):
+    """More or fewer alerts are held back from the channels than before, or for another reason."""
+
+    held: HeldView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,20 +49,37 @@ class Lateness(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Exit:
+    """The end of a process as its parent saw it.
+
+    Attributes:
+        pid: Which process; 0 where the parent cannot know.
+        code: Its exit code, negative for the signal that ended it.
+        at: When.
+    """
+
+    pid: int
+    code: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class UncleanEnd:
     """A life that did not end in an orderly way.
 
     Attributes:
-        at: When it ended, as far as that is known: when it last gave a sign of life.
+        at: When it ended; when it last gave a sign of life, where that is all that is known.
         ending: How.
         where: The code that held it ("file.py:12 in name"), or the error's name and text; empty where not known.
         version: Its version.
+        code: Its exit code as what started it was told, negative for the signal that ended it; None where not known.
     """
 
     at: float
     ending: Ending
     where: str = ""
     version: str = ""
+    code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +125,10 @@ class ChannelView:
         reason: Why the last one could not be sent; empty while all is well.
         sent_at: When an alert last went through it; None for never.
         dropped: Alerts given up since the start: they waited for more than a day, or too many waited.
+        hint: What to do about `reason`; may be empty.
+        tested_at: When it was last tested, if nothing was sent since; else None.
+        test_reason: Why that test did not go through; empty when it did.
+        test_hint: What to do about that; may be empty.
     """
 
     name: str
@@ -115,6 +136,37 @@ class ChannelView:
     reason: str = ""
     sent_at: float | None = None
     dropped: int = 0
+    hint: str = ""
+    tested_at: float | None = None
+    test_reason: str = ""
+    test_hint: str = ""
+
+
+class HeldFor(StrEnum):
+    """Why alerts are not handed to the channels yet."""
+
+    SNOOZE = "snooze"
+    PAUSE = "pause"
+    """All agents are paused."""
+    QUIET = "quiet"
+    """It is in the quiet hours."""
+    TOLD = "told"
+    """The same was told a short time ago, or very much was."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldView:
+    """Alerts that are held back from the channels for now.
+
+    Attributes:
+        count: How many.
+        why: Why; None for none.
+        until: When it is looked at again at the latest; None where that is not known.
+    """
+
+    count: int = 0
+    why: HeldFor | None = None
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +189,7 @@ class HealthView:
         safe_mode: Why no agent was started; empty outside safe mode.
         vitals: What was measured last; None before that.
         channels: Where alerts go, by name.
+        held: What is held back from them.
         metrics: The address that metrics are served at; empty while they are not.
         metrics_token: The file that holds the token which they ask for; empty when they ask for none.
         slept_at: When the machine last woke up; None when it did not since the start.
@@ -150,6 +203,7 @@ class HealthView:
     safe_mode: str = ""
     vitals: Vitals | None = None
     channels: Mapping[str, ChannelView] = field(default_factory=lambda: MappingProxyType({}))
+    held: HeldView = field(default_factory=HeldView)
     metrics: str = ""
     metrics_token: str = ""
     slept_at: float | None = None

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from app.domain import words
 from app.domain.agents import AgentState
-from app.domain.health import Ending, KeptBy, Lateness
+from app.domain.health import Ending, HeldFor, KeptBy, Lateness
 from app.domain.keys import VaultState
+from app.domain.signals import signal_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from app.domain.health import ChannelView, HealthView, UncleanEnd
+    from app.domain.health import ChannelView, HealthView, HeldView, UncleanEnd, Vitals
     from app.domain.keys import VaultView
     from app.domain.snapshot import AgentView, Notice, Snapshot
 
@@ -21,11 +22,15 @@ LAG_GOAL_S = 0.05
 """The event loop's lag that 99 of 100 ticks are to stay under: from there on a window is felt to hesitate."""
 _LAG_WINDOW_S = 300.0
 """What the lag is measured over: see `Vitals`."""
+_LAG_TICKS = 700
+"""The ticks of that time, or nearly: each late one makes them fewer."""
 _KILO = 1024.0
 _NEWS_S = 3600.0
 """For so long the tray tells that the program was started again."""
 _FILES = frozenset({"history", "lives", "log", "settings"})
 """Notices of the program's own files: they cannot be written, or the settings have a mistake and are not in force."""
+_TOLD = _FILES | {"keeper"}
+"""Notices that are troubles: those, and that what kept the program has ended."""
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -43,6 +48,7 @@ def troubles(
     vault: VaultView,
     *,
     started_at: float = 0.0,
+    is_lag_logged: bool = False,
     notices: Iterable[Notice] = (),
 ) -> tuple[Trouble, ...]:
     """Return what is wrong with the program itself, the worst first; nothing when all is well.
@@ -55,27 +61,39 @@ def troubles(
         vault: The vault.
         started_at: When the program started. What its start held up is no trouble: of few ticks, one is one in a
             hundred.
-        notices: What stands. Of it counts what the program's own files cannot take, or hold wrongly.
+        is_lag_logged: Whether a stall of the event loop was told, so that the log names what held it.
+        notices: What stands. Of it counts what the program's own files cannot take, or hold wrongly, and that nobody
+            keeps the program any more.
     """
     found = []
     if health.safe_mode:
         found.append(
-            Trouble(f"Safe mode: no agent was started. {words.sentence(health.safe_mode)}", SAFE_MODE_HINT),
+            Trouble(f"{SAFE_MODE}. {why_safe(health.safe_mode)}", SAFE_MODE_HINT),
         )
     found += [trouble for agent in agents if (trouble := _of_agent(agent)) is not None]
     if vault.state is VaultState.TROUBLE:
         found.append(Trouble(f"{words.vault(vault)}.", words.one_line(vault.hint)))
     found += [
-        Trouble(f"Alerts do not go through {channel_name(each.name)}: {words.one_line(each.reason)}", CHANNEL_HINT)
+        Trouble(
+            f"Alerts do not go through {channel_name(each.name)}: {words.one_line(each.reason)}",
+            words.one_line(each.hint) or CHANNEL_HINT,
+        )
         for each in health.channels.values()
         if each.reason
     ]
-    found += [Trouble(words.one_line(each.text), words.one_line(each.hint)) for each in notices if each.key in _FILES]
+    found += [Trouble(words.one_line(each.text), words.one_line(each.hint)) for each in notices if each.key in _TOLD]
     vitals = health.vitals
-    if vitals is not None and vitals.lag_p99_s > LAG_GOAL_S and vitals.at - started_at > _LAG_WINDOW_S:
+    if vitals is not None and vitals.lag_p99_s > LAG_GOAL_S and _is_settled(vitals, started_at):
         late = words.duration(vitals.lag_p99_s)
-        found.append(Trouble(f"The event loop is late by {late} once in a hundred times.", LAG_HINT))
+        hint = LAG_HINT if is_lag_logged else BUSY_HINT
+        found.append(Trouble(f"The event loop is late by {late} once in a hundred times.", hint))
     return tuple(found)
+
+
+def _is_settled(vitals: Vitals, started_at: float) -> bool:
+    """Return whether the lag is that of a whole window: by time, and by ticks, which a stopped process has none of."""
+    ticks = sum(vitals.lag_counts)
+    return vitals.at - started_at > _LAG_WINDOW_S and (not ticks or ticks >= _LAG_TICKS)
 
 
 def lateness(snapshot: Snapshot) -> tuple[str, str]:
@@ -93,12 +111,16 @@ def lateness(snapshot: Snapshot) -> tuple[str, str]:
 
 def is_told_apart(notice: str) -> bool:
     """Return whether a notice of this key says what `troubles` says too: of safe mode, a channel of alerts, a file."""
-    return notice == "safe-mode" or notice in _FILES or notice.startswith("channel:")
+    return notice == "safe-mode" or notice in _TOLD or notice.startswith("channel:")
 
 
 SAFE_MODE_HINT = "Start the agents on the Health page, or with: watchkeeper health --leave-safe-mode"
+SAFE_MODE = "Safe mode: no agent was started"
+KEEPER_LOST = "What would start Watchkeeper again after a crash has itself ended."
+KEEPER_HINT = "Watchkeeper runs on. To have it kept again: watchkeeper stop, then watchkeeper --keep"
 CHANNEL_HINT = "Look at the channel's settings: watchkeeper config show. Then try it: watchkeeper alerts test"
 LAG_HINT = "`watchkeeper logs` names what held it, with file and line."
+BUSY_HINT = "Nothing held it for long, so the log names no place: the machine may be busy with other programs."
 _RESTART_HINT = "Restart it on the Health page, or with: watchkeeper health --restart {}"
 
 
@@ -141,8 +163,20 @@ _KEEPERS = {
 }
 
 
-def ending(how: Ending) -> str:
-    """Return how a life ended, as the end of a sentence: `was stuck, and ended itself`."""
+def why_safe(reason: str) -> str:
+    """Return why the program is in safe mode, as a whole sentence."""
+    return f"{words.sentence(words.one_line(reason)).rstrip('.')}."
+
+
+def ending(how: Ending, code: int | None = None) -> str:
+    """Return how a life ended, as the end of a sentence: `was stuck, and ended itself`.
+
+    Args:
+        how: It.
+        code: Its exit code, where that is known; it tells more of a life that left no word.
+    """
+    if how is Ending.KILLED and code is not None:
+        return f"was killed by {signal_name(-code)}" if code < 0 else f"ended with exit code {code}, without a word"
     return {
         Ending.KILLED: "left no word: killed, crashed, or without power",
         Ending.FAILED: "failed with an error of its own",
@@ -156,7 +190,7 @@ def ended(end: UncleanEnd) -> str:
     between = ": " if end.ending is Ending.FAILED else ", at "
     where = f"{between}{words.one_line(end.where)}" if end.where else ""
     version = f" (version {words.one_line(end.version)})" if end.version else ""
-    return f"{ending(end.ending)}{where}{version}"
+    return f"{ending(end.ending, end.code)}{where}{version}"
 
 
 def started_again(health: HealthView, started_at: float, now: float) -> str:
@@ -169,7 +203,8 @@ def started_again(health: HealthView, started_at: float, now: float) -> str:
     """
     if not (health.is_restart and health.ends) or now - started_at > _NEWS_S:
         return ""
-    return f"Started again {words.ago(now - started_at)}: it {ending(health.ends[0].ending)}"
+    last = health.ends[0]
+    return f"Started again {words.ago(now - started_at)}: the last life {ending(last.ending, last.code)}"
 
 
 def size(count: int) -> str:
@@ -194,7 +229,29 @@ def channel(view: ChannelView, now: float) -> str:
     )
     dropped = f"{view.dropped:,} given up after a day" if view.dropped else ""
     sent = "nothing sent yet" if view.sent_at is None else f"last sent {words.ago(now - view.sent_at)}"
-    return ", ".join(each for each in (sent, waiting, dropped) if each)
+    tested = ""
+    if view.tested_at is not None:
+        tested = f"a test {'failed' if view.test_reason else 'went through'} {words.ago(now - view.tested_at)}"
+    return ", ".join(each for each in (sent, tested, waiting, dropped) if each)
+
+
+def channel_fault(view: ChannelView) -> tuple[str, str]:
+    """Return why alerts do not go through a channel, and what to do: empty while nothing is known to be wrong."""
+    return (view.reason, view.hint) if view.reason else (view.test_reason, view.test_hint)
+
+
+def held(view: HeldView, now: float) -> str:
+    """Return how many alerts are held back from the channels and why: `2 held: quiet hours until 07:00`."""
+    if not view.count or view.why is None:
+        return ""
+    until = "" if view.until is None else f" until {words.moment(view.until, now)}"
+    why = {
+        HeldFor.SNOOZE: f": silence{until}",
+        HeldFor.PAUSE: ": all agents are paused",
+        HeldFor.QUIET: f": quiet hours{until}",
+        HeldFor.TOLD: f"{until}: told already",
+    }[view.why]
+    return f"{view.count:,} held{why}"
 
 
 def network(is_online: bool | None) -> str:  # noqa: FBT001 - what the view holds

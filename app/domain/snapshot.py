@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from app.domain import events
 from app.domain.agents import HEALTH, AgentState
 from app.domain.analysis import AnalysisView
-from app.domain.health import HealthView, Lateness
+from app.domain.health import HealthView, KeptBy, Lateness
 from app.domain.keys import VaultState, VaultView
 from app.domain.verdicts import Cause, Counts, Stage, TestState, Verdict
 
@@ -146,8 +146,9 @@ class Mood(StrEnum):
 
     RED = "red"
     ATTENTION = "attention"
-    """A run went wrong as a whole (cannot collect, no pytest, crash, hang), an agent failed, the vault is damaged, or
-    an audit found something grave in a watched project, which is neither muted nor fixed.
+    """Safe mode holds all agents, a run went wrong as a whole (cannot collect, no pytest, crash, hang), an agent
+    failed, the vault is damaged, or an audit found something grave in a watched project, which is neither muted nor
+    fixed.
     """
     PAUSED = "paused"
     RUNNING = "running"
@@ -222,7 +223,8 @@ class Snapshot:
         broken = (AgentState.FAILED, AgentState.ABANDONED)
         applies = {
             Mood.RED: self.red_count > 0,
-            Mood.ATTENTION: any(p.trouble for p in projects)
+            Mood.ATTENTION: bool(self.health.safe_mode)
+            or any(p.trouble for p in projects)
             or any(a.state in broken for a in agents)
             or self.vault.state is VaultState.TROUBLE
             or any(audit.grave for _, audit in self.audited),
@@ -441,6 +443,12 @@ def _(event: events.LifeBegan, s: Snapshot) -> Snapshot:
 
 
 @_reduce.register
+def _(event: events.KeeperLost, s: Snapshot) -> Snapshot:
+    del event
+    return _health(s, kept_by=KeptBy.NOBODY)
+
+
+@_reduce.register
 def _(event: events.SafeModeLeft, s: Snapshot) -> Snapshot:
     del event
     return _health(s, safe_mode="")
@@ -464,6 +472,11 @@ def _(event: events.NetworkChanged, s: Snapshot) -> Snapshot:
 @_reduce.register
 def _(event: events.ChannelChanged, s: Snapshot) -> Snapshot:
     return _health(s, channels=_with(s.health.channels, event.channel.name, event.channel))
+
+
+@_reduce.register
+def _(event: events.AlertsHeld, s: Snapshot) -> Snapshot:
+    return _health(s, held=event.held)
 
 
 @_reduce.register

@@ -32,7 +32,9 @@ AGAIN_AFTER_S = 900.0
 """One place is told at most once in so long."""
 _NAMES = 3
 _TASKS = Path("/proc/self/task")
-_WAITING_IN = frozenset({"threading", "selectors", "queue", "socket", "ssl", "subprocess", "concurrent.futures.thread"})
+_WAITING_IN = frozenset(
+    {"app.ui.loop", "concurrent.futures.thread", "queue", "selectors", "socket", "ssl", "subprocess", "threading"}
+)
 """Where a thread waits, for systems that do not tell what a thread uses."""
 
 
@@ -103,7 +105,8 @@ class Crowding:
             loop: The loop's own thread: named only where no other works.
         """
         working = [each for each in seen if self._works(each, now)]
-        working = [each for each in working if each.ident != loop] or working
+        # In Qt's own loop, or where the loop waits, it says nothing that it is the loop's thread which works.
+        working = [each for each in working if each.ident != loop] or [each for each in working if not each.waits]
         for each in working:
             self._places[each.code] += 1
             self._lines[each.code, each.line] += 1

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from app.domain.errors import WatchkeeperError
-from app.domain.health import Ending, UncleanEnd
+from app.domain.health import Ending, Exit, UncleanEnd
 from app.engine.files import sweep_temporaries, write_atomic
 from app.engine.limits import ORDERLY_CODES
 from app.engine.patience import Patience
@@ -126,8 +126,12 @@ class LifeRecord:
         """Where faulthandler is to write; empty after `begin`."""
         return self._folder / "fault.txt"
 
-    def begin(self) -> Birth:
-        """Learn how the life before ended, and begin the record of this one. Never fails."""
+    def begin(self, seen: Exit | None = None) -> Birth:
+        """Learn how the life before ended, and begin the record of this one. Never fails.
+
+        Args:
+            seen: How what keeps the program saw the last life end: of one that left no word it tells how and when.
+        """
         now = self._clock.wall()
         self._life = f"{os.getpid()}-{now:.3f}"
         troubles: list[str] = []
@@ -144,7 +148,7 @@ class LifeRecord:
         state, *told = self._ends.read()
         troubles += told
         entries = _entries(state)
-        last = self._last_end(before, marker, sign_of_life)
+        last = self._last_end(before, marker, sign_of_life, seen)
         if last is not None and last["life"] not in {each["life"] for each in entries}:
             entries = [last, *entries][:KEPT]
         try:
@@ -204,7 +208,9 @@ class LifeRecord:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
-    def _last_end(self, before: dict[str, Any], marker: dict[str, Any], sign_of_life: float) -> dict[str, Any] | None:
+    def _last_end(
+        self, before: dict[str, Any], marker: dict[str, Any], sign_of_life: float, seen: Exit | None
+    ) -> dict[str, Any] | None:
         """Return how the life before ended; None where it did in an orderly way, or there was none."""
         life = _text(before.get("life"))
         word = _entries({"ends": [marker]})
@@ -213,8 +219,11 @@ class LifeRecord:
         if not life:
             return None
         at = sign_of_life or number_of(before.get("started_at"))
+        if seen is not None and seen.pid not in (0, before.get("pid")):
+            seen = None  # of another life: one that ended before it began its record
+        at, code = (at, None) if seen is None else (seen.at, seen.code)
         where, stacks = self._fault(at)
-        return _entry(life, at, Ending.KILLED, where, version=_text(before.get("version")), stacks=stacks)
+        return _entry(life, at, Ending.KILLED, where, version=_text(before.get("version")), stacks=stacks, code=code)
 
     def _fault(self, at: float) -> tuple[str, str]:
         """Return what a crash of native code left, and the name of the file that it is kept in from now on."""
@@ -238,12 +247,12 @@ class LifeRecord:
 
 
 @contextmanager
-def recorded(record: LifeRecord) -> Iterator[Birth]:
+def recorded(record: LifeRecord, seen: Exit | None = None) -> Iterator[Birth]:
     """Keep the record of one life: from its start to its orderly end, or to the error that ends it.
 
     A WatchkeeperError that only says what cannot be done, Ctrl+C, and sys.exit() with an orderly code are orderly ends.
     """
-    birth = record.begin()
+    birth = record.begin(seen)
     try:
         yield birth
     except BaseException as error:
@@ -339,9 +348,12 @@ def _is_orderly(error: BaseException) -> bool:
     return isinstance(error, KeyboardInterrupt)
 
 
-def _entry(life: str, at: float, ending: Ending, where: str, *, version: str, stacks: str) -> dict[str, Any]:
+def _entry(
+    life: str, at: float, ending: Ending, where: str, *, version: str, stacks: str, code: int | None = None
+) -> dict[str, Any]:
     where = " ".join(where.split())[:LONGEST_WHERE]
-    return {"life": life, "at": at, "ending": ending.value, "where": where, "version": version, "stacks": stacks}
+    entry = {"life": life, "at": at, "ending": ending.value, "where": where, "version": version, "stacks": stacks}
+    return entry if code is None else {**entry, "code": code}
 
 
 def _entries(state: dict[str, Any]) -> list[dict[str, Any]]:
@@ -351,7 +363,7 @@ def _entries(state: dict[str, Any]) -> list[dict[str, Any]]:
     for each in found if isinstance(found, list) else ():
         if not isinstance(each, dict) or _text(each.get("ending")) not in set(Ending):
             continue
-        stacks = _text(each.get("stacks"))
+        stacks, code = _text(each.get("stacks")), each.get("code")
         entries.append(
             _entry(
                 _text(each.get("life")),
@@ -360,13 +372,14 @@ def _entries(state: dict[str, Any]) -> list[dict[str, Any]]:
                 _text(each.get("where")),
                 version=_text(each.get("version"))[:LONGEST_WHERE],
                 stacks=stacks if _STACKS.match(stacks) else "",
+                code=code if type(code) is int else None,
             )
         )
     return entries[:KEPT]
 
 
 def _end(entry: dict[str, Any]) -> UncleanEnd:
-    return UncleanEnd(entry["at"], Ending(entry["ending"]), entry["where"], entry["version"])
+    return UncleanEnd(entry["at"], Ending(entry["ending"]), entry["where"], entry["version"], entry.get("code"))
 
 
 def _text(value: object) -> str:

@@ -48,6 +48,8 @@ LAG_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 """The bounds of the histogram of lags, in seconds."""
 WINDOW = 750
 """Ticks that p99 is taken over: five minutes."""
+START_TICKS = 75
+"""The first half minute, which p50 and p99 leave out: a start holds the loop up, and is over."""
 FROZEN_S = 0.5
 """A watchdog that wakes later than this beyond its time was not allowed to run."""
 TELL_S = 1.0
@@ -170,12 +172,12 @@ class LoopLag:
         """How many ticks since the start were late by up to each of `LAG_BOUNDS_S`, and by more than the last."""
 
     def p50_s(self) -> float:
-        """Return the lag in seconds that half the ticks of the last five minutes stayed under; 0 before the first."""
+        """Return the lag in seconds that half the ticks of the last five minutes stayed under; 0 before that."""
         lags = sorted(self._lags)
         return lags[len(lags) // 2] if lags else 0.0
 
     def p99_s(self) -> float:
-        """Return the lag in seconds that 99 of 100 ticks of the last five minutes stayed under; 0 before the first."""
+        """Return the lag in seconds that 99 of 100 ticks of the last five minutes stayed under; 0 before that."""
         lags = sorted(self._lags)
         return lags[min(len(lags) - 1, len(lags) * 99 // 100)] if lags else 0.0
 
@@ -209,7 +211,8 @@ class LoopLag:
         while True:
             await self._clock.sleep(self._tick_s)
             late = judge.tick(self._clock.monotonic(), time.process_time())
-            self._lags.append(late)
+            if sum(self.counts) >= START_TICKS:
+                self._lags.append(late)
             self.sum_s += late
             self.counts[bisect_left(LAG_BOUNDS_S, late)] += 1
             self._crowding.tick(late, stall_s=self._stall_s)

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from app.domain.errors import ProjectError, SettingsError
+from app.domain.errors import CannotError, SettingsError
 from app.engine import tomltext
 from app.engine.settings import Section, validate
 
@@ -119,7 +119,7 @@ class ProjectOverrides(Generic[S]):
         """Let a project's settings hold, as they were read.
 
         Raises:
-            ProjectError: The word cannot be kept: the disk is full, say.
+            CannotError: The word cannot be kept: the disk is full, say.
         """
         self._store(root, override.digest)
 
@@ -127,7 +127,7 @@ class ProjectOverrides(Generic[S]):
         """Trust a project's settings no longer.
 
         Raises:
-            ProjectError: As `trust`.
+            CannotError: As `trust`.
         """
         self._store(root, None)
 
@@ -140,7 +140,7 @@ class ProjectOverrides(Generic[S]):
         try:
             self._trusted.write({"projects": projects})
         except OSError as error:
-            raise ProjectError(
+            raise CannotError(
                 f"{self._trusted.path} cannot be written: {error.strerror or error}.", "Nothing was changed."
             ) from error
 

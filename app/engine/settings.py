@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.domain.errors import SettingsError
+from app.domain.errors import CannotError, SettingsError
 from app.engine import tomltext
 from app.engine.files import write_atomic
 from app.engine.places import make_private
@@ -148,8 +148,8 @@ class SettingsFile(Generic[S]):
             values: The value as TOML, or as plain words: one for text, any number for a list.
 
         Raises:
-            SettingsError: The file has a mistake already, the key is unknown or the value is not allowed; or the file
-                cannot be written. It is as it was then.
+            SettingsError: The file has a mistake already, the key is unknown or the value is not allowed.
+            CannotError: The file cannot be written. It is as it was then.
         """
         _, text = self.check()
         known = dict(fields(self._model))
@@ -174,8 +174,9 @@ class SettingsFile(Generic[S]):
             make_private(self.path.parent)
             write_atomic(self.path, text.encode("utf-8"))
         except OSError as error:
-            raise SettingsError(
-                f"{self.path} cannot be written: {error.strerror or error}.", "It is as it was."
+            raise CannotError(
+                f"{self.path} cannot be written: {error.strerror or error}.",
+                "It is as it was. Check the rights of its folder and the space on its disk.",
             ) from error
 
     def _remember(self, text: str) -> None:

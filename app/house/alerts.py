@@ -14,7 +14,7 @@ from app.domain.events import ChannelChanged
 from app.domain.health import ChannelTest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from app.agents.settings import AlertSettings, Settings
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from app.alerts.desktop import Desktop
     from app.alerts.flow import Route
     from app.alerts.further import Further
+    from app.alerts.keeping import Keeping
     from app.alerts.outbox import Outbox
     from app.alerts.quiet import QuietHours
     from app.domain.commands import TestAlerts
@@ -52,11 +53,22 @@ async def alerts(ground: Ground, built: House, desk: Desk | None) -> AsyncIterat
         stack.callback(bus.subscribe(_channel_notices(built)))
         further = await stack.enter_async_context(_further(ground, built))
         desktop = await stack.enter_async_context(_desktop(ground, built, desk)) if desk is not None else None
-        routes = _routes(built, desktop, further)
-        redact = ground.log.redactor.redact
+        redact, folder = ground.log.redactor.redact, ground.places.data / "alerts"
+        sent = _keeping(ground, folder / "held.json", handed_over=further.kept)
+        shown = _keeping(ground, folder / "shown.json")
+        await stack.enter_async_context(sent)
+        await stack.enter_async_context(shown)
+        routes = _routes(built, desktop, further, sent=sent, shown=shown)
         await stack.enter_async_context(Alerts(bus, ground.clock, routes, redact=redact))
-        stack.callback(bus.handle(TestAlerts, lambda asked: _tested(asked, ground, desktop, further)))
+        stack.callback(bus.handle(TestAlerts, lambda asked: _tested(asked, ground, built, desktop, further)))
         yield
+
+
+def _keeping(ground: Ground, path: Path, *, handed_over: Callable[[], Awaitable[None]] | None = None) -> Keeping:
+    from app.alerts.keeping import Keeping
+
+    redact = ground.log.redactor.redact
+    return Keeping(path, ground.clock, new_id=lambda: uuid4().hex, redact=redact, handed_over=handed_over)
 
 
 def _further(ground: Ground, built: House) -> Further:
@@ -111,7 +123,7 @@ async def _desktop(ground: Ground, built: House, desk: Desk) -> AsyncIterator[De
                     await notifier.aclose()
 
 
-def _routes(built: House, desktop: Desktop | None, further: Further) -> list[Route]:
+def _routes(built: House, desktop: Desktop | None, further: Further, *, sent: Keeping, shown: Keeping) -> list[Route]:
     from app.alerts.flow import Route
     from app.alerts.policy import Policy, Rules
     from app.alerts.quiet import QuietHours
@@ -122,24 +134,35 @@ def _routes(built: House, desktop: Desktop | None, further: Further) -> list[Rou
     def quiet() -> QuietHours | None:
         return QuietHours.read(settings().alerts.quiet)
 
-    def sent() -> Rules:
+    def outside() -> Rules:
         return Rules(Urgency(settings().alerts.least), settings().alerts.repeat_minutes * 60)
 
-    def shown() -> Rules:
+    def here() -> Rules:
         return Rules(Urgency.NEWS, settings().alerts.repeat_minutes * 60)
 
     routes = [
         Route(
             Policy(),
-            sent,
+            outside,
             quiet,
             lambda occasion: further.post(occasion.alert),
             lambda occasion: bool(further.names) and not occasion.is_local,
+            keeping=sent,
+            is_further=True,
         )
     ]
     if desktop is not None:
         policy = Policy(news_at_once=True)
-        routes.append(Route(policy, shown, quiet, desktop.post, lambda _occasion: settings().notifications.enabled))
+        routes.append(
+            Route(
+                policy,
+                here,
+                quiet,
+                desktop.post,
+                lambda _occasion: settings().notifications.enabled,
+                keeping=shown,
+            )
+        )
     return routes
 
 
@@ -148,18 +171,20 @@ def _channel_notices(built: House) -> Callable[[Event, Snapshot], None]:
 
     def see(event: Event, _snapshot: Snapshot) -> None:
         if isinstance(event, ChannelChanged):
-            name, reason = event.channel.name, event.channel.reason
+            name, reason, hint = event.channel.name, event.channel.reason, event.channel.hint
             said = f"Alerts do not go through {healthwords.channel_name(name)}: {reason}" if reason else ""
             # Not at once: whoever hears of the channel after this one would hear of the notice first.
-            loop.call_soon(built.notices.show, f"channel:{name}", said, healthwords.CHANNEL_HINT)
+            loop.call_soon(built.notices.show, f"channel:{name}", said, hint or healthwords.CHANNEL_HINT)
 
     return see
 
 
 async def _tested(
-    asked: TestAlerts, ground: Ground, desktop: Desktop | None, further: Further
+    asked: TestAlerts, ground: Ground, built: House, desktop: Desktop | None, further: Further
 ) -> tuple[ChannelTest, ...]:
     """Send a test alert at once, past policy and queue, and say for each channel what came of it."""
+    await asyncio.to_thread(built.in_force.general)  # what a person has set a moment ago is what is to be tested
+    await further.refresh()
     there = (*((DESKTOP,) if desktop is not None else ()), *further.names)
     if asked.channel is not None and asked.channel not in there:
         raise UsageError(

@@ -53,8 +53,13 @@ _README = """What this file holds, and what it does not
 
 It was made on your machine, and nothing was sent anywhere. Look at it before you hand it on. It holds versions, the
 checks of `watchkeeper doctor`, how earlier lives of the program ended with the stacks of its own threads, its settings
-without texts of yours, the end of its log, and the last heartbeats of its agents. Your home folder is written as ~, the
-watched projects as [project 1] and so on, your name as [user] and the machine's as [host].
+without texts of yours, the end of its log, and the last heartbeats of its agents.
+
+Names are replaced, each by the same throughout. The watched projects are written as [project 1] and so on, their files
+as file-1.py, their tests as test-1: paths, Python files, and names that begin with test_. Another name without a path,
+in the midst of a sentence, is not known to be one. Your home folder is written as ~; what else lies in it keeps its
+name. Any other path is written as [elsewhere]/file-2.txt, unless it is of Watchkeeper, of Python, or a command or
+device of the system. Your name is written as [user] and the machine's as [host].
 
 It does not hold: keys and passwords, the vault, source code, the output of tests, the environment.
 """
@@ -181,6 +186,7 @@ def _scrub(
         (redactor or Redactor()).with_values(secrets),
         homes=homes,
         projects=projects,
+        known=[*map(str, places.all()), environ.get("WATCHKEEPER_HOME", "")],
         persons=persons,
         hosts={host, host.partition(".")[0], platform.node(), environ.get("HOSTNAME", "")},
     )

@@ -18,8 +18,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.domain.signals import signal_name
 from app.engine.limits import ORDERLY_CODES
-from app.system.service import KEPT_BY
+from app.system.service import KEPT_BY, LAST_EXIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +53,7 @@ class Keeper:
     Args:
         first: The program and its arguments.
         again: Likewise, for each further start.
-        environ: Its environment; the parent's process id is added.
+        environ: Its environment; the parent's process id is added, and for a further start how the last life ended.
         limits: The table of times.
         say: Is told in a line what happens.
     """
@@ -69,9 +70,11 @@ class Keeper:
         self._argv = list(first)
         self._again = list(again)
         self._environ = {**environ, KEPT_BY: str(os.getpid())}
+        self._environ.pop(LAST_EXIT, None)
         self._limits = limits
         self._say = say
         self._child: subprocess.Popen[bytes] | None = None
+        self._pid = 0
         self._asked: int | None = None
 
     def run(self) -> int:
@@ -99,6 +102,9 @@ class Keeper:
                 return code if code >= 0 else 128 - code
             if time.monotonic() - began >= self._limits.healthy_after_s:
                 wait_s = self._limits.keeper_first_s
+            # The process id is the child's own on POSIX alone: see `Service.take`.
+            pid = 0 if sys.platform == "win32" else self._pid
+            self._environ[LAST_EXIT] = f"{pid} {code} {time.time():.3f}"
             self._say(f"Watchkeeper ended unasked ({_how(code)}), and is started again in {wait_s:g} s.")
             if not self._waited(wait_s):
                 return 0
@@ -111,6 +117,7 @@ class Keeper:
         with subprocess.Popen(argv, env=self._environ, start_new_session=apart) as self._child:  # noqa: S603 - it is us
             if self._asked is not None:  # while it was being started
                 self._pass_on(self._asked)
+            self._pid = self._child.pid
             code = self._child.wait()
         self._child = None
         return code
@@ -132,4 +139,4 @@ class Keeper:
 
 
 def _how(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
+    return signal_name(-code) if code < 0 else f"exit code {code}"

@@ -15,7 +15,7 @@ import structlog
 from app.domain import healthwords
 from app.domain.commands import RaiseWindow
 from app.domain.errors import CommandRefused
-from app.domain.events import LifeBegan, SafeModeLeft
+from app.domain.events import KeeperLost, LifeBegan, SafeModeLeft
 from app.domain.health import Ending, KeptBy
 from app.domain.snapshot import Mood
 from app.domain.words import tests
@@ -91,15 +91,15 @@ def life(record: LifeRecord, service: Service, limits: Limits, *, now: float, sa
         now: Wall-clock time.
         safe: Whether a person asks for safe mode.
     """
-    with recorded(record) as birth, _faults_kept(record.fault_file):
+    with recorded(record, service.last_exit) as birth, _faults_kept(record.fault_file):
         yield Life(record, birth, service, _why_safe(birth, limits, now, asked=safe))
 
 
 def _why_safe(birth: Birth, limits: Limits, now: float, *, asked: bool) -> str:
     crashes = birth.crash_loop(limits, now)
     if crashes:
-        return f"it ended unasked {crashes} times within {limits.crash_window_s / 60:.0f} minutes"
-    return "it was asked for with --safe" if asked else ""
+        return f"Watchkeeper ended unasked {crashes} times within {limits.crash_window_s / 60:.0f} minutes"
+    return "you asked for it with --safe" if asked else ""
 
 
 @contextmanager
@@ -133,7 +133,13 @@ async def lived(on: Ground) -> AsyncIterator[None]:
     notices.show("lives", birth.trouble, "Look at the folder's rights, and whether the disk is full.")
     if birth.is_restart:
         last = birth.ends[0]
-        _log.warning("the life before this one ended unasked", ending=last.ending.value, where=last.where, at=last.at)
+        _log.warning(
+            "the life before this one ended unasked",
+            ending=last.ending.value,
+            code=last.code,
+            where=last.where,
+            at=last.at,
+        )
     on.bus.publish(
         LifeBegan(
             at=on.clock.wall(),
@@ -145,7 +151,7 @@ async def lived(on: Ground) -> AsyncIterator[None]:
     )
     unsubscribe = on.bus.subscribe(lambda event, _snapshot: _clear(event, notices))
     if life.safe_mode:
-        text = f"Watchkeeper is in safe mode, because {life.safe_mode}: no agent runs."
+        text = f"{healthwords.SAFE_MODE}. {healthwords.why_safe(life.safe_mode)}"
         notices.show("safe-mode", text, healthwords.SAFE_MODE_HINT)
         with suppress(CommandRefused):  # there is no window in a terminal
             await on.bus.send(RaiseWindow(page="log"))
@@ -176,13 +182,15 @@ def _tell_log(on: Ground, notices: Notices) -> None:
 
 async def _breathe(on: Ground, notices: Notices) -> None:
     """Give signs of life, and notice when the parent that keeps the program is gone."""
+    is_lost = False
     while True:
         _tell_log(on, notices)
         with suppress(OSError):
             await asyncio.to_thread(on.life.record.breathe)
-        if on.life.service.has_lost_keeper:
-            hint = "It runs on. To have it kept again, end it and start it with: watchkeeper --keep"
-            notices.show("keeper", "What would start Watchkeeper again after a crash has itself ended.", hint)
+        if not is_lost and on.life.service.has_lost_keeper:
+            is_lost = True
+            on.bus.publish(KeeperLost(at=on.clock.wall()))
+            notices.show("keeper", healthwords.KEEPER_LOST, healthwords.KEEPER_HINT)
         await on.clock.sleep(on.limits.beat_every_s)
 
 

@@ -6,7 +6,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from app.domain.verdicts import CauseKind
 from app.engine.redaction import REDACTED, is_sensitive_name
+from app.house.hiding import Hiding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +25,8 @@ _NOBODY = frozenset({
 _DEEPEST = 12
 _HEADERS = ("authorization", "cookie")
 """Names of HTTP headers whose values are secrets, beside those that look like a name of one."""
+_PATHS = frozenset({"path", "file", "folder", "project", "python"})
+"""Names under which the log has a path and nothing else."""
 _SOURCE = re.compile(r"""^([ \t]*File "[^"\n]*", line \d+(?:, in [^\n]*)?)\n(?:    [^\n]*(?:\n|\Z))+""", re.MULTILINE)
 """A place in a traceback and, behind it, the source that stands there (traceback.format_list)."""
 
@@ -33,7 +37,9 @@ class Scrub:
     Args:
         redactor: Knows the secrets.
         homes: Home folders, written as `~` afterwards.
-        projects: Root folders of projects, written as `[project 1]` and so on; their names likewise.
+        projects: Root folders of projects, written as `[project 1]` and so on; their names likewise. Their files and
+            tests get names such as `file-1.py`.
+        known: More folders whose files keep their names: those of the program.
         persons: Names of the user.
         hosts: Names of the machine.
     """
@@ -44,15 +50,17 @@ class Scrub:
         *,
         homes: Iterable[str] = (),
         projects: Iterable[str] = (),
+        known: Iterable[str] = (),
         persons: Iterable[str] = (),
         hosts: Iterable[str] = (),
     ) -> None:
         self._redactor = redactor
         named = {project: f"[project {place}]" for place, project in enumerate(dict.fromkeys(projects), 1)}
         folders = {**dict.fromkeys(homes, "~"), **named}
+        self._hiding = Hiding(named, (*(home for home in folders if home not in named), *known))
         # The longest first: a project lies in the home folder.
         self._folders = [
-            (re.compile(rf"{_folder(folder)}(?![\w.\-])"), instead)
+            (re.compile(rf"{_folder(folder)}(?![\w\-]|\.\w)"), instead)
             for folder, instead in sorted(folders.items(), key=lambda each: -len(each[0]))
             if len(folder.strip("/\\")) > 1
         ]
@@ -63,8 +71,10 @@ class Scrub:
         self._names = [(_name(name), told[name]) for name in known]
 
     def text(self, text: str) -> str:
-        """Return a text without secrets, source code of tracebacks, and names of persons, folders and machines."""
-        text = self._redactor.redact(_SOURCE.sub(r"\1\n", text))
+        """Return a text without secrets, source code of tracebacks, and names of persons, files, tests and machines."""
+        return self._named(self._hiding.text(self._redactor.redact(_SOURCE.sub(r"\1\n", text))))
+
+    def _named(self, text: str) -> str:
         for pattern, instead in (*self._folders, *self._names):
             text = pattern.sub(instead, text)
         return text
@@ -77,12 +87,17 @@ class Scrub:
             return REDACTED
         if isinstance(value, dict):
             return {
-                self.text(str(key)): REDACTED if _hides(str(key), each) else self.value(each, depth - 1)
+                self.text(str(key)): REDACTED if _hides(str(key), each) else self._under(str(key), each, depth - 1)
                 for key, each in value.items()
             }
         if isinstance(value, list | tuple):
             return [self.value(each, depth - 1) for each in value]
         return value
+
+    def _under(self, key: str, value: Any, depth: int) -> Any:  # noqa: ANN401 - what JSON holds
+        if key in _PATHS and isinstance(value, str):
+            return self._named(self._hiding.path(self._redactor.redact(value)))
+        return self.value(value, depth)
 
     def json_text(self, content: str) -> str:
         """Return a JSON document scrubbed, as readable text; what is no JSON as text."""
@@ -100,6 +115,8 @@ class Scrub:
             return self.text(line)
         if isinstance(found, dict) and found.get("message"):
             found["message"] = "[left out]"
+        if isinstance(found, dict) and isinstance(cause := found.get("cause"), str) and cause not in set(CauseKind):
+            found["cause"] = self._hiding.cause(cause)
         return json.dumps(self.value(found), ensure_ascii=False)
 
 

@@ -110,10 +110,11 @@ def _asked_to_leave(places: Places, reason: str) -> dict[str, Any] | None:
     Raises:
         CannotError: It does not answer, or refuses.
     """
+    from app.cli.patience import PATIENCE_S
     from app.control.client import ControlClient
     from app.domain.commands import ReadStatus, Stop
 
-    with ControlClient(places) as client:
+    with ControlClient(places, timeout_s=PATIENCE_S) as client:
         snapshot: dict[str, Any] = client.send(ReadStatus())
         if snapshot["health"]["kept_by"] in (KeptBy.SYSTEMD, KeptBy.LAUNCHD):
             return None

@@ -185,10 +185,14 @@ class KeyManager:
         self._give_ups += 1
         self._given_up.set()
 
-    async def unlock_by(self, slot: Slot) -> None:
+    async def unlock_by(self, slot: Slot, *, why: str = "") -> None:
         """Open the vault by what a person gave; with the recovery code, make the system's own slots anew.
 
         An opening that still waits for the system's keychain is given up.
+
+        Args:
+            slot: What the person gave.
+            why: What the access log tells of it.
 
         Raises:
             VaultError: It does not open.
@@ -196,7 +200,7 @@ class KeyManager:
         self._give_up()
         async with self._turn:
             self.used_at = self._clock.monotonic()
-            await self._call(lambda: self._vault.unlock([slot]))
+            await self._call(lambda: self._vault.unlock([slot], why=why))
             self._slot_trouble = None
             await self._tell()
             if slot.kind == RecoverySlot.kind:

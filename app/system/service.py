@@ -8,18 +8,22 @@ business, and never the program's.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from app.domain.health import KeptBy
+from app.domain.health import Exit, KeptBy
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
 KEPT_BY = "WATCHKEEPER_KEPT_BY"
 """Names the process that `watchkeeper --keep` is, to the program that it has started."""
+LAST_EXIT = "WATCHKEEPER_LAST_EXIT"
+"""Tells that program how its last life ended: process id, exit code, and wall-clock time, with blanks between."""
+_EXIT = re.compile(r"(\d{1,10}) (-?\d{1,10}) (\d{1,12}(?:\.\d{1,6})?)", re.ASCII)
 _LONGEST_STATUS = 200
 
 
@@ -31,6 +35,7 @@ class Service:
         watchdog_s: How often it wants a sign of life, at least; None for not at all.
         kept_by: Who starts the program again.
         keeper: The process that keeps it; 0 where it is none, or not known.
+        last_exit: How that process saw the last life end; None where it did not.
     """
 
     def __init__(
@@ -40,11 +45,13 @@ class Service:
         watchdog_s: float | None = None,
         kept_by: KeptBy = KeptBy.NOBODY,
         keeper: int = 0,
+        last_exit: Exit | None = None,
     ) -> None:
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self.watchdog_s = watchdog_s
         self.kept_by = kept_by
         self.keeper = keeper
+        self.last_exit = last_exit
 
     @classmethod
     def take(cls, environ: MutableMapping[str, str]) -> Service:
@@ -57,7 +64,7 @@ class Service:
         own = str(os.getpid())
         address = environ.pop("NOTIFY_SOCKET", "")
         usec, watched = environ.pop("WATCHDOG_USEC", ""), environ.pop("WATCHDOG_PID", own)
-        keeper = environ.pop(KEPT_BY, "")
+        keeper, last_exit = environ.pop(KEPT_BY, ""), _EXIT.fullmatch(environ.pop(LAST_EXIT, ""))
         started = environ.get("SYSTEMD_EXEC_PID", "")
         if started not in ("", own):
             address = ""
@@ -68,7 +75,11 @@ class Service:
             return cls(kept_by=KeptBy.LAUNCHD)
         if keeper.isdecimal() and (sys.platform == "win32" or int(keeper) == os.getppid()):
             # On Windows the interpreter of a virtual environment starts another one, whose parent is not ours.
-            return cls(kept_by=KeptBy.PARENT, keeper=0 if sys.platform == "win32" else int(keeper))
+            return cls(
+                kept_by=KeptBy.PARENT,
+                keeper=0 if sys.platform == "win32" else int(keeper),
+                last_exit=last_exit and Exit(int(last_exit[1]), int(last_exit[2]), float(last_exit[3])),
+            )
         return cls()
 
     @property

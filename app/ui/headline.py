@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.domain import auditwords, words
+from app.domain import auditwords, healthwords, words
 from app.domain.agents import AgentState
 from app.domain.keys import VaultState
 from app.domain.snapshot import Mood
@@ -42,6 +42,9 @@ def headline(snapshot: Snapshot, now: float) -> Headline:
     mood = snapshot.mood
     if snapshot.stopping:
         return Headline(mood, "Watchkeeper is stopping", snapshot.stopping)
+    if snapshot.health.safe_mode:
+        why = healthwords.why_safe(snapshot.health.safe_mode)
+        return Headline(mood, healthwords.SAFE_MODE, f"{why} Nothing is watched until the agents are started.")
     if mood is Mood.CONFIRMING:
         return _confirming(snapshot)
     return Headline(mood, *_SENTENCES[mood](snapshot, now))

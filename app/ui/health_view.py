@@ -95,6 +95,7 @@ def health_page_view(snapshot: Snapshot, now: float) -> HealthPageView:
         health,
         snapshot.vault,
         started_at=snapshot.started_at,
+        is_lag_logged=snapshot.loop_lag_s > 0,
         notices=snapshot.notices.values(),
     )
     rest = found[1:] if health.safe_mode else found

@@ -100,7 +100,11 @@ class AgentRow:
 
 @dataclass(frozen=True, slots=True)
 class NowView:
-    """All that the Now page shows; `reds` are the newest of all projects, `lag` is empty when there was none."""
+    """All that the Now page shows; `reds` are the newest of all projects, `lag` is empty when there was none.
+
+    Attributes:
+        is_safe: Whether safe mode holds the agents: the headline says why, and they can be started.
+    """
 
     headline: Headline
     count: int
@@ -112,6 +116,7 @@ class NowView:
     agents: tuple[AgentRow, ...]
     lag: str
     notices: tuple[Notice, ...]
+    is_safe: bool
     can_run: bool
     can_pause: bool
     can_resume: bool
@@ -132,7 +137,8 @@ def now_view(snapshot: Snapshot, now: float) -> NowView:
         projects=tuple(_project(p, now) for p in snapshot.projects.values()),
         agents=tuple(_agent(a, now) for a in snapshot.agents.values()),
         lag=_lag(snapshot),
-        notices=tuple(snapshot.notices.values()),
+        notices=tuple(each for each in snapshot.notices.values() if each.key != "safe-mode"),
+        is_safe=bool(snapshot.health.safe_mode),
         can_run=bool(snapshot.projects) and not snapshot.stopping,
         can_pause=any(not a.paused for a in agents),
         can_resume=any(a.paused for a in agents) or (bool(agents) and len(failed_agents(snapshot)) == len(agents)),
@@ -141,6 +147,8 @@ def now_view(snapshot: Snapshot, now: float) -> NowView:
 
 def _calm(snapshot: Snapshot) -> str:
     """Return what stands in the list of red tests when there is none."""
+    if snapshot.health.safe_mode:
+        return f"{healthwords.SAFE_MODE}.\nStart the agents, and saves are tested again."
     if not snapshot.projects:
         vault = f"\n{MAKE_VAULT}" if snapshot.vault.state is VaultState.NONE else ""
         return f"{NO_PROJECT}.\n{ADD_PROJECT}{vault}"

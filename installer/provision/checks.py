@@ -14,11 +14,13 @@ from provision.console import Console
 from provision.environment import Environment
 from provision.system import (
     ENTR,
+    ENTRY_READERS,
     POSTGRES,
     PROMTOOL,
     TEST_FONT,
     TEST_PROGRAMS,
     WINE,
+    Need,
     SystemPackages,
     qt_needs,
 )
@@ -93,13 +95,7 @@ def test(arguments: Sequence[str], environ: Mapping[str, str], root: Path) -> in
     packages = SystemPackages(console, environ)
     environment = Environment(root, console, packages, environ)
     desktop = not options.quick and sys.platform == "linux"
-    needs = [*environment.needs(), *qt_needs({})]
-    needs += [*TEST_PROGRAMS, TEST_FONT] if desktop else []
-    needs += [POSTGRES] if options.postgres else []
-    needs += [WINE] if options.windows else []
-    needs += [ENTR] if options.proof else []
-    needs += [PROMTOOL] if options.full else []
-    packages.ensure(needs, "The tests need")
+    packages.ensure([*environment.needs(), *qt_needs({}), *programs_for(options, desktop=desktop)], "The tests need")
     environment.prepare("test")
     picked = ("-k", options.k) if options.k else ()
     checks = plan(
@@ -142,6 +138,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="without the tests on a real desktop session")
     parser.add_argument("-k", metavar="EXPRESSION", help="only the tests whose names match, as in pytest")
     return parser
+
+
+def programs_for(options: argparse.Namespace, *, desktop: bool, platform: str = sys.platform) -> list[Need]:
+    """Lists the programs that the chosen tests run.
+
+    Args:
+        options: those of `bootstrap.py test`.
+        desktop: the tests on a real X session too.
+        platform: as `sys.platform`.
+    """
+    needs = [*ENTRY_READERS] if platform == "linux" else []
+    needs += [*TEST_PROGRAMS, TEST_FONT] if desktop else []
+    needs += [POSTGRES] if options.postgres else []
+    needs += [WINE] if options.windows else []
+    needs += [ENTR] if options.proof else []
+    needs += [PROMTOOL] if options.full else []
+    return needs
 
 
 def plan(

@@ -121,7 +121,7 @@ WAYLAND_LIBRARIES = _needs(
 
 # The real X session of the desktop tests, git for the tests that watch a repository, strace for the order in which a
 # save reaches the disk, and the Redis that keeps conversations at hand. busctl is what `dunstctl history` calls, though
-# dunst's package does not ask for it. From desktop-file-validate on: what reads the files that start it at login.
+# dunst's package does not ask for it.
 TEST_PROGRAMS = _needs(
     on_path,
     """
@@ -144,6 +144,13 @@ TEST_PROGRAMS = _needs(
     strace           strace         strace               strace           strace
     gnome-keyring-daemon gnome-keyring gnome-keyring gnome-keyring gnome-keyring
     redis-server     redis-server   redis                redis            redis
+    """,
+)
+
+# What reads the files that start it at login: for tests that `--quick` runs as well.
+ENTRY_READERS = _needs(
+    on_path,
+    """
     desktop-file-validate desktop-file-utils desktop-file-utils desktop-file-utils desktop-file-utils
     systemd-analyze  systemd        systemd              systemd          systemd
     plistutil        libplist-utils libplist             libplist         plistutil

@@ -65,9 +65,12 @@ class Waiting:
         """Keep it."""
         self.seen.append(event)
 
-    def wake(self, *, is_mended: bool = False) -> None:
-        """Count it."""
-        self.woken += is_mended
+    def tested(self, test: ChannelTest) -> None:
+        """Count those that went through."""
+        self.woken += not test.reason
+
+    async def kept(self) -> None:
+        """Nothing lies on disk."""
 
 
 class World:
@@ -120,7 +123,7 @@ async def test_an_alert_goes_into_each_queue(fake_clock: Any) -> None:
 
 
 async def test_what_is_set_up_otherwise_gets_new_queues(fake_clock: Any) -> None:
-    """A channel that is switched off is closed, and said to wait for nothing; other settings change no queue."""
+    """A channel that is switched off is closed, and said to wait for nothing; no other queue is changed by that."""
     world = World(fake_clock, BOTH)
     told: list[ChannelView] = []
 
@@ -134,33 +137,36 @@ async def test_what_is_set_up_otherwise_gets_new_queues(fake_clock: Any) -> None
         further.post(ALERT)
         names = further.names
 
-    assert same == 2
     assert names == ("telegram",)
     assert [(each.name, len(each.posted)) for each in world.queues] == [
-        ("telegram", 0),
-        ("webhook", 0),
         ("telegram", 1),
+        ("webhook", 0),
     ]
+    assert same == 2
     assert told == [ChannelView("webhook")]
 
 
 async def test_what_comes_while_queues_are_changed_is_not_lost(fake_clock: Any) -> None:
-    """It goes into the new ones."""
-    world = World(fake_clock, ONE)
+    """It goes into the new ones, and once into those that stay."""
+    world = World(fake_clock, BOTH)
 
     async with world.further as further:
         world.gate.clear()
-        world.settings = BOTH
+        world.settings = BOTH.model_copy(update={"telegram": TelegramSettings(chat="2")})
         await fake_clock.pass_time(LOOK_S)
         further.post(ALERT)
         world.gate.set()
         await settle()
 
-    assert [each.posted for each in world.queues] == [[], [ALERT], [ALERT]]
+    assert [(each.name, each.posted) for each in world.queues] == [
+        ("telegram", []),
+        ("webhook", [ALERT]),
+        ("telegram", [ALERT]),
+    ]
 
 
 async def test_channels_that_cannot_be_made_are_made_with_the_next_settings(fake_clock: Any) -> None:
-    """The settings are followed on after a fault, and nothing piles up meanwhile."""
+    """The settings are followed on after a fault; what was set up before goes on, and nothing piles up meanwhile."""
     world = World(fake_clock, ONE)
 
     async with world.further as further:
@@ -170,12 +176,26 @@ async def test_channels_that_cannot_be_made_are_made_with_the_next_settings(fake
         further.post(ALERT)
         held = further._waiting
         world.fault = None
-        world.settings = ONE
+        world.settings = BOTH.model_copy(update={"repeat_minutes": 5.0})
+        await fake_clock.pass_time(LOOK_S)
+        world.settings = BOTH.model_copy(update={"webhook": WebhookSettings(form="slack")})
         await fake_clock.pass_time(LOOK_S)
         further.post(ALERT)
 
     assert held is None
-    assert [(each.name, each.posted) for each in world.queues] == [("telegram", []), ("telegram", [ALERT])]
+    assert [(each.name, each.posted) for each in world.queues] == [("telegram", [ALERT, ALERT]), ("webhook", [ALERT])]
+
+
+async def test_settings_hold_at_once_when_they_are_asked_for(fake_clock: Any) -> None:
+    """A test right after a channel was set up does not wait for the next look."""
+    world = World(fake_clock, ONE)
+
+    async with world.further as further:
+        world.settings = BOTH
+        await further.refresh()
+        names = further.names
+
+    assert names == ("telegram", "webhook")
 
 
 async def test_a_fault_of_a_channel_tells_no_secret_in_a_test(

@@ -78,7 +78,7 @@ def _vault(state: VaultState) -> events.VaultChanged:
             _life(is_restart=True, ends=(STUCK,)),
             "life",
             Urgency.CRITICAL,
-            "Watchkeeper was started again: it was stuck in shop/cli.py:12 in read",
+            "Watchkeeper was started again: the last life was stuck in shop/cli.py:12 in read",
         ),
         (
             _life(is_restart=True, ends=(STUCK,), safe_mode="it ended unasked 3 times"),
@@ -160,7 +160,7 @@ def test_a_restart_says_how_the_life_before_ended() -> None:
 
     assert occasion is not None
     assert occasion.alert.body.splitlines() == [
-        "It was stuck, and ended itself, at shop/cli.py:12 in read.",
+        "The last life was stuck, and ended itself, at shop/cli.py:12 in read.",
         "It crashed 3 times.",
         "Start the agents on the Health page, or with: watchkeeper health --leave-safe-mode",
     ]

@@ -22,7 +22,7 @@ from app.alerts.shelf import Found, Parcel, Shelf
 from app.domain.alerts import Alert, Urgency
 from app.domain.errors import ChannelError, VaultLocked
 from app.domain.events import ChannelChanged, NetworkChanged, SystemResumed, VaultChanged
-from app.domain.health import ChannelView
+from app.domain.health import ChannelTest, ChannelView
 from app.domain.keys import VaultState, VaultView
 from app.domain.snapshot import Snapshot
 
@@ -618,3 +618,51 @@ async def test_an_attempt_that_never_ends_is_cut_off(tmp_path: Path, fake_clock:
         await box.passes(5)
 
     assert channel.titles == ["one"]
+
+
+async def test_what_was_handed_over_before_a_kill_is_not_taken_twice(tmp_path: Path, fake_clock: Any) -> None:
+    """An alert of an id that waits already is the same, whether it is posted before or after the folder was read."""
+    box = Box(tmp_path / "mail", fake_clock, FarSide(down=REFUSED))
+    same = replace(alert("red"), id="same")
+    async with box.running():
+        await box.posts(same)
+    async with box.outbox:
+        box.outbox.post(same)
+        await box.posts(same)
+        box.channel.down = None
+        await box.passes(60)
+
+    assert box.channel.titles == ["red"]
+
+
+async def test_why_and_what_to_do_are_told_until_it_goes(tmp_path: Path, fake_clock: Any) -> None:
+    """A locked vault says so itself; a test is remembered until something was sent, or the next test."""
+    box = Box(tmp_path / "mail", fake_clock, FarSide(down=ChannelError("The vault is locked.", "Open it.")))
+    async with box.running():
+        await box.posts(alert("red"))
+        failed = box.outbox.view
+        box.outbox.tested(ChannelTest("mail", "No such secret.", "Set it."))
+        tested = box.outbox.view
+        box.channel.down = None
+        await box.passes(60)
+        sent = box.outbox.view
+        box.outbox.tested(ChannelTest("mail"))
+        well = box.outbox.view
+
+    assert (failed.reason, failed.hint) == ("The vault is locked.", "Open it.")
+    assert (tested.test_reason, tested.test_hint) == ("No such secret.", "Set it.")
+    assert (sent.reason, sent.hint, sent.tested_at, sent.test_reason) == ("", "", None, "")
+    assert (well.tested_at, well.test_reason) == (fake_clock.wall(), "")
+    assert well.sent_at == sent.sent_at
+
+
+def test_what_waited_together_has_red_tests_first() -> None:
+    """The title names the most important of them, also beside what is graver."""
+    vault = alert("The vault is in trouble", cause="vault", urgency=Urgency.CRITICAL)
+    red = alert("3 tests red", cause="tests:/shop", urgency=Urgency.WARNING)
+
+    told = joined([vault, red])
+
+    assert told.title == "3 tests red, and 1 more"
+    assert [line.split(" ", 1)[1] for line in told.body.splitlines()] == ["3 tests red", "The vault is in trouble"]
+    assert told.urgency is Urgency.CRITICAL

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.alerts.occasions import Occasion
-from app.alerts.policy import CAUSES_HELD, LOOK_S, MOST, MOST_NEWS, TOGETHER, WINDOW_S, Moment, Policy, Rules
+from app.alerts.policy import CAUSES_HELD, FRESH_S, LOOK_S, MOST, MOST_NEWS, TOGETHER, WINDOW_S, Moment, Policy, Rules
 from app.domain.alerts import Alert, Urgency
 from app.domain.commands import RaiseWindow
 from app.domain.events import Event
@@ -29,11 +29,12 @@ def occasion(
     once: str = "",
     is_news: bool = False,
     number: int = 0,
+    parts: tuple[str, ...] = (),
 ) -> Occasion:
     """An alert whose title is its cause."""
     urgency = Urgency.NEWS if is_over else urgency
     alert = Alert(cause, urgency, cause, f"number {number}", 0.0, is_over)
-    return Occasion(alert, Event(at=0.0), RaiseWindow(), once=once, is_news=is_news)
+    return Occasion(alert, Event(at=0.0), RaiseWindow(), once=once, is_news=is_news, parts=parts)
 
 
 @dataclass
@@ -295,7 +296,7 @@ def test_even_news_is_grouped_in_a_storm() -> None:
     life.wait(WINDOW_S)
 
     assert len(life.told) == MOST_NEWS + 1
-    assert life.told[-1].alert.title == f"{9 * MOST_NEWS} alerts at once"
+    assert life.told[-1].alert.title == f"tests:{MOST_NEWS}, and {9 * MOST_NEWS - 1} more"
 
 
 def test_what_does_not_fit_is_counted() -> None:
@@ -311,7 +312,7 @@ def test_what_does_not_fit_is_counted() -> None:
 
     (told,) = life.told
     assert held == CAUSES_HELD
-    assert told.alert.title == f"{3 * CAUSES_HELD + 1} alerts at once"
+    assert told.alert.title == f"vault, and {3 * CAUSES_HELD} more"
     assert told.alert.urgency is Urgency.CRITICAL
     assert told.alert.body.startswith("vault\n")
     assert told.alert.body.endswith(f"and {3 * CAUSES_HELD + 1 - 10} more")
@@ -325,3 +326,68 @@ def test_a_cause_may_have_a_longer_time_of_its_own() -> None:
         life.wait(30_000)
 
     assert [each.at for each in life.told] == [0.0, 86_400.0]
+
+
+def test_another_test_waits_a_minute_and_the_same_one_its_time() -> None:
+    """To people one cause is one test: a project sends no more than a message a minute, each test its own."""
+    life = Life(Policy())
+    life.see(occasion("tests:a", parts=("one",)))
+    life.wait(10)
+    life.see(occasion("tests:a", parts=("two",)))
+    life.wait(10)
+    life.see(occasion("tests:a", parts=("three",)))
+    life.wait(100)
+    life.see(occasion("tests:a", parts=("three",)))
+    life.wait(2 * REPEAT_S)
+
+    assert [each.at for each in life.told] == [0.0, FRESH_S, FRESH_S + REPEAT_S]
+
+
+def test_a_test_that_was_told_long_ago_is_news_again() -> None:
+    """Although its project told of another one a moment before."""
+    life = Life(Policy())
+    for part, after_s in (("one", REPEAT_S - 5), ("two", 10), ("one", 60)):
+        life.see(occasion("tests:a", parts=(part,)))
+        life.wait(after_s)
+
+    assert [each.at for each in life.told] == [0.0, REPEAT_S - 5, REPEAT_S + 55]
+
+
+def test_what_is_told_together_has_red_tests_first() -> None:
+    """And the title names the first of them, whatever else was held."""
+    life = Life(Policy(), is_silent=True)
+    for number in range(MOST):
+        life.see(occasion(f"agent:{number}", Urgency.CRITICAL))
+    life.see(occasion("tests:a", parts=("one",)))
+    life.is_silent = False
+    life.wait(LOOK_S)
+
+    (told,) = life.told
+    assert told.alert.title == f"tests:a, and {MOST} more"
+    assert told.causes[:2] == ("tests:a", "agent:0")
+    assert told.alert.urgency is Urgency.CRITICAL
+
+
+def test_what_an_earlier_life_told_and_held_is_known() -> None:
+    """A warning of yesterday evening is not repeated in the morning, and what was held is told at once."""
+    life = Life(Policy(), over={"tests:a": False})
+    life.policy.recall("channel:mail", -80_000.0)
+    life.policy.restore(occasion("tests:a"), 2, life.moment)
+    life.look()
+    for _ in range(2):
+        life.see(replace(occasion("channel:mail"), repeat_s=86_400.0))
+        life.wait(7_000)
+
+    assert [(each.at, each.alert.cause) for each in life.told] == [(0.0, "tests:a"), (6_400.0, "channel:mail")]
+    assert "2 times" in life.told[0].alert.body
+
+
+@pytest.mark.parametrize("is_desktop", [False, True])
+def test_what_a_run_breaks_after_it_was_told_of_is_told_elsewhere(*, is_desktop: bool) -> None:
+    """A minute later at most; the desktop says one run once."""
+    life = Life(Policy(news_at_once=is_desktop))
+    for part in ("one", "two", "two"):
+        life.see(occasion("tests:a", parts=(part,), once="run", is_news=True))
+        life.wait(FRESH_S + 1)
+
+    assert [each.at for each in life.told] == ([0.0] if is_desktop else [0.0, FRESH_S + 1])

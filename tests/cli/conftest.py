@@ -134,6 +134,8 @@ class Instance:
     on_logs: Callable[[], None] = lambda: None
     why: Why | None = None
     tests: tuple[ChannelTest, ...] | UsageError = ()
+    late: CommandRefused | None = None
+    """What opening the vault by the system's keychain is refused with."""
 
     async def answer(self, command: commands.Command) -> object:
         """Answer as the bus's handlers do."""
@@ -161,6 +163,8 @@ class Instance:
 
     def _of_the_vault(self, command: commands.UnlockVault | commands.CopySecret) -> object:
         if isinstance(command, commands.UnlockVault):
+            if self.late is not None:
+                raise self.late
             return self.snapshot.vault.state
         if command.name == "NO_SUCH":
             raise SecretMissing("The vault holds no secret 'NO_SUCH'.", "See them with: watchkeeper keys list")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.domain import commands
+from app.domain import commands, words
 from app.domain.errors import UsageError
-from app.domain.health import ChannelTest, ChannelView, HealthView
+from app.domain.health import ChannelTest, ChannelView, HealthView, HeldFor, HeldView
 
 if TYPE_CHECKING:
     from tests.cli.conftest import CommandLine, Instance
@@ -84,6 +84,34 @@ def test_status_tells_what_waits_and_why(cli: CommandLine, instance: Instance) -
     told = json.loads(as_json.out)
     assert [each["name"] for each in told["channels"]] == ["mail", "webhook"]
     assert told["silent_until"] == instance.snapshot.snoozed_until
+
+
+def test_status_tells_what_is_held_and_why(cli: CommandLine, instance: Instance) -> None:
+    """That is no fault; a person reads until when."""
+    until = time.time() + 60
+    held = HeldView(2, HeldFor.QUIET, until)
+    fares = HealthView(channels=MappingProxyType({"mail": ChannelView("mail")}), held=held)
+    instance.snapshot = replace(instance.snapshot, health=fares)
+
+    ran = cli("alerts", "status")
+    as_json = json.loads(cli("alerts", "status", "--json").out)
+
+    assert ran.code == 0
+    assert ran.out.splitlines()[1] == f"2 held: quiet hours until {words.moment(until, time.time())}."
+    assert as_json["held"] == {"count": 2, "why": "quiet", "until": until}
+    assert as_json["silent_until"] is None
+
+
+def test_a_test_that_failed_makes_a_channel_unusable(cli: CommandLine, instance: Instance) -> None:
+    """Status remembers it, says what to do, and exits with 1."""
+    locked = ("The vault is locked, so the secret X cannot be had.", "Open it: watchkeeper keys unlock")
+    view = ChannelView("mail", tested_at=time.time() - 120, test_reason=locked[0], test_hint=locked[1])
+    instance.snapshot = replace(instance.snapshot, health=HealthView(channels=MappingProxyType({"mail": view})))
+
+    ran = cli("alerts", "status")
+
+    assert ran.code == 1
+    assert ran.out.splitlines() == ["Mail: nothing sent yet, a test failed 2 min ago", f"  {locked[0]} {locked[1]}"]
 
 
 def test_status_without_channels_says_how_to_set_one_up(cli: CommandLine, instance: Instance) -> None:

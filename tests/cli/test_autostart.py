@@ -15,6 +15,7 @@ import app
 from app.system.autostart.here import program_here
 
 if TYPE_CHECKING:
+    from app.engine.places import Places
     from tests.cli.conftest import CommandLine
 
 ROOT = Path(app.__file__).parents[1]
@@ -54,9 +55,11 @@ def test_it_is_enabled_told_and_disabled(cli: CommandLine, config: Path, home: P
                 "home": str(home),
                 "program_exists": True,
                 "this_program": True,
+                "older": False,
             }
         ],
         "troubles": [],
+        "remarks": [],
     }
     assert not (config / "autostart" / "watchkeeper.desktop").exists()
 
@@ -77,6 +80,93 @@ def test_what_is_wrong_is_told_and_repaired(cli: CommandLine, config: Path) -> N
     assert (repaired.code, again.code) == (0, 0)
     assert f"Repaired: {entry}" in repaired.out
     assert json.loads(again.out)["repaired"] == []
+
+
+@pytest.mark.parametrize("what", ["enable", "status"])
+def test_a_start_that_watches_nothing_is_remarked(cli: CommandLine, config: Path, what: str) -> None:
+    """It is no fault: exit 0. Yet nobody should find out after the next login."""
+    cli("autostart", "enable")
+
+    told = cli("autostart", what)
+    document = json.loads(cli("autostart", what, "--json").out)
+
+    assert told.code == 0
+    assert "watches no project until you name one" in told.err
+    assert "watchkeeper autostart enable PATH" in told.err
+    assert document["good"] is True
+    assert ["Nothing is named" in each["text"] for each in document["remarks"]] == [True]
+    assert (config / "autostart").is_dir()
+
+
+@pytest.mark.parametrize("settings", ["projects = ['~/shop']", "projects = 7"], ids=["named", "with a mistake"])
+def test_what_the_settings_name_is_something(cli: CommandLine, config: Path, places: Places, settings: str) -> None:
+    """With projects there, nothing is remarked, nor where the settings cannot tell."""
+    places.settings_file.write_text(settings)
+
+    enabled = cli("autostart", "enable")
+
+    assert (enabled.code, enabled.err) == (0, "")
+    assert config.is_dir()
+
+
+def test_a_repair_says_what_it_cannot_mend(cli: CommandLine, config: Path, tmp_path: Path) -> None:
+    """Nothing was repaired, though there was something: that is not `nothing to repair`."""
+    project = tmp_path / "shop"
+    project.mkdir()
+    cli("autostart", "enable", str(project))
+    project.rmdir()
+    entry = config / "autostart" / "watchkeeper.desktop"
+
+    nothing = cli("autostart", "repair")
+    entry.write_text(entry.read_text().replace(program_here()[0], "/gone/bin/watchkeeper"))
+    half = cli("autostart", "repair")
+    cli("autostart", "enable")
+    all_well = cli("autostart", "repair")
+
+    assert (nothing.code, half.code, all_well.code) == (1, 1, 0)
+    assert nothing.out.startswith("Nothing was repaired.\n")
+    assert half.out.startswith(f"Repaired: {entry}\n")
+    for each in (nothing, half):
+        assert "`repair` cannot mend, since" in each.err
+        assert f"The project {project}, which it names, is not there." in each.err
+    assert all_well.out.startswith("There was nothing to repair.\n")
+    assert "cannot mend" not in all_well.err
+
+
+@pytest.mark.parametrize("content", ["[Desktop Entry]\nExec=sh -c 'sleep 9; other'\n", "\0garbage"])
+def test_an_entry_of_somebody_else_is_called_that(cli: CommandLine, config: Path, content: str) -> None:
+    """It is not `on`, and what is advised works: it is removed by its name, and then `enable` goes."""
+    entry = config / "autostart" / "watchkeeper.desktop"
+    entry.parent.mkdir(parents=True)
+    entry.write_text(content)
+
+    told = cli("autostart", "status")
+    refused = cli("autostart", "enable")
+    entry.unlink()
+    enabled = cli("autostart", "enable")
+
+    assert (told.code, refused.code, enabled.code) == (1, 3, 0)
+    assert "left alone" in told.out
+    assert not {"on", "off"} & set(told.out.split())
+    for each in (told, refused):
+        assert f"{entry} is not Watchkeeper's" in each.err
+        assert f"remove {entry} yourself, then: watchkeeper autostart enable" in each.err
+
+
+def test_one_of_an_older_release_is_written_anew(cli: CommandLine, config: Path, tmp_path: Path) -> None:
+    """`status` notices it, and `repair` does what it says."""
+    cli("autostart", "enable", str(tmp_path))
+    entry = config / "autostart" / "watchkeeper.desktop"
+    now = entry.read_text()
+    entry.write_text(now.replace(" --keep", ""))
+
+    told = cli("autostart", "status")
+    older = [each["older"] for each in json.loads(cli("autostart", "status", "--json").out)["entries"]]
+    repaired = cli("autostart", "repair")
+
+    assert (told.code, older, repaired.code) == (1, [True], 0)
+    assert "was written by an older Watchkeeper" in told.err
+    assert entry.read_text() == now
 
 
 def test_disabling_nothing_is_good(cli: CommandLine, config: Path) -> None:
@@ -117,8 +207,11 @@ def test_an_error_is_a_document_too(cli: CommandLine, config: Path) -> None:
     assert json.loads(ran.out)["error"]["hint"]
 
 
-def test_vs_code_and_pm2_get_their_files(cli: CommandLine, tmp_path: Path) -> None:
+def test_vs_code_and_pm2_get_their_files(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path
+) -> None:
     """Written once; the second time says that it is there."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
     written = [json.loads(cli("autostart", "vscode", str(tmp_path), "--json").out)["changed"] for _ in range(2)]
     first = cli("autostart", "pm2", str(tmp_path))
     second = cli("autostart", "pm2", str(tmp_path))
@@ -126,9 +219,29 @@ def test_vs_code_and_pm2_get_their_files(cli: CommandLine, tmp_path: Path) -> No
     assert written == [True, False]
     (task,) = json.loads((tmp_path / ".vscode" / "tasks.json").read_text())["tasks"]
     assert [task["command"], *task["args"]] == [*program_here(), "${workspaceFolder}"]
+    assert task["options"] == {"env": {"WATCHKEEPER_HOME": str(home)}}
     assert "pm2 start" in first.out
-    assert '"--headless"' in second.out
+    assert "it is the same" in second.out
     assert (first.code, second.code) == (0, 0)
+
+
+def test_the_task_names_no_path_that_others_lack(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path
+) -> None:
+    """With this program on PATH it stands there by its name; that its home is this machine's own is said."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "watchkeeper").symlink_to(program_here()[0])
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+    by_name = cli("autostart", "vscode", str(tmp_path))
+    (task,) = json.loads((tmp_path / ".vscode" / "tasks.json").read_text())["tasks"]
+    monkeypatch.delenv("WATCHKEEPER_HOME")
+    (tmp_path / ".vscode" / "tasks.json").unlink()
+    bare = cli("autostart", "vscode", str(tmp_path))
+
+    assert task["command"] == "watchkeeper"
+    assert f"on this machine only, so it is not for a file that others share: {home}." in by_name.out
+    assert "on this machine only" not in bare.out
 
 
 def test_it_imports_no_more_than_it_needs(home: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shlex
 import sys
 import tomllib
@@ -251,9 +253,29 @@ def test_a_settings_folder_that_cannot_be_written_is_told(cli: CommandLine, home
 
     ran = cli("config", "set", "tests.hang_seconds", "60")
 
-    assert ran.code == 2
+    assert ran.code == 3
     assert "cannot be written" in ran.err
     assert (home / "settings").read_text() == "a file"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_settings_on_a_full_or_read_only_disk_are_no_wrong_words(
+    cli: CommandLine, places: Places, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The words were right: exit code 3, what is wrong with the disk, and the file is as it was."""
+    before = cli("config", "set", "tests.hang_seconds", "60")
+    kept = places.settings_file.read_bytes()
+
+    def refuses(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuses)
+    ran = cli("config", "set", "tests.hang_seconds", "90")
+
+    assert (before.code, ran.code) == (0, 3)
+    assert os.strerror(number) in ran.err
+    assert "as it was" in ran.err
+    assert places.settings_file.read_bytes() == kept
 
 
 @pytest.mark.parametrize("words", [("config", "edit", "--json"), ("config", "--json", "edit")])

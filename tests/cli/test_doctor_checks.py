@@ -277,6 +277,46 @@ def test_a_channel_that_is_half_set_up_is_told(text: str, level: str, said: str)
     assert ("watchkeeper config set alerts." in found.hint) is (level == "warn")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('mail.host = "smtp://x"', "a server alone"),
+        ('mail.host = "mx.example.org:25"', "a server alone"),
+        ('mail.host = "a@mx"', "a server alone"),
+        ('telegram.url = "http://bots.example.org"', "an https address"),
+        ('telegram.url = "api.telegram.org"', "an https address"),
+        ('quiet = "07:00-7:00"', "two different times of day"),
+    ],
+)
+def test_a_channel_that_could_never_send_is_refused_in_the_settings(
+    cli: CommandLine, places: Places, text: str, said: str
+) -> None:
+    """Where it stands is told with what is allowed there, and the check of alerts is not good."""
+    places.settings_file.write_text(f"[alerts]\n{text}\n")
+
+    found = checks(cli("doctor", "--json"))
+
+    assert found["settings"]["level"] == "fail"
+    assert f"alerts.{text.partition(' =')[0]} = " in found["settings"]["text"]
+    assert said in found["settings"]["text"]
+    assert found["alerts"]["level"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'mail.host = "smtp.example.org"',
+        'mail.host = "::1"',
+        'mail.host = "büro.example"',
+        'telegram.url = "http://127.0.0.1:8081"',
+        'quiet = "22:00-07:00"',
+    ],
+)
+def test_what_a_channel_can_send_by_is_allowed(text: str) -> None:
+    """A name, an address of either kind, a service of one's own on this machine."""
+    assert settings_of(f"[alerts]\n{text}").alerts != settings_of("").alerts
+
+
 def test_a_channel_whose_secret_is_missing_is_told_by_its_name(
     cli: CommandLine, places: Places, instance: Instance
 ) -> None:

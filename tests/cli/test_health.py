@@ -107,6 +107,10 @@ def test_a_program_that_is_well_is_told_in_words(cli: CommandLine, running: Inst
         ),
         ({"health": replace(FARES, vitals=Vitals(NOW, lag_p99_s=0.06))}, "late by 60 ms"),
         ({"vault": VaultView(VaultState.TROUBLE, "It is damaged.", "Restore it.")}, "The vault is in trouble"),
+        *(
+            ({"notices": MappingProxyType({key: Notice(key, NOW, "The disk is full.", "Make room.")})}, "The disk is")
+            for key in ("history", "log", "lives", "settings")
+        ),
     ],
 )
 def test_what_is_wrong_makes_the_exit_code_1(
@@ -122,6 +126,7 @@ def test_what_is_wrong_makes_the_exit_code_1(
     assert in_words.code == as_json.code == 1
     assert in_words.out.startswith("NEEDS A LOOK")
     assert said in in_words.out
+    assert in_words.out.count("The disk is full.") == ("notices" in changes)
     found = json.loads(as_json.out)
     assert found["good"] is False
     assert said in found["troubles"][0]["text"]
@@ -134,6 +139,45 @@ def test_what_the_start_held_up_is_no_trouble(cli: CommandLine, running: Instanc
     running.snapshot = replace(running.snapshot, health=late, started_at=NOW - 30)
 
     assert cli("health").code == 0
+
+
+def test_the_ticks_of_a_start_are_no_trouble_however_long_ago_it_was(cli: CommandLine, running: Instance) -> None:
+    """A process that was stopped for an hour has as few ticks behind it as before."""
+    few, all_of_them = (Vitals(NOW, lag_p99_s=0.49, lag_bounds_s=(1.0,), lag_counts=(n, 0)) for n in (120, 900))
+
+    running.snapshot = replace(running.snapshot, health=replace(FARES, vitals=few))
+    after_a_stop = cli("health").code
+    running.snapshot = replace(running.snapshot, health=replace(FARES, vitals=all_of_them))
+
+    assert (after_a_stop, cli("health").code) == (0, 1)
+
+
+@pytest.mark.parametrize(("loop_lag_s", "is_logged"), [(0.0, False), (2.1, True)])
+def test_people_are_sent_to_the_log_only_for_what_it_has(
+    cli: CommandLine, running: Instance, *, loop_lag_s: float, is_logged: bool
+) -> None:
+    """Lags of less than a stall leave no line there."""
+    late = replace(FARES, vitals=Vitals(NOW, lag_p99_s=0.49))
+    running.snapshot = replace(running.snapshot, health=late, loop_lag_s=loop_lag_s)
+
+    ran = cli("health")
+
+    assert ("`watchkeeper logs` names what held it" in ran.out) is is_logged
+    assert ("the log names no place" in ran.out) is not is_logged
+
+
+def test_a_lost_keeper_is_a_trouble(cli: CommandLine, running: Instance) -> None:
+    """Nothing would start the program again: that is told with what to do, once."""
+    notice = Notice("keeper", NOW, healthwords.KEEPER_LOST, healthwords.KEEPER_HINT)
+    orphan = replace(FARES, kept_by=KeptBy.NOBODY)
+    running.snapshot = replace(running.snapshot, health=orphan, notices=MappingProxyType({"keeper": notice}))
+
+    ran = cli("health")
+
+    assert ran.code == 1
+    assert ran.out.startswith("NEEDS A LOOK")
+    assert "kept by nobody" in ran.out
+    assert ran.out.count("watchkeeper stop, then watchkeeper --keep") == 1
 
 
 @pytest.mark.parametrize(
@@ -194,7 +238,7 @@ def test_an_instance_that_does_not_answer_is_wrong(
     cli: CommandLine, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It runs and is stuck: exit 1, with the age of its last heartbeat; no waiting for ever."""
-    monkeypatch.setattr("app.cli.health._PATIENCE_S", 0.3)
+    monkeypatch.setattr("app.cli.health.PATIENCE_S", 0.3)
     beats = {"v": 1, "pid": os.getpid(), "written": time.time() - 370, "agents": {}}
     (places.runtime / "heartbeats.json").write_text(json.dumps(beats))
     with socket.socket(socket.AF_UNIX) as listener:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import socket
 import threading
 import time
 from dataclasses import replace
@@ -11,16 +14,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.cli.patience import patiently
+from app.control.client import ControlClient
 from app.domain import commands
 from app.domain.analysis import AnalysisView, BreakerState, ProviderView, When
 from app.domain.coverage import ChangedLines, Coverage, FileCoverage
+from app.domain.errors import CommandRefused
 from app.domain.findings import AuditVerdict, AuditView, Severity, Trigger, TriggerKind
+from app.domain.health import HealthView
 from app.domain.keys import VaultState, VaultView
-from app.domain.snapshot import ProjectView, RunView, Snapshot
+from app.domain.snapshot import Notice, ProjectView, RunView, Snapshot
 from app.domain.verdicts import Cause, CauseKind, Check, Counts, Outcome, Stage, Verdict
 from app.system.instance import SingleInstance
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from app.engine.places import Places
@@ -78,7 +86,94 @@ def test_pause_and_resume_say_what_they_did(cli: CommandLine, instance: Instance
     assert paused.out == "Paused for 1h30m: Tests\n"
     assert json.loads(as_json.out) == {"schema": 1, "paused": ["tests"], "seconds": None}
     assert json.loads(resumed.out) == {"schema": 1, "resumed": ["tests"]}
-    assert instance.seen == [commands.Pause(agent="tests", seconds=5400.0), commands.Pause(), commands.Resume()]
+    asked = [commands.Pause(agent="tests", seconds=5400.0), commands.Pause(), commands.Resume()]
+    assert [each for each in instance.seen if each != commands.ReadStatus()] == asked
+    assert "afe mode" not in resumed.err
+
+
+def test_safe_mode_is_said_first(cli: CommandLine, instance: Instance) -> None:
+    """Why, and what to do; nothing is well while no agent works. The notice does not say it once more."""
+    text = "Safe mode: no agent was started. You asked for it with --safe."
+    instance.snapshot = Snapshot(
+        0.0,
+        health=HealthView(safe_mode="you asked for it with --safe"),
+        notices=MappingProxyType({"safe-mode": Notice("safe-mode", 0.0, text, "Start them.")}),
+    )
+
+    ran = cli("status")
+
+    assert ran.code == 1
+    assert ran.out.startswith("SAFE MODE: no agent was started. You asked for it with --safe.\n  Start the agents")
+    assert ran.out.count("--leave-safe-mode") == 1
+    assert "NOTHING RUN YET" not in ran.out
+    assert "Start them." not in ran.out
+
+
+def test_resume_in_safe_mode_says_that_nothing_starts(cli: CommandLine, instance: Instance) -> None:
+    """It does what it can, and says what starts the agents."""
+    instance.snapshot = replace(instance.snapshot, health=HealthView(safe_mode="you asked for it with --safe"))
+
+    ran = cli("resume")
+
+    assert ran.out == "Resumed: Tests\n"
+    assert "Safe mode: no agent was started" in ran.err
+    assert "watchkeeper health --leave-safe-mode" in ran.err
+
+
+@pytest.fixture
+def stuck(places: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator[SingleInstance]:
+    """An instance that holds the lock and takes connections, and answers none."""
+    for where in ("instance", "loglines"):
+        monkeypatch.setattr(f"app.cli.{where}.PATIENCE_S", 0.3)
+    with SingleInstance(places) as lock, socket.socket(socket.AF_UNIX) as listener:
+        assert lock.acquire()
+        listener.bind(str(places.socket))
+        listener.listen()
+        yield lock
+
+
+@pytest.mark.parametrize("words", [("status",), ("resume",), ("logs", "-f")])
+@pytest.mark.usefixtures("stuck")
+def test_an_instance_that_does_not_answer_is_named(cli: CommandLine, words: tuple[str, ...]) -> None:
+    """Which process it is and how to end it, soon, with the code for what cannot be done."""
+    ran = cli(*words)
+
+    assert ran.code == 3
+    assert f"The running Watchkeeper (process {os.getpid()}) did not answer within 0.3 s." in ran.err
+    assert f"kill -9 {os.getpid()}" in ran.err
+    assert "watchkeeper logs" not in ran.err
+
+
+@pytest.mark.usefixtures("stuck")
+def test_the_log_of_an_instance_that_does_not_answer_comes_from_its_file(cli: CommandLine, places: Places) -> None:
+    """That is where the stacks of what it hangs in are."""
+    path = places.log_file("watchkeeper")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('{"at": 1800000000.0, "level": "error", "event": "the loop is blocked"}\n')
+
+    ran = cli("logs")
+
+    assert ran.code == 0
+    assert "the loop is blocked" in ran.out
+    assert f"process {os.getpid()}" in ran.err
+    assert str(path) in ran.err
+
+
+def test_people_are_told_that_an_answer_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a terminal only, after a moment, and wiped when it has come."""
+    monkeypatch.setattr("app.cli.patience.WORD_AFTER_S", 0.0)
+    said = threading.Event()
+    shown: list[str] = []
+
+    class Watched:
+        def progress(self, text: str) -> None:
+            shown.append(text)
+            said.set()
+
+    with patiently(Watched()):  # type: ignore[arg-type] # as much of it as is needed
+        assert said.wait(20)
+
+    assert shown == ["Waiting for the running Watchkeeper to answer ...", ""]
 
 
 @pytest.mark.usefixtures("instance")
@@ -276,6 +371,42 @@ def test_the_instance_opens_its_vault_or_says_why_not(
 
     assert ran.code == code
     assert said in ran.out + ran.err
+
+
+@pytest.mark.parametrize(("offers", "code"), [(("keychain", "passphrase"), 0), (("keychain",), 3)])
+def test_a_keychain_that_waits_at_another_screen_does_not_hold_up_the_passphrase(
+    cli: CommandLine, instance: Instance, monkeypatch: pytest.MonkeyPatch, offers: tuple[str, ...], code: int
+) -> None:
+    """Where the instance's opening is late, a passphrase opens it, if it has one."""
+    waiting = VaultView(VaultState.WAITING, "Waiting for the system's keychain.", offers=offers)
+    instance.snapshot = replace(instance.snapshot, vault=waiting)
+    instance.late = CommandRefused("It did not come to an end within 30 s.", "Try again later.")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"correct horse\r\nmore")))
+
+    ran = cli("keys", "unlock")
+
+    assert ran.code == code
+    typed = [command for command in instance.seen if isinstance(command, commands.UnlockWithPassphrase)]
+    assert [command.passphrase for command in typed] == (["correct horse"] if code == 0 else [])
+    assert ("not come to an end" in ran.err) == (code != 0)
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_without_somebody_to_ask_the_instance_stays_locked(
+    cli: CommandLine, instance: Instance, monkeypatch: pytest.MonkeyPatch, *, tcp: bool
+) -> None:
+    """No standard input, as a service has none: it says why and what helps; where none is sent, where to type it."""
+    locked = VaultView(VaultState.LOCKED, "The vault is locked.", "Its passphrase opens it.", ("passphrase",))
+    instance.snapshot = replace(instance.snapshot, vault=locked)
+    monkeypatch.setattr("sys.stdin", None)
+    if tcp:
+        monkeypatch.setattr(ControlClient, "takes_secrets", False)
+
+    ran = cli("keys", "unlock")
+
+    assert ran.code == 3
+    assert ("on the Keys page of the window" if tcp else "Its passphrase opens it.") in ran.err
+    assert "failed" not in ran.err
 
 
 def test_the_instance_locks_its_vault_and_copies_from_it(cli: CommandLine, instance: Instance) -> None:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.headless import Headless, a_shop
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     Answer = str | Callable[[str], str]
@@ -337,3 +339,57 @@ def test_what_tells_it_to_end_is_handed_on_to_the_program_that_is_run(person: Pe
     ran = person.opens("run", "--only", "A_TOKEN", "--", sys.executable, "-c", child)
 
     assert ran.code == 9
+
+
+@pytest.fixture
+def running(person: Person, tmp_path: Path) -> Iterator[Headless]:
+    """A Watchkeeper without a window, whose vault a passphrase alone opens, and which has found it locked."""
+    person.makes_a_vault()
+    nowhere = {"DBUS_SESSION_BUS_ADDRESS": person.environ["DBUS_SESSION_BUS_ADDRESS"]}
+    with Headless(a_shop(tmp_path / "shop"), person.home, environ=nowhere) as found:
+        found.until(lambda event: event["event"] == "VaultChanged" and event["vault"]["state"] == "locked")
+        yield found
+
+
+def test_a_running_instance_is_unlocked_by_the_passphrase_from_a_terminal(person: Person, running: Headless) -> None:
+    """It is asked for again when it is wrong; the access log tells of it, and it is in no file, log or answer."""
+    slip = "corect horse battery"
+    asked = ("Passphrase of the vault: ", slip), ("does not open(?s:.*)Passphrase of the vault: ", PASSPHRASE)
+
+    unlocked = person.types("unlock", answers=asked)
+
+    assert (unlocked.code, "has opened the vault" in unlocked.text) == (0, True)
+    running.until(lambda event: event["event"] == "VaultChanged" and event["vault"]["state"] == "open")
+    lines = json.loads(person.pipes("log", "--all", "--json").stdout)["lines"]
+    opened = next(line for line in lines if line["access"]["why"])
+    assert (opened["pid"], opened["access"]["action"]) == (running.process.pid, "unlock")
+    assert (opened["access"]["result"], opened["access"]["why"]) == ("passphrase", "by keys unlock")
+    kept = [path.read_bytes() for path in person.home.rglob("*") if path.is_file()]
+    kept += [json.dumps(running.events).encode(), unlocked.text.encode()]
+    assert [text for text in kept if PASSPHRASE.encode() in text or slip.encode() in text] == []
+
+
+def test_three_wrong_passphrases_leave_a_running_instance_locked(person: Person, running: Headless) -> None:
+    """Then it ends with 3; a pipe has one try, and one that gives nothing is told what would help."""
+    asked = (("Passphrase of the vault: ", "corect horse battery"),) * 3
+
+    wrong = person.types("unlock", answers=asked)
+    piped = person.pipes("unlock", given=b"corect horse battery\n")
+    no_text = person.pipes("unlock", given=b"\xff\xfe-not-text\n")
+    nothing = person.pipes("unlock")
+
+    assert (wrong.code, wrong.text.count("Passphrase of the vault: ")) == (3, 3)
+    assert [ran.returncode for ran in (piped, no_text, nothing)] == [3, 3, 3]
+    assert b"does not open the vault" in piped.stderr
+    assert b"are no text" in no_text.stderr
+    assert b"watchkeeper keys unlock" in nothing.stderr
+    assert not any(event["event"] == "VaultChanged" and event["vault"]["state"] == "open" for event in running.events)
+
+
+def test_a_pipe_unlocks_a_running_instance(person: Person, running: Headless) -> None:
+    """As after each start of a server: one line, with the line end that `echo` adds."""
+    unlocked = person.pipes("unlock", "--json", given=f"{PASSPHRASE}\n".encode())
+
+    assert (unlocked.returncode, json.loads(unlocked.stdout)["vault"]) == (0, "open"), unlocked.stderr
+    assert running.process.poll() is None
+    assert person.pipes("unlock").returncode == 0

@@ -226,6 +226,17 @@ def test_an_error_comes_back_as_the_class_it_was(kind: type[errors.WatchkeeperEr
     assert (error.message, error.hint) == ("what", "do this")
 
 
+@pytest.mark.parametrize("kind", ["SlotClosed", "KeychainError"])
+def test_an_error_of_a_slot_or_keychain_keeps_its_words(kind: str) -> None:
+    """These are made with a state besides, which is not told: they come back as an error of the vault."""
+    told = {"kind": kind, "message": "what", "hint": "do this", "exit_code": 3}
+
+    error = protocol.decode_error(told)
+
+    assert type(error) is errors.VaultError
+    assert (error.message, error.hint) == ("what", "do this")
+
+
 @given(json_values)
 def test_any_error_document_becomes_an_error(told: Any) -> None:
     """A newer or broken instance cannot make a client fail while it reads an error."""
@@ -240,6 +251,33 @@ def test_an_error_of_an_unknown_class_keeps_its_exit_code(code: int, kind: type[
     error = protocol.decode_error({"kind": "FromTheFuture", "message": "what", "exit_code": code})
 
     assert type(error) is kind
+
+
+@pytest.mark.parametrize("given", [["a-canary"], {"a-canary": "a-canary"}])
+def test_a_passphrase_that_is_refused_is_not_told_again(given: Any) -> None:
+    """Neither in the refusal nor in what stands behind it."""
+    asked = {"v": 1, "id": 1, "command": "UnlockWithPassphrase", "args": {"passphrase": given}}
+    whole = json.dumps(asked).encode()
+
+    for line in (whole, whole[:-2]):
+        with pytest.raises(Refused) as caught:
+            decode_request(line)
+
+        error = caught.value
+        assert "a-canary" not in f"{error.message} {error.hint}"
+        assert (error.__cause__, error.__context__) == (None, None)
+
+
+def test_a_command_that_holds_a_secret_is_known_by_its_repr() -> None:
+    """One alone of those on the socket does, and its repr leaves it out."""
+    command = commands.UnlockWithPassphrase(passphrase="a-canary")  # noqa: S106 - a test's
+
+    holding = [kind for kind in ALL_COMMANDS if any(not field.repr for field in fields(kind))]
+
+    assert holding == [commands.UnlockWithPassphrase]
+    assert protocol.holds_secret(command)
+    assert not protocol.holds_secret(commands.UnlockVault())
+    assert "a-canary" not in repr(command)
 
 
 PRIVATE = [

@@ -17,9 +17,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
+from app.control import client as client_module
 from app.control import protocol, server
 from app.control.client import ControlClient
+from app.control.peer import peer_uid
 from app.control.server import ControlServer
 from app.domain import commands
 from app.domain.errors import CannotError, CommandRefused, InstanceUnreachable, InternalError, NoInstance, UsageError
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from app.engine.places import Places
 
 LONG_S = 20.0
+CANARY = "a-canary-passphrase"
 
 
 class Instance:
@@ -157,18 +161,73 @@ async def test_another_users_program_is_not_answered(places: Places, monkeypatch
     """The kernel's word on who is at the other end decides, whatever the file's mode."""
     instance = Instance()
     async with ControlServer(places, instance, tcp=False):
-        monkeypatch.setattr(server, "_peer_uid", lambda _: os.geteuid() + 1)
+        monkeypatch.setattr(server, "peer_uid", lambda _: os.geteuid() + 1)
         with ControlClient(places, tcp=False) as client, pytest.raises(InstanceUnreachable):
             await in_thread(client.send, commands.ReadStatus())
 
     assert instance.seen == []
 
 
+async def test_a_passphrase_goes_over_a_unix_socket_alone(places: Places, *, tcp: bool) -> None:
+    """On TCP the client does not know who listens: it sends none, and the server takes none."""
+    instance = Instance()
+    command = commands.UnlockWithPassphrase(passphrase=CANARY)
+    async with ControlServer(places, instance, tcp=tcp):
+        with ControlClient(places, tcp=tcp) as client:
+            if not tcp:
+                await in_thread(client.send, command)
+            else:
+                with pytest.raises(CommandRefused, match="No passphrase is sent"):
+                    await in_thread(client.send, command)
+                await in_thread(client.send, commands.ReadStatus())
+                assert client._socket is not None
+                client._socket.sendall(protocol.encode_request(protocol.Request(2, command)))
+                told = await in_thread(client._socket.recv, 65536)
+                assert json.loads(told)["error"]["kind"] == "CommandRefused"
+
+    assert instance.seen == ([commands.ReadStatus()] if tcp else [command])
+
+
+async def test_a_passphrase_is_not_sent_to_another_users_program(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel's word on who listens decides."""
+    instance = Instance()
+    async with ControlServer(places, instance, tcp=False):
+        monkeypatch.setattr(client_module, "peer_uid", lambda _: os.geteuid() + 1)
+        with ControlClient(places, tcp=False) as client, pytest.raises(InstanceUnreachable, match="another user"):
+            await in_thread(client.send, commands.UnlockWithPassphrase(passphrase=CANARY))
+
+    assert instance.seen == []
+
+
+@pytest.mark.parametrize("words", [f"a fault with {CANARY} in it", "a fault"])
+async def test_a_fault_at_a_passphrase_is_logged_without_it(places: Places, words: str) -> None:
+    """Nor is what the fault itself says, which may hold it; another command's fault is logged whole."""
+
+    async def fails(_command: commands.Command) -> object:
+        raise ZeroDivisionError(words)
+
+    with structlog.testing.capture_logs() as logged:
+        async with ControlServer(places, fails, tcp=False):
+            with ControlClient(places, tcp=False) as client:
+                for command in (commands.UnlockWithPassphrase(passphrase=CANARY), commands.Snooze(seconds=60.0)):
+                    with pytest.raises(InternalError) as caught:
+                        await in_thread(client.send, command)
+                    assert CANARY not in f"{caught.value.message} {caught.value.hint}"
+
+    secret, plain = logged
+    assert CANARY not in repr(secret)
+    assert (secret["command"], secret["fault"]) == ("UnlockWithPassphrase()", "ZeroDivisionError")
+    assert "exc_info" not in secret
+    assert (plain["command"], str(plain["exc_info"])) == ("Snooze(seconds=60.0)", words)
+
+
 async def test_the_kernel_tells_our_own_user(places: Places) -> None:
     """The credentials of a local connection are read as the system gives them."""
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
-        uid = server._peer_uid(ours)
+        uid = peer_uid(ours)
 
     assert places.runtime.stat().st_uid == os.geteuid()
     assert uid == os.geteuid() if sys.platform == "linux" else uid in (os.geteuid(), None)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kit.screen import Screen
 
 
-async def test_a_second_start_raises_the_first(program: Program, project: Project, screen: Screen) -> None:
+async def test_row_14_a_second_start_raises_the_first(program: Program, project: Project, screen: Screen) -> None:
     """Whoever starts it again sees the window of the one that runs, and the second ends well."""
     program.start(str(project.root))
     await program.until_mood("green")

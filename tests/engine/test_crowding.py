@@ -98,6 +98,19 @@ def test_the_loop_is_named_only_when_no_other_works() -> None:
     assert found == [(0.08, "/lib/queue.py:10 in get (thread t1)")]
 
 
+def test_a_loop_that_is_in_qt_or_waits_is_not_named() -> None:
+    """It uses the processor, as on a busy machine, but what for no line of Python says."""
+    crowding = Crowding()
+    late(crowding)
+
+    found = [
+        crowding.sample(float(second), [Seen(LOOP, "MainThread", LAZY, 20, 0.9 * second, waits=True)], loop=LOOP)
+        for second in range(2 * SIGHTINGS)
+    ]
+
+    assert not any(found)
+
+
 def test_nobody_is_named_when_the_machine_is_busy() -> None:
     """Threads of ours that use nothing are not what makes the loop late."""
     crowding = Crowding()

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain import healthwords
 from app.domain.errors import CannotError, InternalError
-from app.domain.health import Ending, UncleanEnd
+from app.domain.health import Ending, Exit, UncleanEnd
 from app.engine.limits import Limits
 from app.engine.lives import (
     KEPT,
@@ -85,6 +86,40 @@ def test_a_life_without_a_word_was_killed(places: Places, fake_clock: Any) -> No
 
     assert birth.is_restart
     assert birth.ends == (UncleanEnd(NOW, Ending.KILLED, "", "0.9"),)
+
+
+@pytest.mark.parametrize("pid", [0, os.getpid()])
+def test_what_kept_a_killed_life_tells_how_and_when_it_ended(places: Places, fake_clock: Any, pid: int) -> None:
+    """It waited for the process: the last sign of life may be half a minute older. It is kept for later lives too."""
+    record(places, fake_clock).begin()
+    seen = UncleanEnd(NOW, Ending.KILLED, "", "1.0", -9)
+
+    birth = record(places, fake_clock).begin(Exit(pid, -9, NOW))
+
+    assert birth.ends == known_ends(places) == (seen,)
+    assert healthwords.ended(seen) == "was killed by signal 9 (SIGKILL) (version 1.0)"
+    assert healthwords.ending(Ending.KILLED, 134) == "ended with exit code 134, without a word"
+
+
+def test_what_was_seen_of_another_process_is_not_believed(places: Places, fake_clock: Any) -> None:
+    """A life may end before it begins its record; what stands there is then of one before it."""
+    record(places, fake_clock).begin()
+
+    birth = record(places, fake_clock).begin(Exit(1234567, -9, NOW))
+
+    assert birth.ends[0].code is None
+    assert birth.ends[0].at != NOW
+
+
+def test_a_last_word_counts_more_than_an_exit_code(places: Places, fake_clock: Any) -> None:
+    """The program knew where it stood; its parent knows a number."""
+    before = record(places, fake_clock)
+    before.begin()
+    before.mark(Ending.STUCK, "a.py:12 in slow")
+
+    birth = record(places, fake_clock).begin(Exit(os.getpid(), 70, NOW))
+
+    assert birth.ends == (UncleanEnd(fake_clock.wall(), Ending.STUCK, "a.py:12 in slow", "1.0"),)
 
 
 def test_a_killed_life_is_told_once(places: Places, fake_clock: Any) -> None:

@@ -253,7 +253,7 @@ def test_a_log_on_a_full_disk_is_closed_all_the_same(places: Places, ring: LogRi
     places.log_file("watchkeeper").touch()
     with configure(places, "info", ring=ring) as log:
         (file,) = (each for each in log._handlers if isinstance(each, logging.FileHandler))
-        before = file.setStream(Path("/dev/full").open("a", encoding="utf-8"))
+        before = file.setStream(Path("/dev/full").open("a", encoding="utf-8"))  # noqa: SIM115 - the handler closes it
         assert before is not None
         before.close()
         structlog.get_logger("app.room").info("the last line")

@@ -98,17 +98,37 @@ async def test_before_the_first_tick_the_lag_is_zero() -> None:
     assert (lag.p99_s(), lag.worst_s) == (0.0, 0.0)
 
 
-async def test_a_short_block_is_measured_but_not_reported(fake_clock: Any) -> None:
+async def test_a_short_block_is_measured_but_not_reported(fake_clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A block under two seconds shows in the figures only."""
+    monkeypatch.setattr("app.engine.looplag.START_TICKS", 1)
     reported: list[tuple[float, str]] = []
     async with LoopLag(fake_clock, lambda *lag: reported.append(lag), tick_s=0.25) as lag:
         await fake_clock.wait_for_sleepers()
+        fake_clock.advance(0.25)
+        await fake_clock.pass_time(0)
         fake_clock.advance(0.65)
         await fake_clock.pass_time(0)
 
         assert lag.worst_s == pytest.approx(0.4)
         assert lag.p99_s() == pytest.approx(0.4)
     assert reported == []
+
+
+async def test_what_the_start_held_up_is_in_the_histogram_only(
+    fake_clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It happened, and so it is counted; how late the loop is from then on is another matter."""
+    monkeypatch.setattr("app.engine.looplag.START_TICKS", 1)
+    async with LoopLag(fake_clock, lambda *_: None, tick_s=0.25) as lag:
+        await fake_clock.wait_for_sleepers()
+        for late_s in (0.4, 0.0):
+            fake_clock.advance(0.25 + late_s)
+            await fake_clock.pass_time(0)
+
+        assert (lag.p50_s(), lag.p99_s()) == (0.0, 0.0)
+        assert lag.worst_s == pytest.approx(0.4)
+        assert sum(lag.counts) == 2
+        assert sum(lag.counts[1:]) == 1
 
 
 async def test_ticks_are_counted_by_how_late_they_were(fake_clock: Any) -> None:

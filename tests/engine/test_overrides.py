@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.agents.settings import ProjectSettings, Settings
-from app.domain.errors import ProjectError, SettingsError
+from app.domain.errors import CannotError, SettingsError
 from app.engine.overrides import ProjectOverrides, read_override
 from app.engine.statefile import StateFile
 
@@ -201,5 +201,5 @@ def test_trust_that_cannot_be_kept_is_refused(overrides: ProjectOverrides[Settin
     (root / ".watchkeeper.toml").write_text('[tests]\nargs = ["-x"]\n')
     (root.parent / "data").touch()
 
-    with pytest.raises(ProjectError, match="cannot be written"):
+    with pytest.raises(CannotError, match="cannot be written"):
         trust(overrides, root)

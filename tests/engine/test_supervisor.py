@@ -178,7 +178,86 @@ async def test_a_failed_agent_is_tried_at_once_when_kicked(fake_clock: Any) -> N
         stage.supervisor.kick()
         await fake_clock.pass_time(0)
 
-        assert stage.states()[-3:] == [AgentState.FAILED, AgentState.STARTING, AgentState.RUNNING]
+        assert stage.states()[-2:] == [AgentState.FAILED, AgentState.STARTING]
+        await fake_clock.pass_time(LIMITS.probation_s + LIMITS.check_every_s + LIMITS.beat_every_s)
+        assert stage.states()[-2:] == [AgentState.STARTING, AgentState.RUNNING]
+
+
+async def test_a_failed_agent_is_on_probation(fake_clock: Any) -> None:
+    """One heartbeat is no recovery: the try counts as RUNNING after a while only, and one more failure is FAILED."""
+
+    async def beats_and_fails(pulse: Pulse) -> None:
+        pulse.beat()
+        raise ValueError("always")
+
+    worker = Worker(beats_and_fails)
+
+    async with supervising(fake_clock) as stage:
+        stage.supervisor.add(worker)
+        await fake_clock.pass_time(120)
+        begun = worker.begun
+        del stage.told[:]
+        await fake_clock.pass_time(3 * LIMITS.slow_retry_s)
+
+        assert worker.begun - begun == 3
+        assert stage.states() == [AgentState.STARTING, AgentState.FAILED] * 3
+
+
+async def test_what_is_weak_on_probation_is_told_as_such_afterwards(fake_clock: Any) -> None:
+    """A reason that was given meanwhile is not lost."""
+
+    async def weak(pulse: Pulse) -> None:
+        pulse.beat()
+        pulse.degraded("polling")
+        await pulse.until()
+
+    worker = Worker(*[fails] * (LIMITS.restarts_allowed + 1), weak)
+
+    async with supervising(fake_clock) as stage:
+        stage.supervisor.add(worker)
+        await fake_clock.pass_time(120)
+        stage.supervisor.kick()
+        await fake_clock.pass_time(LIMITS.probation_s + LIMITS.check_every_s + LIMITS.beat_every_s)
+
+        assert stage.told[-1] == ("worker", AgentState.DEGRADED, "polling")
+
+
+@pytest.mark.parametrize("way", ["a healthy life", "a person"])
+async def test_a_probation_ends(fake_clock: Any, way: str) -> None:
+    """After it an agent may fail as often as any other before it is FAILED."""
+
+    async def lasts(pulse: Pulse) -> None:
+        await pulse.rest(LIMITS.healthy_after_s + 2 * LIMITS.check_every_s)
+        raise ValueError("at last")
+
+    later = lasts if way == "a healthy life" else fails
+    worker = Worker(*[fails] * (LIMITS.restarts_allowed + 1), later, well)
+
+    async with supervising(fake_clock) as stage:
+        stage.supervisor.add(worker)
+        await fake_clock.pass_time(120)
+        if way == "a person":
+            await stage.bus.send(Resume())
+        await fake_clock.pass_time(LIMITS.slow_retry_s + LIMITS.healthy_after_s + 60)
+
+        assert stage.states().count(AgentState.FAILED) == 1
+        assert stage.states()[-3:] == [AgentState.BACKOFF, AgentState.STARTING, AgentState.RUNNING]
+
+
+async def test_resume_ends_a_probation_that_goes_on(fake_clock: Any) -> None:
+    """A person who trusts the agent sees it on watch at once."""
+    worker = Worker(*[fails] * (LIMITS.restarts_allowed + 1), well)
+
+    async with supervising(fake_clock) as stage:
+        stage.supervisor.add(worker)
+        await fake_clock.pass_time(120)
+        stage.supervisor.kick()
+        await fake_clock.pass_time(0)
+        await stage.bus.send(Resume())
+        await fake_clock.pass_time(0)
+
+        assert stage.states()[-2:] == [AgentState.STARTING, AgentState.RUNNING]
+        assert worker.begun == LIMITS.restarts_allowed + 2
 
 
 async def test_one_agents_failure_does_not_touch_another(fake_clock: Any) -> None:

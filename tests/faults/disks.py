@@ -74,17 +74,23 @@ def seen(program: Headless, path: Path) -> Path:
     return Path(f"/proc/{program.process.pid}/root{path}")
 
 
-def fill(folder: Path) -> Path:
-    """Leave no byte free on a file system, and return what has taken them."""
+def fill(folder: Path, last: Path | None = None) -> Path:
+    """Leave no byte free on a file system, not even behind the end of the file `last`; return what has taken them."""
     ballast = folder / "ballast"
-    with ballast.open("wb", buffering=0) as file:
+    _fill_up(ballast)
+    if last is not None:
+        _fill_up(last)
+    return ballast
+
+
+def _fill_up(path: Path) -> None:
+    with path.open("ab", buffering=0) as file:
         for size in (65_536, 4096, 512, 1):
             try:
-                while file.write(bytes(size)):
+                while file.write(b"\n" * size):
                     pass
             except OSError:
                 continue
-    return ballast
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import textwrap
 from contextlib import asynccontextmanager
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,7 +43,6 @@ BACKOFF, FAILED, ABANDONED = AgentState.BACKOFF, AgentState.FAILED, AgentState.A
 
 LIMITS = Limits()
 HOURS_S = 3 * 3600.0
-ALERT_AGAIN_S = 15 * 60.0
 END_S = 20.0
 
 
@@ -190,10 +188,8 @@ async def test_row_02_an_agent_that_raises_each_time_fails_once_and_is_tried_slo
         assert all_kept.faulty.begun > before
         await all_kept.clock.pass_time(HOURS_S)
         slow = HOURS_S / LIMITS.slow_retry_s
-        assert slow / 2 < all_kept.faulty.begun - before < slow * (LIMITS.restarts_allowed + 2)
-        troubles = [alert.at for alert in all_kept.alerts if not alert.is_over]
-        assert all(later - earlier >= ALERT_AGAIN_S for earlier, later in pairwise(troubles))
-        assert sum(alert.is_over for alert in all_kept.alerts) <= len(troubles)
+        assert slow / 2 < all_kept.faulty.begun - before <= slow + 1
+        assert [alert.cause for alert in all_kept.alerts] == ["agent:faulty"]
 
 
 async def test_row_03_an_agent_that_returns_has_failed(kept: Callable[..., Kept]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -16,7 +18,6 @@ from tests.faults.headless import BAD, END_S, GOOD, Headless, a_shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 SIZE = "16m"
 GROWTH = 48 * 1024 * 1024
@@ -90,8 +91,33 @@ def verdicts(program: Headless) -> list[str]:
     return [run["verdict"] for run in reversed(found)]
 
 
+def ends_well_on_a_full_disk(program: OnDisk, disk: Path) -> None:
+    """See that its health tells of the disk, and that a stop is one: nothing is left that a next start would mind."""
+    log, texts = disk / "logs" / "watchkeeper.log", itertools.cycle((GOOD, BAD))
+
+    def tells_of_history() -> bool:
+        # What the program removes makes room again, so it is taken again and again.
+        fill(disk, log)
+        program.save(next(texts))
+        health = watchkeeper(program, "health")
+        return health.returncode == 1 and "The history" in health.stdout.partition("\nagents")[0]
+
+    until(tells_of_history)
+    lives = os.open(disk / "data" / "lives", os.O_RDONLY)  # the disk goes with its last user
+    why = "No space left on device. Its end is lost."
+    program.last_words = f"watchkeeper: The log cannot be written in {program.home}/logs: {why}\n"
+    fill(disk, log)
+    stopped = watchkeeper(program, "stop")
+    program.process.wait(END_S)
+    left = [path.name for path in Path(f"/proc/self/fd/{lives}").iterdir()]
+    os.close(lives)
+
+    assert (stopped.returncode, stopped.stdout) == (0, "Stopped.\n")
+    assert "current.json" not in left
+
+
 def test_row_29_a_full_disk_loses_nothing_and_is_told_once(tmp_path: Path, tidy: None) -> None:  # noqa: ARG001 - for what it holds
-    """Database, log, state, heartbeats and waiting alerts stay as they were, tests are judged, and all is caught up."""
+    """Files and waiting alerts stay as they were, tests are judged, all is caught up; a stop is one, full or not."""
     root, home = a_shop(tmp_path / "shop"), home_with(tmp_path / "home")
     with OnDisk(root, home, before=small_disk(home, SIZE), more=NOWHERE) as program:
         disk = seen(program, home)
@@ -121,7 +147,9 @@ def test_row_29_a_full_disk_loses_nothing_and_is_told_once(tmp_path: Path, tidy:
         waiting = [json.loads(path.read_bytes()) for path in sorted((disk / "data/alerts/mail").glob("0*.json"))]
         logged = (disk / "logs" / "watchkeeper.log").read_text("utf-8")
 
-    assert refused.returncode == 2
+        ends_well_on_a_full_disk(program, disk)
+
+    assert refused.returncode == 3
     assert "No space left on device" in refused.stderr
     assert "impact = false" in settings
     assert state == CONSENT
@@ -157,7 +185,7 @@ def test_row_30_on_read_only_folders_tests_are_judged_and_each_folder_is_told_on
     assert program.notices("history") == ["NoticeRaised", "NoticeCleared"]
     assert program.notices("log") == program.notices("lives") == ["NoticeRaised"]
     assert told == ["green", "red", "green"]
-    assert refused.returncode == 2
+    assert refused.returncode == 3
     assert "Read-only file system" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert not program.agents() & {"backoff", "failed", "stale"}

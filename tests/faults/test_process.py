@@ -320,7 +320,7 @@ def test_row_13_keep_brings_it_back(program: Program) -> None:
     code = program.ended()
 
     assert back_s < BACK_S
-    assert [end["ending"] for end in again["ends"]] == ["killed"]
+    assert [(end["ending"], end["code"]) for end in again["ends"]] == [("killed", -signal.SIGKILL)]
     assert (again["is_restart"], again["kept_by"]) == (True, "parent")
     assert history.returncode == 0
     assert len(json.loads(history.stdout)["runs"]) >= 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ from app.agents.settings import Settings
 from app.domain.agents import AgentState
 from app.domain.commands import Snooze, TestAlerts
 from app.domain.errors import SecretMissing, UsageError
-from app.domain.events import AgentChanged
+from app.domain.events import AgentChanged, VerdictChanged
 from app.domain.health import ChannelTest
+from app.domain.verdicts import Cause, CauseKind
 from app.engine.bus import Bus
 from app.engine.clock import SystemClock
 from app.engine.limits import Limits
@@ -48,6 +50,18 @@ class Vault:
         return self._url
 
 
+class InForce:
+    """Settings of which a file may hold newer ones."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.current = settings
+        self.written = settings
+
+    def general(self) -> None:
+        """Read what is written."""
+        self.current = self.written
+
+
 class Tray:
     """A desktop whose balloon shows, or has none."""
 
@@ -73,7 +87,9 @@ def no_service(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _alerted(home: Path, settings: Settings, vault: Vault, tray: Tray | None = None) -> AsyncIterator[Bus]:
+async def _alerted(
+    home: Path, settings: Settings, vault: Vault, tray: Tray | None = None, written: Settings | None = None
+) -> AsyncIterator[Bus]:
     clock = SystemClock()
     bus = Bus(clock)
     places = Places.find({"WATCHKEEPER_HOME": str(home)})
@@ -81,9 +97,8 @@ async def _alerted(home: Path, settings: Settings, vault: Vault, tray: Tray | No
     ground: Any = SimpleNamespace(
         bus=bus, clock=clock, places=places, limits=Limits(), log=SimpleNamespace(redactor=Redactor())
     )
-    built: Any = SimpleNamespace(
-        in_force=SimpleNamespace(current=settings), keys=vault, notices=Notices(bus.publish, clock)
-    )
+    built: Any = SimpleNamespace(in_force=InForce(settings), keys=vault, notices=Notices(bus.publish, clock))
+    built.in_force.written = written or settings
     desk: Any = tray
     async with alerts(ground, built, desk):
         yield bus
@@ -173,3 +188,65 @@ async def test_notifications_that_are_switched_off_are_not_shown(tmp_path: Path)
             assert await asyncio.to_thread(hook.met.wait, 10)
 
     assert tray.shown == []
+
+
+async def test_a_red_test_that_was_held_is_sent_by_the_next_life(tmp_path: Path) -> None:
+    """It lies on disk while people want silence, and goes out once, with a word about why it is late."""
+    hook = Hook()
+    held = Places.find({"WATCHKEEPER_HOME": str(tmp_path)}).data / "alerts" / "held.json"
+    broke = VerdictChanged(
+        at=1.0, project="/p", run_id="r", cause=Cause(CauseKind.SAVE, ()), broke=("t.py::test_a",), still_red=1
+    )
+
+    with FarEnd(hook.serve) as server:
+        vault = Vault(f"http://127.0.0.1:{server.port}/hook")
+        async with _alerted(tmp_path, WITH_HOOK, vault) as bus:
+            await bus.send(Snooze(seconds=600))
+            bus.publish(broke)
+            async with asyncio.timeout(10):
+                while not held.exists():  # noqa: ASYNC110 - a thread writes it
+                    await asyncio.sleep(0.01)
+            by_then = hook.asked[:]
+        for _ in range(2):
+            async with _alerted(tmp_path, WITH_HOOK, vault) as bus:
+                assert await asyncio.to_thread(hook.met.wait, 10)
+                left = bus.snapshot.health.held.count
+
+    assert by_then == []
+    assert [each.json["title"] for each in hook.asked] == ["test_a went red"]
+    assert hook.asked[0].json["body"].endswith("it was held when Watchkeeper ended.")
+    assert left == 0
+
+
+@pytest.mark.usefixtures("no_service")
+async def test_a_channel_that_fails_is_shown_once_a_day_over_restarts(tmp_path: Path) -> None:
+    """The second life knows when the first one showed it."""
+    shown = []
+    for _ in range(2):
+        tray = Tray()
+        async with _alerted(tmp_path, WITH_HOOK, Vault(), tray) as bus:
+            bus.publish(FAILED)
+            async with asyncio.timeout(10):
+                while "channel:webhook" not in bus.snapshot.notices:  # noqa: ASYNC110 - threads answer
+                    await asyncio.sleep(0.01)
+                bus.publish(replace(FAILED, agent="last"))
+                while 'Agent "Last" has failed' not in tray.shown:  # noqa: ASYNC110 - threads answer
+                    await asyncio.sleep(0.01)
+        shown.append("Alerts do not go through the webhook" in tray.shown)
+
+    assert shown == [True, False]
+
+
+async def test_a_test_goes_by_the_settings_that_were_just_written(tmp_path: Path) -> None:
+    """Nobody has to wait for the next look at the file."""
+    hook = Hook()
+
+    with FarEnd(hook.serve) as server:
+        vault = Vault(f"http://127.0.0.1:{server.port}/hook")
+        async with _alerted(tmp_path, Settings(), vault, written=WITH_HOOK) as bus:
+            told = await bus.send(TestAlerts())
+            view = bus.snapshot.health.channels["webhook"]
+
+    assert told == (ChannelTest("webhook"),)
+    assert view.tested_at is not None
+    assert not view.test_reason

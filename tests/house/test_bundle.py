@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import re
 import socket
 import stat
 import sys
@@ -59,7 +60,8 @@ SECRETS = {
 }
 _NOT_LOGGED = ("in a test's output", "in source", "in a project's file", "in the vault's folder")
 """The first two are in the log in another way; of the others nobody knows that they are secret but who reads them."""
-PRIVATE = ("ada", HOST, "/home/ada", "secretclient", "lovelace@example.org", "mail.example.org")
+PRIVATE = ("ada", HOST, "/home/ada", "secretclient", "lovelace@example.org", "mail.example.org", "ledger", "acme-corp",
+           "test_sums")  # fmt: skip
 
 
 @pytest.fixture
@@ -118,6 +120,8 @@ def _write_log(places: Places, project: Path) -> None:
             if kind not in _NOT_LOGGED]  # fmt: skip
     said += [
         {"event": "tests ran", "message": f"assert {SECRETS['in a test' + chr(39) + 's output']}", "verdict": "red"},
+        {"event": "tests run", "cause": "ledger.py and 1 more", "path": f"{project}/ledger.py"},
+        {"event": "a file cannot be read", "path": "/srv/acme-corp/old ledger.csv", "test": "ledger.py::test_sums"},
         {"event": "request", "headers": {"authorization": "short7"}, "cookie": "abcdef"},
         {"event": "failed", "traceback": f'  File "{project}/a.py", line 3, in run\n    {SECRETS["in source"]}\nBoom'},
     ]
@@ -165,7 +169,7 @@ def test_nothing_tells_who_somebody_is(places: Places, tmp_path: Path, monkeypat
     whole = "\n".join(held.values())
     assert [word for word in PRIVATE if word in whole] == []
     assert '"tests:[project 1]": {' in held["heartbeats.json"]
-    assert "[project 1]/slow.py:12 in slow" in held["report.md"]
+    assert "[project 1]/file-1.py:12 in [name]" in held["report.md"]
     assert "~/wk/settings/settings.toml" in held["doctor.json"]
     assert "[host]" in held["log.jsonl"]
 
@@ -177,9 +181,9 @@ def test_what_helps_is_in_it(places: Places, tmp_path: Path) -> None:
     assert {"README.txt", "report.md", "doctor.json", "settings.json", "log.jsonl", "commands.jsonl"} < set(held)
     assert {"heartbeats.json", "lives/ends.json", "lives/current.json"} < set(held)
     assert f"Python {sys.version.split()[0]}" in held["report.md"]
-    assert "was stuck, and ended itself, at [project 1]/slow.py:12 in slow (version 9.8.7)" in held["report.md"]
+    assert "was stuck, and ended itself, at [project 1]/file-1.py:12 in [name] (version 9.8.7)" in held["report.md"]
     (stacks,) = (text for name, text in held.items() if name.startswith("lives/stuck-"))
-    assert 'File "[project 1]/slow.py", line 12, in slow' in stacks
+    assert 'File "[project 1]/file-1.py", line 12, in [name]' in stacks
     told = json.loads(held["settings.json"])
     assert (told["tests.hang_seconds"], told["alerts.webhook.form"]) == (42.0, "slack")
     assert (told["projects"], told["alerts.mail.host"]) == ("[1 set]", "[set]")
@@ -187,7 +191,8 @@ def test_what_helps_is_in_it(places: Places, tmp_path: Path) -> None:
     assert {"python", "lock", "keychain", "vault", "project", "ends"} <= names
     log = [json.loads(line) for line in held["log.jsonl"].splitlines()[:-1]]
     assert log[-2]["headers"] == {"authorization": "[redacted]"}
-    assert log[-1]["traceback"] == '  File "[project 1]/a.py", line 3, in run\nBoom'
+    trace = r'  File "\[project 1\]/file-\d+\.py", line 3, in \[name\]\nBoom'
+    assert re.fullmatch(trace, log[-1]["traceback"])
 
 
 def test_settings_with_a_mistake_are_told_without_the_value(places: Places, tmp_path: Path) -> None:
@@ -274,7 +279,7 @@ def test_its_size_is_bounded() -> None:
 @pytest.mark.parametrize(
     ("text", "scrubbed"),
     [
-        ("/home/ada/src/shop/a.py", "[project 1]/a.py"),
+        ("/home/ada/src/shop/a.py", "[project 1]/file-1.py"),
         ("/home/ada/src/shop2/a.py", "~/src/shop2/a.py"),
         ("C:\\\\Users\\\\ada\\\\x", "~\\\\x"),
         ("Ada was at ADA-PC; adapter stays", "[user] was at [host]; adapter stays"),
@@ -294,6 +299,58 @@ def test_names_and_folders_are_written_in_short(text: str, scrubbed: str) -> Non
 
     assert scrub.text(text) == scrubbed
     assert scrub.text("root x") == "root x"
+
+
+HERE = "/home/ada/src/shop"
+OWN = str(Path(logs.__file__))
+PYTHON = str(Path(json.__file__))
+
+
+@pytest.mark.parametrize(
+    ("text", "scrubbed"),
+    [
+        (f"{HERE}/pay/card.py is red, {HERE}/pay/card.py", "[project 1]/file-1.py is red, [project 1]/file-1.py"),
+        (f"see '{HERE}/x y/card.py'.", "see '[project 1]/file-1.py'."),
+        (f"in {HERE}/data.csv, in {HERE}.", "in [project 1]/file-1.csv, in [project 1]."),
+        (f"{HERE}/card.py:12 in Card.pay", "[project 1]/file-1.py:12 in [name]"),
+        ("pay/test_card.py::TestCard::test_pay[a b-[1]]", "file-1.py::test-1"),
+        (f"{HERE}/test_card.py::test_pay ran", "[project 1]/file-1.py::test-1 ran"),
+        ("test_pay failed in card.py", "test-1 failed in file-1.py"),
+        ("pay/card.toml, other", "file-1.toml, other"),
+        ("D:\\work\\acme\\card.py:3 in pay", "[elsewhere]/file-1.py:3 in [name]"),
+        ("[Errno 2] no file: '/srv/acme corp/card.txt'", "[Errno 2] no file: '[elsewhere]/file-1.txt'"),
+        ("it lies in /srv/acme.", "it lies in [elsewhere]/file-1."),
+        ("/usr/bin/git, /proc/7/fd and ~/notes.txt", "/usr/bin/git, /proc/7/fd and ~/notes.txt"),
+        ("/wk/logs/watchkeeper.log", "/wk/logs/watchkeeper.log"),
+        ("http://127.0.0.1:9464/metrics, and/or 1/2", "http://127.0.0.1:9464/metrics, and/or 1/2"),
+        (f'  File "{OWN}", line 3, in close', f'  File "{OWN}", line 3, in close'),
+        (f"{OWN}:12 in Logging.close", f"{OWN}:12 in Logging.close"),
+        (f"{PYTHON}:12 in load", f"{PYTHON}:12 in load"),
+        ("app/engine/logs.py", "app/engine/logs.py"),
+        ("app/engine/ledger.py", "file-1.py"),
+        ("app.engine.logs, keep_runs 1.2, tests.test_x", "app.engine.logs, keep_runs 1.2, tests.test_x"),
+    ],
+)
+def test_names_of_private_files_and_tests_are_hidden(text: str, scrubbed: str) -> None:
+    """Those of watched projects and of folders elsewhere, not those of Watchkeeper, Python and the system."""
+    scrub = Scrub(Redactor(), homes=("/home/ada",), projects=(HERE,), known=("/wk/logs",))
+
+    assert scrub.text(text) == scrubbed
+
+
+@pytest.mark.parametrize(
+    ("cause", "shown"),
+    [("ledger.csv and 2 more", "file-1.csv and 2 more"), ("build/Makefile", "file-1"), ("save", "save")],
+)
+def test_why_tests_ran_is_told_without_the_file(cause: str, shown: str) -> None:
+    """Of whatever kind the file is; the same name stands for it elsewhere."""
+    scrub = Scrub(Redactor(), projects=(HERE,))
+
+    found = json.loads(scrub.log_line(json.dumps({"event": "tests run", "cause": cause})))
+
+    assert found["cause"] == shown
+    path = cause.partition(" and ")[0]
+    assert cause == "save" or scrub.text(f"{HERE}/{path}").endswith(f"/{shown.partition(' ')[0]}")
 
 
 _json = st.recursive(

@@ -208,6 +208,23 @@ def test_the_child_is_told_who_keeps_it(keep: Keep) -> None:
     assert kept.ended()[0] == 0
 
 
+def test_the_next_child_is_told_how_the_last_one_ended(keep: Keep) -> None:
+    """Which process, by which signal and when; the first one is told nothing."""
+    kept = keep("""
+        told = os.environ.get("WATCHKEEPER_LAST_EXIT", "")
+        if lives < 2:
+            sys.exit(2) if told else os.kill(os.getpid(), signal.SIGKILL)
+        pid, code, at = told.split()
+        before = open(notes).readlines()[0].split()[1]
+        sys.exit(0 if (pid, code) == (before, "-9") and 0 <= time.time() - float(at) < 60 else 3)
+    """)
+
+    code, said = kept.ended()
+
+    assert code == 0
+    assert "signal 9 (SIGKILL)" in said
+
+
 def test_a_program_that_cannot_be_started_ends_the_parent(tmp_path: Path) -> None:
     """An interpreter that is gone does not come back."""
     program = f"""

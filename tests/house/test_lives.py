@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 from app.domain.commands import RaiseWindow
-from app.domain.events import LifeBegan, SafeModeLeft
+from app.domain.events import KeeperLost, LifeBegan, SafeModeLeft
 from app.domain.health import Ending, KeptBy, UncleanEnd
 from app.engine.limits import Limits
-from app.engine.lives import EXIT_STUCK, Birth, LifeRecord
+from app.engine.lives import EXIT_STUCK, Birth, LifeRecord, lives_folder
 from app.engine.places import Places
 from app.engine.shutdown import Shutdown
 from app.house.ground import ground
@@ -103,6 +104,35 @@ def heard_by(on: Ground) -> list[Event]:
     return events
 
 
+def _fill(log: Path) -> None:
+    """Let the handler of a log write on a disk that is full."""
+    (file,) = (
+        each
+        for each in logging.getLogger().handlers
+        if isinstance(each, logging.FileHandler) and each.baseFilename == str(log)
+    )
+    before = file.setStream(Path("/dev/full").open("a", encoding="utf-8"))  # noqa: SIM115 - the handler closes it
+    assert before is not None
+    before.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no file that is always full")
+async def test_a_log_that_a_full_disk_cuts_short_is_told_and_no_fault(
+    places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While it runs, as a notice for the faces; at the end in a line on stderr, and the end is an orderly one."""
+    with ground(places) as on:
+        _fill(places.log_file("watchkeeper"))
+        structlog.get_logger("app.room").warning("the last line")
+        async with lived(on):
+            notice = on.bus.snapshot.notices["log"]
+
+    told = f"The log cannot be written in {places.logs}: No space left on device."
+    assert notice.text == told
+    assert capsys.readouterr().err == f"watchkeeper: {told} Its end is lost.\n"
+    assert not (lives_folder(places) / "current.json").exists()
+
+
 async def test_a_restart_is_told_once_to_those_who_listen(stage: Callable[..., Ground]) -> None:
     """How the life before ended and who keeps the program comes as one event, and stays in the snapshot."""
     on = stage(AGAIN, Service(kept_by=KeptBy.PARENT))
@@ -150,7 +180,7 @@ async def test_signs_of_life_come_from_the_loop(
 
 async def test_safe_mode_is_told_with_the_log_open_until_it_is_left(stage: Callable[..., Ground]) -> None:
     """The notice says why and what to do, and goes when the agents are started."""
-    on = stage(AGAIN, safe_mode="it ended unasked 3 times within 10 minutes")
+    on = stage(AGAIN, safe_mode="Watchkeeper ended unasked 3 times within 10 minutes")
     raised: list[RaiseWindow] = []
     on.bus.handle(RaiseWindow, raised.append)
 
@@ -167,7 +197,7 @@ async def test_safe_mode_is_told_with_the_log_open_until_it_is_left(stage: Calla
 
 async def test_a_terminal_has_no_log_to_open(stage: Callable[..., Ground]) -> None:
     """Safe mode without a window is told all the same."""
-    on = stage(safe_mode="it was asked for")
+    on = stage(safe_mode="you asked for it with --safe")
 
     async with lived(on):
         assert "safe-mode" in on.bus.snapshot.notices
@@ -180,13 +210,17 @@ async def test_a_lost_keeper_is_told(stage: Callable[..., Ground], fake_clock: A
 
     async with lived(on):
         await fake_clock.wait_for_sleepers()
-        before = dict(on.bus.snapshot.notices)
+        before, kept_by = dict(on.bus.snapshot.notices), on.bus.snapshot.health.kept_by
+    events = heard_by(on)
     async with lived(dataclasses.replace(on, life=orphan)):
         await fake_clock.wait_for_sleepers()
-        after = dict(on.bus.snapshot.notices)
+        await fake_clock.pass_time(3 * on.limits.beat_every_s)
+        after = on.bus.snapshot
 
-    assert before == {}
-    assert "watchkeeper --keep" in after["keeper"].hint
+    assert (before, kept_by) == ({}, KeptBy.PARENT)
+    assert "watchkeeper --keep" in after.notices["keeper"].hint
+    assert after.health.kept_by is KeptBy.NOBODY
+    assert [type(event) for event in events].count(KeeperLost) == 1
 
 
 async def test_trouble_with_the_record_is_told(stage: Callable[..., Ground]) -> None:

@@ -1,15 +1,16 @@
 """`bootstrap.py test` runs everything there is, counts it, and says plainly how it went."""
 
+import argparse
 import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from provision.checks import Outcome, count, plan, summarise
+from provision.checks import Outcome, count, plan, programs_for, summarise
 from provision.console import Console, Stop
 from provision.environment import Environment
-from provision.system import SystemPackages
+from provision.system import ENTRY_READERS, PROMTOOL, TEST_PROGRAMS, WINE, SystemPackages
 
 SHORT = {"full": False, "desktop": True, "postgres": False, "windows": False, "proof": False, "soak": False}
 
@@ -91,6 +92,18 @@ def test_the_full_form_adds_what_takes_long(root: Path) -> None:
     proofs = ["mutations", "race", "soak"]
     assert [check.title for check in checks][6:] == ["PostgreSQL tests", "Windows tests", *proofs, *benchmarks]
     assert not any("not slow" in " ".join(check.command) for check in checks)
+
+
+def test_only_what_the_chosen_tests_run_is_asked_for() -> None:
+    """`--quick` runs what reads start entries, and nothing of a desktop; elsewhere than on Linux there are none."""
+    none = argparse.Namespace(**dict.fromkeys(SHORT, False))
+    all_of_them = argparse.Namespace(**dict.fromkeys(SHORT, True))
+
+    everything = programs_for(all_of_them, desktop=True, platform="linux")
+
+    assert programs_for(none, desktop=False, platform="linux") == [*ENTRY_READERS]
+    assert programs_for(none, desktop=False, platform="darwin") == []
+    assert all(need in everything for need in (*ENTRY_READERS, *TEST_PROGRAMS, WINE, PROMTOOL))
 
 
 def test_what_the_person_adds_goes_to_pytest(root: Path) -> None:

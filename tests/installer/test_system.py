@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from provision.console import Console, Stop
 from provision.system import (
+    ENTRY_READERS,
     QT_LIBRARIES,
     TEST_PROGRAMS,
     WAYLAND_LIBRARIES,
@@ -156,7 +157,7 @@ def test_an_unknown_system_hears_what_is_missing() -> None:
 
 def test_every_need_has_a_package_for_every_tool() -> None:
     """No distribution is told half a command."""
-    for need in (*QT_LIBRARIES, *WAYLAND_LIBRARIES, *TEST_PROGRAMS):
+    for need in (*QT_LIBRARIES, *WAYLAND_LIBRARIES, *TEST_PROGRAMS, *ENTRY_READERS):
         assert set(need.packages) == {"apt-get", "dnf", "pacman", "zypper"}, need.name
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.domain.health import KeptBy
-from app.system.service import KEPT_BY, Service
+from app.domain.health import Exit, KeptBy
+from app.system.service import KEPT_BY, LAST_EXIT, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,6 +113,24 @@ def test_the_environment_tells_who_keeps_the_program(
     assert (service.kept_by, service.watchdog_s) == (kept_by, watchdog_s)
 
 
+@pytest.mark.parametrize(
+    ("told", "seen"),
+    [
+        ("7 -9 1700000000.250", Exit(7, -9, 1_700_000_000.25)),
+        ("0 3221225477 1700000000", Exit(0, 3_221_225_477, 1_700_000_000.0)),
+        ("7 -9 nan", None),
+        ("7 -9", None),
+        ("", None),
+    ],
+)
+def test_the_keeper_tells_how_the_last_life_ended(told: str, seen: Exit | None) -> None:
+    """Only what keeps this process is believed, and only what it writes."""
+    kept, other = str(os.getppid()), "1234567"
+
+    assert Service.take({KEPT_BY: kept, LAST_EXIT: told}).last_exit == seen
+    assert Service.take({KEPT_BY: other, LAST_EXIT: told}).last_exit is None
+
+
 def test_what_was_said_to_us_is_not_handed_on() -> None:
     """A test that is run here must not tell our manager that it is ready."""
     environ = {
@@ -120,6 +138,7 @@ def test_what_was_said_to_us_is_not_handed_on() -> None:
         "WATCHDOG_USEC": "1",
         "WATCHDOG_PID": OWN,
         KEPT_BY: "1",
+        LAST_EXIT: "7 -9 1700000000.0",
         "HOME": "/home/a",
     }
 

@@ -167,6 +167,26 @@ def test_safe_mode_has_a_way_out(window: Window, program: Program) -> None:
     assert "Safe mode" not in _seen(page)
 
 
+def test_the_first_page_says_safe_mode_first(window: Window, program: Program) -> None:
+    """With its way out in the place of what would do nothing; left, all is as usual."""
+    window.render(safe())
+    window.show_page("now")
+    page = window.page_widget("now")
+
+    seen = _seen(page)
+    shown = {each.text() for each in page.findChildren(QPushButton) if each.isVisibleTo(page)}
+    _button(page, "Start the agents").click()
+    window.render(fold(safe(), events.SafeModeLeft(at=NOW)))
+    after = {each.text() for each in page.findChildren(QPushButton) if each.isVisibleTo(page)}
+
+    assert "Safe mode: no agent was started" in seen
+    assert "It ended badly three times within ten minutes. Nothing is watched" in seen
+    assert "Run tests" not in shown
+    assert program.asked == [commands.LeaveSafeMode()]
+    assert "Start the agents" not in after
+    assert "Run tests" in after
+
+
 def test_a_test_alert_tells_what_came_of_it(window: Window, program: Program) -> None:
     """That it went through, or why it did not and what to do; the desktop can always be tried."""
     page = _page(window)
@@ -304,7 +324,7 @@ def test_the_tray_leads_to_the_page() -> None:
     assert "started-again" not in of_well
     assert of_safe["safe-mode"].command == of_safe["started-again"].command == opens
     assert of_safe["leave-safe-mode"].command == commands.LeaveSafeMode()
-    assert of_safe["started-again"].text == "Started again 5 min ago: it was stuck, and ended itself"
+    assert of_safe["started-again"].text == "Started again 5 min ago: the last life was stuck, and ended itself"
 
 
 _text = st.text(max_size=30)

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 
 from app.domain import events
 from app.domain.agents import AgentState
-from app.domain.health import Lateness
+from app.domain.health import KeptBy, Lateness
 from app.domain.snapshot import Mood, ProjectView, RunView, Snapshot, reduce
 from app.domain.verdicts import Cause, CauseKind, Outcome, Stage, TestState, Verdict
 from app.ui.headline import ended_at, headline
@@ -90,6 +90,20 @@ def test_when_all_agents_have_failed_all_can_be_resumed(story: Story) -> None:
 def test_a_run_without_an_end_counts_from_its_beginning(finished_at: float | None, ended: float) -> None:
     """An end at the very beginning of time is an end too."""
     assert ended_at(RunView("r", SAVE, 5.0, finished_at=finished_at)) == ended
+
+
+def test_safe_mode_comes_before_all_else(story: Story) -> None:
+    """Why no agent works stands at the top with what starts them; it is said once, and is not there otherwise."""
+    began = events.LifeBegan(at=NOW, kept_by=KeptBy.NOBODY, safe_mode="you asked for it with --safe")
+    notice = events.NoticeRaised(at=NOW, key="safe-mode", text="Safe mode.")
+
+    view = now_view(reduce(reduce(story.red, began), notice), story.now)
+    usual = now_view(story.red, story.now)
+
+    assert (view.headline.title, view.is_safe) == ("Safe mode: no agent was started", True)
+    assert view.headline.detail.startswith("You asked for it with --safe. ")
+    assert view.notices == usual.notices
+    assert not usual.is_safe
 
 
 def test_a_run_counts_on_without_a_jump_when_the_rest_begins(story: Story) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.domain import commands, events
 from app.domain.findings import AuditVerdict, AuditView, Severity
+from app.domain.health import KeptBy
 from app.domain.snapshot import Mood, Snapshot, reduce
 from app.domain.verdicts import Cause, CauseKind, Outcome, Stage, TestResult, Verdict
 from app.ui.headline import headline
@@ -57,6 +58,18 @@ def test_the_first_five_red_tests_open_their_detail(story: Story) -> None:
         for test in story.red.projects[story.flask].red[:RED_ENTRIES]
     ]
     assert [entry.text for entry in view.entries if entry.key == "more"] == ["and 1 more"]
+
+
+def test_safe_mode_looks_like_it(story: Story) -> None:
+    """The icon wants a look, the tooltip and the first entry say so, and an entry starts the agents."""
+    began = events.LifeBegan(at=story.now, kept_by=KeptBy.NOBODY, safe_mode="you asked for it with --safe")
+
+    view = tray_view(reduce(story.waiting, began), story.now)
+
+    assert view.mood is Mood.ATTENTION
+    assert view.tooltip.startswith("Safe mode: no agent was started")
+    assert view.entries[0].text == "Safe mode: no agent was started"
+    assert {each.text: each.command for each in view.entries}["Start the agents"] == commands.LeaveSafeMode()
 
 
 def test_the_tooltip_says_verdict_age_and_agents(story: Story) -> None:

@@ -21,11 +21,15 @@ def answer(bus: Bus, keys: KeyManager) -> ExitStack:
         slot = RecoverySlot(RecoveryCode.read(asked.code)) if asked.code else PassphraseSlot(asked.passphrase)
         await keys.unlock_by(slot)
 
+    def unlock_with_passphrase(asked: commands.UnlockWithPassphrase) -> object:
+        return keys.unlock_by(PassphraseSlot(asked.passphrase), why="by keys unlock")
+
     def set_secret(asked: commands.SetSecret) -> object:
         return keys.set(asked.name, asked.value, notes=asked.notes, due_days=asked.due_days)
 
     stack = ExitStack()
     stack.callback(bus.handle(commands.UnlockVault, lambda _asked: keys.unlock()))
+    stack.callback(bus.handle(commands.UnlockWithPassphrase, unlock_with_passphrase))
     stack.callback(bus.handle(commands.LockVault, lambda _asked: keys.lock()))
     stack.callback(bus.handle(commands.RotateDataKey, lambda _asked: keys.rotate()))
     stack.callback(bus.handle(commands.OpenVault, open_vault))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import platform
 import ssl
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,9 +20,10 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Final
 
-from app.alerts.channels.secret import LOOPBACK, secret_of
+from app.alerts.channels.secret import secret_of
 from app.alerts.channels.wording import body_of, title_of
 from app.domain import words
+from app.domain.addresses import LOOPBACK
 from app.domain.alerts import Urgency
 from app.domain.errors import ChannelError
 
@@ -199,7 +201,7 @@ def composed(alert: Alert, sender: str, to: tuple[str, ...]) -> bytes:
         to: Those it goes to.
     """
     message = EmailMessage(policy=SMTP)
-    message["Subject"] = title_of(alert) or "Watchkeeper"
+    message["Subject"] = f"Watchkeeper: {title_of(alert)}".rstrip(": ")
     message["From"] = Address("Watchkeeper", addr_spec=sender)
     message["To"] = [Address(addr_spec=each) for each in to]
     message["Date"] = format_datetime(datetime.fromtimestamp(alert.at, tz=UTC))
@@ -209,8 +211,14 @@ def composed(alert: Alert, sender: str, to: tuple[str, ...]) -> bytes:
     message["Auto-Submitted"] = "auto-generated"
     if alert.urgency is Urgency.CRITICAL:
         message["Importance"] = "high"
-    message.set_content(f"{body_of(alert) or title_of(alert)}\n", cte="base64")
+    said = body_of(alert) or title_of(alert)
+    message.set_content(f"{said}\n\nFrom {_machine()}\n".lstrip(), cte="base64")
     return message.as_bytes()
+
+
+def _machine() -> str:
+    """Return this machine's name: whoever watches on several would not know which one it was."""
+    return words.clip(words.one_line(platform.node()), _LONGEST_WORDS) or "this machine"
 
 
 def _address(text: str) -> str:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from app import __version__
-from app.alerts.channels.secret import LOOPBACK
+from app.domain.addresses import LOOPBACK
 from app.domain.errors import ChannelError
 from app.engine.resilience.retryafter import asked_wait
 

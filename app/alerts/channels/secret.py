@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
 
 from app.domain.errors import ChannelError, SecretError, SecretMissing, VaultError, VaultLocked, VaultMissing
 
 Secret = Callable[[str], Awaitable[str]]
 """Gives a secret's value by its name; raises VaultError or SecretError."""
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 async def secret_of(secret: Secret, name: str) -> str:
@@ -38,15 +35,3 @@ async def secret_of(secret: Secret, name: str) -> str:
     except VaultError as error:
         trouble = ChannelError(f"The secret {name} cannot be had: {error.message}", error.hint)
     raise trouble
-
-
-def is_safe_address(url: str) -> bool:
-    """Return whether what is sent to an address can be read by nobody else: https, or http to this machine."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return False
-    if not host or not url.isascii() or not url.isprintable() or " " in url:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from app.alerts.channels.secret import is_safe_address, secret_of
+from app.alerts.channels.secret import secret_of
 from app.alerts.channels.wording import text_of
 from app.domain import words
+from app.domain.addresses import is_safe_address
 from app.domain.errors import ChannelError
 from app.engine.resilience.retryafter import LONGEST_WAIT_S
 

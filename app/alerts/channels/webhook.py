@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from app.alerts.channels.secret import is_safe_address, secret_of
+from app.alerts.channels.secret import secret_of
 from app.alerts.channels.wording import body_of, mark_of, text_of, title_of
 from app.domain import words
+from app.domain.addresses import is_safe_address
 from app.domain.alerts import Urgency
 from app.domain.errors import ChannelError
 

@@ -26,7 +26,7 @@ def body_of(alert: Alert) -> str:
 
 def mark_of(alert: Alert) -> str:
     """Return the line by which a person knows one that came twice for the same."""
-    return f"[{alert.id[:12]}]" if alert.id else ""
+    return f"(alert {alert.id[:8]})" if alert.id else ""
 
 
 def text_of(alert: Alert, limit: int) -> str:

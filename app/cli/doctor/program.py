@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.doctor.check import Check, Level, Look
 from app.domain import healthwords, modelwords, words
+from app.domain.addresses import LOOPBACK
 from app.domain.keys import VaultState
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 _RECENT_S = 7 * 86_400.0
 """An end that is older than a week is history."""
 _SETTINGS_BAD = "The settings would tell, and they are not good."
-_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
-"""As app.alerts.channels has it."""
 
 
 def looks(scene: Scene) -> list[Look]:
@@ -100,7 +99,7 @@ def alerts(settings: Settings | None, snapshot: Mapping[str, Any] | None) -> Che
     for channel in (snapshot or {}).get("health", {}).get("channels", {}).values():
         if channel["reason"]:
             text = f"{named}. Not now: {healthwords.channel_name(channel['name'])}: {channel['reason']}"
-            return Check("alerts", Level.WARN, text, healthwords.CHANNEL_HINT)
+            return Check("alerts", Level.WARN, text, channel.get("hint") or healthwords.CHANNEL_HINT)
     return _with_vault(named, needs, (snapshot or {}).get("vault", {}))
 
 
@@ -208,7 +207,7 @@ def _half_done(told: AlertSettings) -> tuple[str, str] | None:
         return "Mail has somebody to write to, and no server.", "Name it: watchkeeper config set alerts.mail.host HOST"
     if mail.host and not any("@" in each for each in (mail.sender, mail.user)):
         return "Mail has no address to come from.", "Give it one: watchkeeper config set alerts.mail.sender me@host"
-    if mail.host and mail.security == "none" and mail.host not in _HERE:
+    if mail.host and mail.security == "none" and mail.host not in LOOPBACK:
         text = "Mail is set to go unencrypted to another machine, which is refused."
         return text, "Encrypt it: watchkeeper config set alerts.mail.security starttls"
     for name, on, secret, key in (

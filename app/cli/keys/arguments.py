@@ -107,8 +107,15 @@ def _secrets(what: _SubParsersAction[ArgumentParser]) -> None:
         what, "copy", "put a value into the clipboard for half a minute, by the running tray", "copy AWS_SECRET"
     )
     copy.add_argument("name", metavar="NAME")
-    _add(what, "unlock", "have the running tray open the vault", "unlock")
-    _add(what, "lock", "have the running tray forget the vault's keys", "lock")
+    _add(
+        what,
+        "unlock",
+        "have the running Watchkeeper open the vault; where the keychain does not, the passphrase is asked for, or read"
+        " from standard input",
+        "unlock",
+        "unlock < passphrase.txt",
+    )
+    _add(what, "lock", "have the running Watchkeeper forget the vault's keys", "lock")
     remove = _add(what, "rm", "remove a secret", "rm OLD_TOKEN")
     remove.add_argument("name", metavar="NAME")
     remove.add_argument("--yes", action="store_true", help="do not ask")

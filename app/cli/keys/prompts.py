@@ -24,7 +24,8 @@ TRIES = 3
 
 def has_person() -> bool:
     """True when somebody sits at the terminal."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    streams = (sys.stdin, sys.stderr)  # None where they are closed, as `<&-` leaves them
+    return all(stream is not None and stream.isatty() for stream in streams)
 
 
 def ask_hidden(question: str, *, instead: str) -> str:
@@ -88,6 +89,19 @@ def value_of(name: str) -> bytes:
         if content.endswith(end):
             return content[: -len(end)]
     return content
+
+
+def passphrase_of() -> str:
+    """Return the vault's passphrase: typed unseen, or the first line of a pipe; empty where there is neither.
+
+    What is no UTF-8 comes back as lone surrogates, which no passphrase holds.
+    """
+    if has_person():
+        return ask_hidden("Passphrase of the vault: ", instead="Run it in a terminal.")
+    if sys.stdin is None or sys.stdin.isatty():  # nothing to read; or what is typed would be seen
+        return ""
+    # A line and not all: what holds the pipe open need not end for it.
+    return sys.stdin.buffer.readline(LARGEST_VALUE).rstrip(b"\r\n").decode("utf-8", "surrogateescape")
 
 
 def show_code(context: Context, code: str) -> None:

@@ -100,12 +100,15 @@ class VaultCore:
         with self._turn:
             return self._fresh().contents
 
-    def unlock(self, openers: Sequence[Slot], *, wanted: Callable[[], bool] = lambda: True) -> SlotRecord:
+    def unlock(
+        self, openers: Sequence[Slot], *, wanted: Callable[[], bool] = lambda: True, why: str = ""
+    ) -> SlotRecord:
         """Open the vault with the first of these that does, and return the slot that it opened.
 
         Args:
             openers: Tried in this order.
             wanted: Asked when one has answered, which may take long: nothing is opened when it says no.
+            why: What the access log tells of it.
 
         Raises:
             VaultMissing: There is none.
@@ -128,7 +131,7 @@ class VaultCore:
             self._opened = opened
             try:
                 unknown = ", and the keychain did not remember it" if self._anchoring.is_lost else ""
-                self._tell(Action.UNLOCK, result=f"{record.kind}{unknown}")
+                self._tell(Action.UNLOCK, result=f"{record.kind}{unknown}", why=why)
                 if to_be_moved:
                     self._anchoring.move(read)
             except VaultIOError:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 _OFFERS = {
-    "passphrase": "Its passphrase opens it, in a terminal or on the Keys page.",
+    "passphrase": (
+        "Its passphrase opens it, in a terminal or on the Keys page; in a running Watchkeeper: watchkeeper keys unlock"
+    ),
     "recovery": "The recovery code opens it: watchkeeper keys recover",
 }
 """What a person can do without the machine's help, by the kind of slot."""

@@ -15,7 +15,8 @@ from app.system.autostart.entries import Entry, Start, StartMethod, require_writ
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_AGAIN = "Write it anew with: watchkeeper autostart enable"
+_ENABLE = "watchkeeper autostart enable"
+_AGAIN = f"Write it anew with: {_ENABLE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Autostart:
         """
         entries = tuple(entry for entry in (method.read() for method in self._methods) if entry is not None)
         troubles = [trouble for entry in entries for trouble in self._troubles(entry)]
-        active = [entry for entry in entries if entry.is_on]
+        active = [entry for entry in entries if entry.is_on and entry.start is not None]
         if len(active) > 1:
             names = " and ".join(entry.method for entry in active)
             text = f"It is started by {len(active)} methods at once: {names}."
@@ -135,7 +136,7 @@ class Autostart:
     def repair(self) -> tuple[Entry, ...]:
         """Have each entry of ours start the program that runs now; its projects, and whether it is on, stay.
 
-        Returns the entries that started another one, as they were.
+        Returns the entries that started another one, or were written by an older Watchkeeper, as they were.
 
         Raises:
             CannotError: One cannot be written.
@@ -145,7 +146,7 @@ class Autostart:
             for method in self._methods
             if (entry := method.read()) is not None
             and entry.start is not None
-            and not (_is_same(entry.start.program, self._program) and _is_there(entry.start.program))
+            and (entry.is_older or not self._starts_this(entry.start))
         ]
         for method, entry in wrong:
             self._move(method, entry)
@@ -169,6 +170,9 @@ class Autostart:
         except WatchkeeperError as error:
             return f"Watchkeeper has moved, and its start at login could not be repaired. {error}"
         return f"Watchkeeper has moved: the start at login now names {self._program[0]}." if moved else ""
+
+    def _starts_this(self, start: Start) -> bool:
+        return _is_same(start.program, self._program) and _is_there(start.program)
 
     def _move(self, method: StartMethod, entry: Entry) -> None:
         if entry.start is not None:
@@ -199,15 +203,11 @@ class Autostart:
                     method.write(entry.start)
 
     def _troubles(self, entry: Entry) -> Iterable[Trouble]:
+        if entry.start is None:
+            yield _foreign(entry)
+            return
         if entry.trouble:
             yield Trouble(entry.trouble, entry.hint)
-        if entry.start is None:
-            if not entry.trouble:
-                yield Trouble(
-                    f"{entry.where} is not as Watchkeeper writes it, so it is left alone.",
-                    f"Look at it, and remove it if it is not wanted. {_AGAIN}",
-                )
-            return
         if not entry.is_on:
             text = f"The start by {entry.method} is switched off with the system's own tools."
             yield Trouble(text, "Switch it on there, or with: watchkeeper autostart enable")
@@ -217,6 +217,9 @@ class Autostart:
         elif not _is_same(entry.start.program, self._program):
             text = f"It starts {entry.start.program[0]}, which is not the Watchkeeper that you asked now."
             yield Trouble(text, "To have this one started: watchkeeper autostart repair")
+        elif entry.is_older:
+            text = f"{entry.where} was written by an older Watchkeeper, or changed since: this one writes it otherwise."
+            yield Trouble(text, "To have it written anew: watchkeeper autostart repair")
         if entry.start.home != self._home:
             theirs, ours = (
                 f"WATCHKEEPER_HOME={each}" if each else "no WATCHKEEPER_HOME" for each in _homes(entry, self)
@@ -233,10 +236,17 @@ def _homes(entry: Entry, own: Autostart) -> tuple[str, str]:
 
 def _refuse_foreign(entry: Entry | None) -> None:
     if entry is not None and entry.start is None:
-        raise CannotError(
-            f"{entry.where} is not as Watchkeeper writes it, so it is left alone.",
-            entry.hint or "Look at it, remove it if it is not wanted, and try again.",
-        )
+        told = _foreign(entry)
+        raise CannotError(told.text, told.hint)
+
+
+def _foreign(entry: Entry) -> Trouble:
+    if entry.trouble:
+        return Trouble(entry.trouble, entry.hint)
+    return Trouble(
+        f"{entry.where} is not Watchkeeper's: somebody else wrote it, or it is damaged. It is left alone.",
+        f"Look at it. If nobody needs it, remove {entry.where} yourself, then: {_ENABLE}",
+    )
 
 
 def _is_there(program: tuple[str, ...]) -> bool:

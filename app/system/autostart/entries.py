@@ -63,6 +63,7 @@ class Entry:
         is_on: False when it was switched off by the desktop's own tools.
         trouble: What else keeps it from working; empty when nothing is known of.
         hint: What to do about that.
+        is_older: Whether something stands in it otherwise than it would be written now, for the same start.
     """
 
     method: Method
@@ -71,6 +72,7 @@ class Entry:
     is_on: bool = True
     trouble: str = ""
     hint: str = ""
+    is_older: bool = False
 
 
 class StartMethod(Protocol):

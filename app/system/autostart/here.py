@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from app.system.autostart.entries import StartMethod
     from app.system.autostart.programs import Ask
 
+SCRIPT = "watchkeeper"
 BOOTED = Path("/run/systemd/system")
 
 
@@ -79,8 +81,29 @@ def program_here(executable: str = sys.executable, platform: str = sys.platform)
     if platform == "win32":
         quiet = interpreter.with_name("pythonw.exe")
         return (str(quiet if quiet.exists() else interpreter), *MODULE)
-    script = interpreter.with_name("watchkeeper")
+    script = interpreter.with_name(SCRIPT)
     return (str(script),) if os.access(script, os.X_OK) else (str(interpreter), *MODULE)
+
+
+def program_by_name(program: tuple[str, ...], environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a program by its bare name where PATH has exactly this one under it, else as it is.
+
+    For files that several people share: a path is that of one of them.
+
+    Args:
+        program: As `program_here` returns it.
+        environ: The process's environment.
+    """
+    found = shutil.which(SCRIPT, path=environ.get("PATH", ""))
+    if found is None:
+        return program
+    # Behind an interpreter the script itself is not known, but it lies in the same folder.
+    one, other = (found, program[0]) if len(program) == 1 else (Path(found).parent, Path(program[0]).parent)
+    try:
+        is_this = Path(one).samefile(other)
+    except OSError:
+        return program
+    return (SCRIPT,) if is_this else program
 
 
 def _of_windows(environ: Mapping[str, str], limits: Limits, ask: Ask) -> tuple[StartMethod, ...]:

@@ -54,7 +54,12 @@ class LaunchAgent:
             return None
         said = self._ask(("launchctl", "print-disabled", self._domain)).out.decode("utf-8", "replace")
         off = re.search(rf'"{re.escape(LABEL)}"\s*=>\s*(disabled|true)\b', said) is not None
-        return Entry(self.name, str(self.path), _start(content), is_on=not off)
+        found = _keys(content)
+        start = _start(found)
+        is_older = start is not None and any(
+            found.get(key) != value for key, value in _content(start, self._limits).items()
+        )
+        return Entry(self.name, str(self.path), start, is_on=not off, is_older=is_older)
 
     def write(self, start: Start) -> None:
         """Write the property list, and switch it on where it was switched off.
@@ -84,6 +89,10 @@ class LaunchAgent:
 
 def property_list(start: Start, limits: Limits) -> bytes:
     """Return the whole property list, as XML."""
+    return plistlib.dumps(_content(start, limits), sort_keys=False)
+
+
+def _content(start: Start, limits: Limits) -> dict[str, Any]:
     content: dict[str, Any] = {
         "Label": LABEL,
         "ProgramArguments": list(start.words(keeps=LaunchAgent.keeps)),
@@ -95,16 +104,18 @@ def property_list(start: Start, limits: Limits) -> bytes:
     }
     if start.home:
         content["EnvironmentVariables"] = {HOME: start.home}
-    return plistlib.dumps(content, sort_keys=False)
+    return content
 
 
-def _start(content: bytes) -> Start | None:
+def _keys(content: bytes) -> dict[str, Any]:
     try:
         found = plistlib.loads(content)
     except (plistlib.InvalidFileException, ExpatError, ValueError, OverflowError, RecursionError, LookupError):
-        return None
-    if not isinstance(found, dict):
-        return None
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _start(found: dict[str, Any]) -> Start | None:
     words, environ = found.get("ProgramArguments"), found.get("EnvironmentVariables", {})
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         return None

@@ -63,7 +63,9 @@ class RunKey:
             return None
         start = start_of_words(split_command_line(value)) if isinstance(value, str) else None
         is_off = isinstance(approved, bytes) and bool(approved) and bool(approved[0] & 1)
-        return Entry(self.name, f"HKEY_CURRENT_USER\\{RUN}, value {VALUE}", start, is_on=not is_off)
+        where = f"HKEY_CURRENT_USER\\{RUN}, value {VALUE}"
+        is_older = start is not None and value != self._line(start)
+        return Entry(self.name, where, start, is_on=not is_off, is_older=is_older)
 
     def write(self, start: Start) -> None:
         """Write the value, and forget that it was switched off.
@@ -81,7 +83,7 @@ class RunKey:
         Raises:
             CannotError: It is too long, or cannot be written.
         """
-        line = command_line(start_words(start, keeps=self.keeps))
+        line = self._line(start)
         if len(line) > LONGEST:
             raise CannotError(
                 f"The command line has {len(line)} characters; Windows starts none of more than {LONGEST} from here.",
@@ -89,6 +91,9 @@ class RunKey:
             )
         with _told():
             self._registry.write(RUN, VALUE, line)
+
+    def _line(self, start: Start) -> str:
+        return command_line(start_words(start, keeps=self.keeps))
 
     def remove(self) -> None:
         """Remove the value, and what says that it is switched off.

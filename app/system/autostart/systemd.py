@@ -75,10 +75,13 @@ class SystemdUnit:
         content = read_entry(self.path)
         if content is None:
             return None
-        start = _start(content.decode("utf-8", "replace"))
+        text = content.decode("utf-8", "replace")
+        start = _start(text)
         # Whoever has it wanted by another target has it on as well.
         links = (self.link, *self._folder.glob(f"*.wants/{UNIT}"))
-        trouble, hint = self._trouble()
+        trouble, hint = ("", "") if start is None else self._trouble()
+        # What a person put in besides is no sign of age.
+        is_older = start is not None and not set(_settings(unit(start, self._limits))) <= set(_settings(text))
         return Entry(
             self.name,
             str(self.path),
@@ -86,6 +89,7 @@ class SystemdUnit:
             is_on=any(each.is_symlink() for each in links),
             trouble=trouble,
             hint=hint,
+            is_older=is_older,
         )
 
     def write(self, start: Start) -> None:
@@ -234,8 +238,8 @@ def _words(value: str) -> tuple[str, ...] | None:
 
 def _start(text: str) -> Start | None:
     found = dict.fromkeys(("ExecStart", "Environment"), "")
-    for key, value in _settings(text, "[Service]"):
-        if key in found:
+    for section, key, value in _settings(text):
+        if section == "[Service]" and key in found:
             if found[key]:
                 return None  # several of them: a person's work
             found[key] = value
@@ -251,11 +255,11 @@ def _start(text: str) -> Start | None:
     return start_of(unshielded(words)[1], home)
 
 
-def _settings(text: str, section: str) -> Iterator[tuple[str, str]]:
-    inside = False
+def _settings(text: str) -> Iterator[tuple[str, str, str]]:
+    section = ""
     for line in text.split("\n"):  # no other character ends a line, nor does U+2028
         if line.startswith("["):
-            inside = line.strip() == section
-        elif inside and "=" in line and not line.startswith(("#", ";")):
+            section = line.strip()
+        elif section and "=" in line and not line.startswith(("#", ";")):
             key, _, value = line.partition("=")
-            yield key.strip(), value.strip()
+            yield section, key.strip(), value.strip()

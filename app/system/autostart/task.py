@@ -6,6 +6,7 @@ the trigger names nobody else. `%NAME%` and `$(Arg0)` are replaced in a task's c
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sys
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from xml.etree import ElementTree as ET
 
 from app.domain.errors import CannotError
-from app.system.autostart.entries import Entry, Method, Start
+from app.system.autostart.entries import KEEP, Entry, Method, Start
 from app.system.autostart.files import changing
 from app.system.autostart.windows_words import split_command_line, start_of_words, start_words
 
@@ -64,7 +65,7 @@ class ScheduledTask:
         answer = self._ask(("schtasks", "/Query", "/TN", TASK, "/XML"))
         if not answer.is_good or b"<" not in answer.out:
             return None
-        return entry_of(_decoded(answer.out))
+        return entry_of(_decoded(answer.out), self._limits)
 
     def write(self, start: Start) -> None:
         """Create the task anew.
@@ -130,9 +131,21 @@ def task_xml(start: Start, limits: Limits, user: str, *, is_on: bool = True) -> 
             f"than {LONGEST_COMMAND} characters.",
             "Use: watchkeeper autostart enable --method run",
         )
+    tree = _tree(command, line, limits, user, is_on=is_on)
+    tree["RegistrationInfo"]["Documentation"] = _note(start, limits)
+    root = ET.Element("Task", {"version": "1.3", "xmlns": NAMESPACE})
+    _grow(root, tree)
+    root.find("Principals/Principal").set("id", "Author")  # type: ignore[union-attr] # made above
+    root.find("Actions").set("Context", "Author")  # type: ignore[union-attr] # likewise
+    ET.indent(root)
+    text = '<?xml version="1.0" encoding="UTF-16"?>\n' + ET.tostring(root, "unicode") + "\n"
+    return b"\xff\xfe" + text.encode("utf-16-le")
+
+
+def _tree(command: str, line: str, limits: Limits, user: str, *, is_on: bool) -> dict[str, Any]:
     interval = round(max(_SHORTEST_INTERVAL_S, limits.keeper_first_s))
-    tree: dict[str, Any] = {
-        "RegistrationInfo": {"Description": "Keeps watch over your projects' tests.", "Documentation": _note(start)},
+    return {
+        "RegistrationInfo": {"Description": "Keeps watch over your projects' tests."},
         "Triggers": {"LogonTrigger": {"Enabled": "true", "UserId": user}},
         "Principals": {
             "Principal": {"UserId": user, "LogonType": "InteractiveToken", "RunLevel": "LeastPrivilege"},
@@ -153,20 +166,18 @@ def task_xml(start: Start, limits: Limits, user: str, *, is_on: bool = True) -> 
         },
         "Actions": {"Exec": {"Command": command, "Arguments": line}},
     }
-    root = ET.Element("Task", {"version": "1.3", "xmlns": NAMESPACE})
-    _grow(root, tree)
-    root.find("Principals/Principal").set("id", "Author")  # type: ignore[union-attr] # made above
-    root.find("Actions").set("Context", "Author")  # type: ignore[union-attr] # likewise
-    ET.indent(root)
-    text = '<?xml version="1.0" encoding="UTF-16"?>\n' + ET.tostring(root, "unicode") + "\n"
-    return b"\xff\xfe" + text.encode("utf-16-le")
 
 
-def entry_of(text: str) -> Entry:
+def entry_of(text: str, limits: Limits) -> Entry:
     """Return what a task starts, from its XML as schtasks shows it.
 
     What schtasks prints goes through the console's code page, which loses letters. The task therefore tells once more
-    what it starts, in ASCII; that is believed as long as the command is the same but for such letters.
+    what it starts, in ASCII; that is believed as long as the command is the same but for such letters. It tells as well
+    by which form it was written, since the scheduler shows a task otherwise than it was given.
+
+    Args:
+        text: The XML.
+        limits: The times and counts that it would be written by now.
     """
     entry = Entry(Method.TASK, f"Task Scheduler, task {TASK}", None)
     try:
@@ -176,25 +187,37 @@ def entry_of(text: str) -> Entry:
     command, arguments = _text(root, "Actions/Exec/Command"), _text(root, "Actions/Exec/Arguments")
     words = (command.strip('"'), *split_command_line(f"- {arguments}")[1:])
     start = start_of_words(words)
-    told = _told(_text(root, "RegistrationInfo/Documentation"))
+    told, form = _told(_text(root, "RegistrationInfo/Documentation"))
     if told is not None:
         meant = start_words(told, keeps=ScheduledTask.keeps)
         if _alike(meant[0], words[0]) and _alike(list2cmdline(meant[1:]), arguments):
             start = told
     is_on = _text(root, "Settings/Enabled") != "false" and _text(root, "Triggers/LogonTrigger/Enabled") != "false"
-    return Entry(entry.method, entry.where, start, is_on=is_on)
+    is_older = start is not None and (form != _form(limits) or not _keeps(arguments))
+    return Entry(entry.method, entry.where, start, is_on=is_on, is_older=is_older)
 
 
-def _note(start: Start) -> str:
-    return json.dumps({"program": start.program, "projects": start.projects, "home": start.home})
+def _note(start: Start, limits: Limits) -> str:
+    return json.dumps({"program": start.program, "projects": start.projects, "home": start.home, "form": _form(limits)})
 
 
-def _told(note: str) -> Start | None:
+def _form(limits: Limits) -> str:
+    """Return a short text that is another one as soon as tasks are written otherwise."""
+    content = json.dumps(_tree("", "", limits, "", is_on=True))
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def _keeps(arguments: str) -> bool:
+    return KEEP in split_command_line(f"- {arguments}")
+
+
+def _told(note: str) -> tuple[Start | None, str]:
     try:
         found = json.loads(note)
-        return Start(tuple(map(str, found["program"])), tuple(map(str, found["projects"])), str(found["home"]))
+        start = Start(tuple(map(str, found["program"])), tuple(map(str, found["projects"])), str(found["home"]))
+        return start, str(found.get("form", ""))
     except (ValueError, TypeError, KeyError, RecursionError):
-        return None
+        return None, ""
 
 
 def _alike(meant: str, shown: str) -> bool:

@@ -25,6 +25,8 @@ _RESERVED = frozenset(" \"'\\><~|&;$*?#()`")
 """An argument with one of these is put between double quotes."""
 _IN_QUOTES = re.compile(r'(["`$\\])')
 _VALUE_ESCAPES = {"s": " ", "n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
+_STARTS = frozenset({"Type", "Exec", "TryExec", "Terminal", "StartupNotify"})
+"""What makes a start of an entry. All other lines are for people and desktops to change."""
 _LINE = re.compile(r"(?P<key>[A-Za-z0-9-]+)[ \t]*=[ \t]*(?P<value>.*)")
 
 
@@ -54,7 +56,9 @@ class XdgAutostart:
         words = exec_words(keys.get("Exec", ""))
         home, program = unshielded(words or ())
         off = keys.get("Hidden", "").strip() == "true" or keys.get("X-GNOME-Autostart-enabled", "").strip() == "false"
-        return Entry(self.name, str(self.path), start_of(program, home), is_on=not off)
+        start = start_of(program, home)
+        is_older = start is not None and any(keys.get(key) != value for key, value in _starting(start).items())
+        return Entry(self.name, str(self.path), start, is_on=not off, is_older=is_older)
 
     def write(self, start: Start) -> None:
         """Write the entry anew.
@@ -74,13 +78,17 @@ class XdgAutostart:
         if content is None:
             raise CannotError(f"{self.path} is gone.", "Write it anew with: watchkeeper autostart enable")
         lines = content.decode("utf-8", "surrogateescape").split("\n")
-        ours, inside = dict(_lines(start)), False
+        ours, inside, there, group = _starting(start), False, set(), 0
         for number, line in enumerate(lines):
             if line.startswith("["):
                 inside = line.strip() == GROUP
+                group = number if inside else group
             found = _LINE.match(line)
             if inside and found and found["key"] in ours:
                 lines[number] = f"{found['key']}={ours[found['key']]}"
+                there.add(found["key"])
+        # An older entry may not have had them all.
+        lines[group + 1 : group + 1] = [f"{key}={value}" for key, value in ours.items() if key not in there]
         write_entry(self.path, "\n".join(lines).encode("utf-8", "surrogateescape"))
 
     def remove(self) -> None:
@@ -96,21 +104,28 @@ def desktop_entry(start: Start) -> str:
     """Return the whole entry. TryExec has desktops pass over it, without a word, once the program is uninstalled."""
     lines = [
         GROUP,
-        "Type=Application",
-        "Version=1.0",
-        "Name=Watchkeeper",
-        "Comment=Keeps watch over your projects' tests",
-        *(f"{key}={value}" for key, value in _lines(start)),
-        "Terminal=false",
-        "StartupNotify=false",
-        "X-GNOME-Autostart-enabled=true",
+        *(f"{key}={value}" for key, value in _content(start).items()),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _lines(start: Start) -> list[tuple[str, str]]:
+def _content(start: Start) -> dict[str, str]:
     words = shielded(start.words(keeps=XdgAutostart.keeps), {HOME: start.home} if start.home else {})
-    return [("Exec", exec_value(words)), ("TryExec", _escaped(start.program[0]))]
+    return {
+        "Type": "Application",
+        "Version": "1.0",
+        "Name": "Watchkeeper",
+        "Comment": "Keeps watch over your projects' tests",
+        "Exec": exec_value(words),
+        "TryExec": _escaped(start.program[0]),
+        "Terminal": "false",
+        "StartupNotify": "false",
+        "X-GNOME-Autostart-enabled": "true",
+    }
+
+
+def _starting(start: Start) -> dict[str, str]:
+    return {key: value for key, value in _content(start).items() if key in _STARTS}
 
 
 def exec_value(words: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from app.domain.errors import CannotError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 LABEL = "Watchkeeper"
 FOLDER = "${workspaceFolder}"
 _VERSION = "2.0.0"
+_HOME = "WATCHKEEPER_HOME"
 _UNIT = "  "
 
 
@@ -35,44 +37,49 @@ class Written:
     hint: str = ""
 
 
-def add_task(project: Path, program: Sequence[str]) -> Written:
+def add_task(project: Path, program: Sequence[str], home: str = "") -> Written:
     """Put the task into a project's tasks file, which is made where there is none; a second time changes nothing.
 
     Args:
         project: The project's folder.
-        program: How Watchkeeper is started.
+        program: How Watchkeeper is started; best by a name that is on everybody's PATH, since teams share the file.
+        home: Its WATCHKEEPER_HOME; may be empty.
 
     Raises:
         CannotError: The file cannot be read for certain, or cannot be written; it is as it was.
     """
     path = project / ".vscode" / "tasks.json"
-    if any("${" in word for word in program):
-        raise CannotError(f"VS Code would replace the ${{...}} in {program[0]}.", "Move Watchkeeper to another folder.")
+    for word in (*program, home):
+        if "${" in word:
+            raise CannotError(f"VS Code would replace the ${{...}} in {word}.", "Move it to a folder of another name.")
+    wanted, hint = task(program, home), _personal(program, home)
     text = read_text(path)
     if text is None or not text.strip("\ufeff \t\r\n"):
-        fresh = json.dumps({"version": _VERSION, "tasks": [task(program)]}, indent=_UNIT, ensure_ascii=False)
+        fresh = json.dumps({"version": _VERSION, "tasks": [wanted]}, indent=_UNIT, ensure_ascii=False)
         write_text(path, fresh + "\n")
-        return Written(path, changed=True, text=f"{path} is written: VS Code starts the watch with this folder.")
+        text = f"{path} is written: VS Code starts the watch with this folder."
+        return Written(path, changed=True, text=text, hint=hint)
     try:
         tasks = _tasks(parse(text))
         there = None if tasks is None else _ours(tasks)
         if there is not None:
-            return _already(path, there, program)
-        merged = with_task(text, program)
+            return _already(path, there, wanted)
+        merged = with_task(text, wanted)
     except JsoncError as error:
         raise left_alone(path, error.message) from error
     write_text(path, merged)
-    return Written(path, changed=True, text=f"The task {LABEL} is added to {path}.")
+    return Written(path, changed=True, text=f"The task {LABEL} is added to {path}.", hint=hint)
 
 
-def task(program: Sequence[str]) -> dict[str, object]:
-    """Return the task. It needs no shell, so that nothing is quoted."""
+def task(program: Sequence[str], home: str = "") -> dict[str, object]:
+    """Return the task, for a program and its WATCHKEEPER_HOME. It needs no shell, so that nothing is quoted."""
     return {
         "label": LABEL,
         "detail": "Keeps watch over this project's tests",
         "type": "process",
         "command": program[0],
         "args": [*program[1:], FOLDER],
+        **({"options": {"env": {_HOME: home}}} if home else {}),
         "isBackground": True,
         "problemMatcher": [],
         "presentation": {"reveal": "silent", "panel": "dedicated"},
@@ -97,17 +104,39 @@ def _ours(tasks: Node) -> Node | None:
     return None
 
 
-def _already(path: Path, there: Node, program: Sequence[str]) -> Written:
-    command = there.get("command")
-    text = f"{path} has the task {LABEL} already."
-    if command is not None and command.value == program[0]:
-        return Written(path, changed=False, text=text)
-    hint = f"It starts another program than this one. To have it written anew, remove the task {LABEL} from the file."
+def _already(path: Path, there: Node, wanted: dict[str, object]) -> Written:
+    """Tell whether the task that is there starts the same; how it is shown is the person's to change."""
+    meant = parse(json.dumps(wanted))
+    if _starts(there) == _starts(meant):
+        return Written(path, changed=False, text=f"{path} has the task {LABEL} already, and it starts the same.")
+    text = f"{path} has the task {LABEL} already, and it starts something else than would be written now."
+    hint = f"It is left as it is. To have it written anew, remove the task {LABEL} from the file, and try again."
     return Written(path, changed=False, text=text, hint=hint)
 
 
-def with_task(text: str, program: Sequence[str]) -> str:
-    """Return the text of a tasks file with the task put in; every other character stays.
+def _starts(task: Node) -> tuple[str | None, tuple[str | None, ...], str | None]:
+    command, words = task.get("command"), task.get("args")
+    home: Node | None = task
+    for name in ("options", "env", _HOME):
+        home = None if home is None else home.get(name)
+    return (
+        None if command is None else command.value,
+        () if words is None else tuple(word.value for word in words.items),
+        None if home is None else home.value,
+    )
+
+
+def _personal(program: Sequence[str], home: str) -> str:
+    """Return what the task holds that is of this machine alone, or needs to be on others, as a sentence."""
+    paths = [each for each in (program[0], home) if PurePosixPath(each).is_absolute() or PureWindowsPath(each).drive]
+    if not paths:
+        return f"It starts {program[0]} by its name: whoever opens the folder needs it on PATH."
+    told = f"It names what is on this machine only, so it is not for a file that others share: {' and '.join(paths)}."
+    return f"{told} With this Watchkeeper on PATH, its name alone is written." if program[0] in paths else told
+
+
+def with_task(text: str, wanted: dict[str, object]) -> str:
+    """Return the text of a tasks file with the wanted task put in; every other character stays.
 
     Raises:
         JsoncError: The text is no such file.
@@ -118,11 +147,11 @@ def with_task(text: str, program: Sequence[str]) -> str:
     outer = _indent(text, root, _UNIT)
     unit = outer or _UNIT
     if tasks is None:
-        body = _json([task(program)], newline, outer, unit)
+        body = _json([wanted], newline, outer, unit)
         merged = insert_item(text, root, f'"tasks": {body}', newline=newline, indent=outer, closing="")
     else:
         inner = _indent(text, tasks, outer + unit)
-        item = _json(task(program), newline, inner, unit)
+        item = _json(wanted, newline, inner, unit)
         merged = insert_item(text, tasks, item, newline=newline, indent=inner, closing=outer)
     # What was put in must be what a reader finds: any doubt, and the file stays as it was.
     added = _tasks(parse(merged))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QModelIndex, QPoint, Qt, Slot
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QListView, QMenu, QScrollArea, QVBoxLayout, QWidget
 
-from app.domain.commands import CancelRun, Pause, Resume, RunTests
+from app.domain.commands import CancelRun, LeaveSafeMode, Pause, Resume, RunTests
 from app.ui.delegates import RedDelegate
 from app.ui.headline import NO_PROJECT
 from app.ui.now_view import NowView, now_view
@@ -100,6 +100,9 @@ class NowPage(Page):
         self._mood.setFixedSize(HERO, HERO)
         self._title = label("", "title", wraps=True)
         self._detail = label("", "muted", wraps=True)
+        self._start_agents = button("Start the agents", "primary", "Leave safe mode, and start all agents")
+        self._start_agents.clicked.connect(lambda: self._context.request(LeaveSafeMode()))
+        self._start_agents.hide()
         self._run = button("Run tests", "primary", "Run the tests of all projects now (F5)")
         self._run.clicked.connect(lambda: self._context.request(RunTests()))
         self._stop = button("Stop run", tooltip="End the running tests without a verdict")
@@ -121,7 +124,7 @@ class NowPage(Page):
         text_box.addStretch()
         top = row(self._mood, spacing=2 * SPACE)
         top.addLayout(text_box, 1)
-        top.addLayout(row(self._run, self._stop, self._pause))
+        top.addLayout(row(self._start_agents, self._run, self._stop, self._pause))
         card.body.addLayout(top)
         self._run_box = QVBoxLayout()
         self._run_box.setSpacing(SPACE)
@@ -213,6 +216,9 @@ class NowPage(Page):
         set_text(self._title, view.headline.title)
         set_text(self._detail, view.headline.detail)
         self._detail.setVisible(bool(view.headline.detail))
+        self._start_agents.setVisible(view.is_safe)
+        self._run.setVisible(not view.is_safe)
+        self._pause.setVisible(not view.is_safe)
         self._run.setEnabled(view.can_run)
         self._stop.setVisible(bool(view.runs))
         set_text(self._pause, "Resume" if view.can_resume else "Pause")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import platform
 import threading
 import time
 import traceback
@@ -61,8 +62,8 @@ async def test_a_mail_arrives_over_tls(security: str, authority: Authority) -> N
     [envelope] = server.envelopes
     assert (envelope.mail_from, envelope.rcpt_tos) == ("watchkeeper@example.org", ["masha@example.org"])
     found = email.message_from_bytes(envelope.content, policy=email.policy.default)
-    assert found["Subject"] == ALERT.title
-    assert found.get_content().splitlines() == ALERT.body.splitlines()
+    assert found["Subject"] == f"Watchkeeper: {ALERT.title}"
+    assert found.get_content().splitlines() == [*ALERT.body.splitlines(), "", f"From {platform.node()}"]
     assert found["Auto-Submitted"] == "auto-generated"
     assert found["Importance"] == "high"
     assert PASSWORD.encode() not in envelope.content
@@ -302,4 +303,4 @@ def test_no_header_can_be_smuggled_in() -> None:
     assert found["Bcc"] is None
     made = {"subject", "from", "to", "date", "message-id", "auto-submitted"}
     assert {name.lower() for name in found} == made | {"content-type", "content-transfer-encoding", "mime-version"}
-    assert found["Subject"].startswith("Red Bcc: eve@example.org")
+    assert found["Subject"].startswith("Watchkeeper: Red Bcc: eve@example.org")

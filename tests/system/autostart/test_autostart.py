@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.errors import CannotError, UsageError
 from app.system.autostart.entries import MODULE, Start
-from app.system.autostart.here import autostart_here, home_of, program_here
+from app.system.autostart.here import autostart_here, home_of, program_by_name, program_here
 from app.system.autostart.programs import Answer, ask
 
 if TYPE_CHECKING:
@@ -263,6 +263,113 @@ def test_the_program_is_the_script_or_its_module(machine: Machine) -> None:
     assert loud == (python, *MODULE)
     assert program_here(python, "win32") == (str(quiet), *MODULE)
     assert program_here(python, "linux") == (python, *MODULE)
+
+
+@pytest.mark.parametrize(
+    ("method", "was", "by"),
+    [
+        ("xdg", " --keep", ""),
+        ("xdg", "TryExec=", "X-Was="),
+        ("xdg", "Terminal=false", "Terminal=true"),
+        ("systemd", "OOMPolicy=continue\n", ""),
+        ("systemd", "WatchdogSec=180s", "WatchdogSec=30s"),
+    ],
+)
+def test_one_of_an_older_release_is_told_and_written_anew(machine: Machine, method: str, was: str, by: str) -> None:
+    """What stands in it otherwise than it would now is noticed; by itself, nothing changes it."""
+    program = machine.program("a")
+    autostart = machine.autostart(program)
+    autostart.enable([machine.home], method)
+    file = machine.xdg if method == "xdg" else machine.unit
+    file.write_text(file.read_text().replace(was, by))
+
+    told, by_itself = autostart.status(), autostart.mend_if_moved()
+    repaired = autostart.repair()
+
+    assert ["older Watchkeeper" in trouble.text for trouble in told.troubles] == [True]
+    assert told.troubles[0].hint.endswith("watchkeeper autostart repair")
+    assert told.entries[0].start == Start((str(program),), (str(machine.home),))
+    assert by_itself == ""
+    assert [entry.method for entry in repaired] == [method]
+    assert autostart.status().is_right
+    assert autostart.repair() == ()
+
+
+@pytest.mark.parametrize(
+    ("method", "was", "by"),
+    [
+        ("xdg", "Comment=", "Comment=Mine: "),
+        ("xdg", "Terminal=false", "Icon=eye\nTerminal=false"),
+        ("systemd", "Type=notify", "# mine\nNice=5\nType=notify"),
+    ],
+)
+def test_what_a_person_put_in_is_no_sign_of_age(machine: Machine, method: str, was: str, by: str) -> None:
+    """Lines besides those that start it are theirs."""
+    autostart = machine.autostart(machine.program("a"))
+    autostart.enable((), method)
+    file = machine.xdg if method == "xdg" else machine.unit
+    file.write_text(file.read_text().replace(was, by))
+
+    status, repaired = autostart.status(), autostart.repair()
+
+    assert status.is_right
+    assert repaired == ()
+    assert by in file.read_text()
+
+
+def test_an_entry_of_somebody_else_is_no_second_method(machine: Machine) -> None:
+    """To keep one of the two could not be done: what is said is that it is not ours, and how it is removed."""
+    autostart = machine.autostart(machine.program("a"))
+    autostart.enable((), "systemd")
+    machine.xdg.parent.mkdir(parents=True, exist_ok=True)
+    machine.xdg.write_text("[Desktop Entry]\nExec=other\n")
+
+    (trouble,) = autostart.status().troubles
+
+    assert f"{machine.xdg} is not Watchkeeper's" in trouble.text
+    assert f"remove {machine.xdg} yourself" in trouble.hint
+
+
+def test_a_unit_of_somebody_else_is_called_that_on_any_machine(machine: Machine) -> None:
+    """Where systemd does not run the machine, another method is no way out: while the unit is there, it is refused."""
+    autostart = machine.autostart(machine.program("a"))
+    (machine.home / "booted").rmdir()
+    machine.unit.parent.mkdir(parents=True)
+    machine.unit.write_text("[Service]\nExecStart=/bin/other\n")
+
+    (trouble,) = autostart.status().troubles
+
+    assert f"remove {machine.unit} yourself" in trouble.hint
+
+
+def test_a_masked_unit_is_unmasked_first(machine: Machine) -> None:
+    """Whoever masked it is told how that is undone, in `status` and by a refused `enable`."""
+    autostart = machine.autostart(machine.program("a"))
+    machine.unit.parent.mkdir(parents=True)
+    machine.unit.symlink_to("/dev/null")
+
+    (trouble,) = autostart.status().troubles
+    with pytest.raises(CannotError, match="The unit is masked") as refused:
+        autostart.enable(())
+
+    assert "systemctl --user unmask" in trouble.hint
+    assert refused.value.hint == trouble.hint
+
+
+def test_a_program_has_its_name_where_path_means_it(machine: Machine) -> None:
+    """Under another's name it would be another program; without one, its path is all there is."""
+    one, other = machine.program("one"), machine.program("other")
+    usual, module = (str(one),), (str(one.with_name("python")), *MODULE)
+    linked = machine.home / "links"
+    linked.mkdir()
+    (linked / "watchkeeper").symlink_to(one)
+
+    for folder, found in ((one.parent, True), (linked, True), (other.parent, False), (machine.home, False)):
+        assert program_by_name(usual, {"PATH": str(folder)}) == (("watchkeeper",) if found else usual)
+    assert program_by_name(module, {"PATH": str(one.parent)}) == ("watchkeeper",)
+    assert program_by_name(module, {"PATH": str(other.parent)}) == module
+    assert program_by_name(usual, {}) == usual
+    assert program_by_name((str(machine.home / "gone"),), {"PATH": str(linked)}) == (str(machine.home / "gone"),)
 
 
 def test_on_macos_there_is_the_agent(machine: Machine) -> None:

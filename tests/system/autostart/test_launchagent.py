@@ -13,6 +13,7 @@ from app.engine.limits import Limits
 from app.system.autostart.entries import Start
 from app.system.autostart.launchagent import LABEL, LaunchAgent
 from app.system.autostart.programs import Answer
+from tests.system.needed import needed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,7 @@ def test_it_is_valid_and_says_what_launchd_is_to_do(tmp_path: Path) -> None:
     agent = LaunchAgent(tmp_path / "LaunchAgents", Limits(), Launchd(), 501)
 
     agent.write(ODD)
-    said = subprocess.run(["plistutil", "-i", agent.path, "-o", tmp_path / "binary", "-f", "bin"], check=False)
+    said = subprocess.run([needed("plistutil"), "-i", agent.path, "-o", tmp_path / "binary", "-f", "bin"], check=False)
     found = plistlib.loads((tmp_path / "binary").read_bytes())
 
     assert said.returncode == 0
@@ -101,6 +102,28 @@ def test_what_is_no_list_of_ours_is_not_taken_for_one(tmp_path: Path, content: b
 
     assert entry is not None
     assert entry.start is None
+
+
+def test_one_of_an_older_release_is_noticed(tmp_path: Path) -> None:
+    """A key that is missing or says something else is; one that a person put in is not."""
+    agent = LaunchAgent(tmp_path, Limits(), Launchd(), 501)
+    agent.write(ODD)
+    now = plistlib.loads(agent.path.read_bytes())
+    found = []
+
+    for change in ({}, {"Nice": 5}, {"KeepAlive": True}, {"ProcessType": None}):
+        content = {key: value for key, value in (now | change).items() if value is not None}
+        agent.path.write_bytes(plistlib.dumps(content))
+        entry = agent.read()
+        assert entry is not None
+        assert entry.start == ODD
+        found.append(entry.is_older)
+    agent.move(ODD)
+    moved = agent.read()
+
+    assert found == [False, False, True, True]
+    assert moved is not None
+    assert not moved.is_older
 
 
 def test_removed_it_is_gone(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from app.engine.limits import ORDERLY_CODES, Limits
 from app.system.autostart.entries import MODULE, Start
 from app.system.autostart.programs import Answer
 from app.system.autostart.systemd import SESSION, SystemdUnit, exec_start, exec_start_words, unit
+from tests.system.needed import needed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path, start: Start) -> None:
     environ = os.environ | {"XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path)}
 
     said = subprocess.run(
-        ["systemd-analyze", "--user", "verify", file], env=environ, capture_output=True, text=True, check=False
+        [needed("systemd-analyze"), "--user", "verify", file], env=environ, capture_output=True, text=True, check=False
     )
 
     assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
@@ -76,7 +77,7 @@ def test_systemd_would_find_a_mistake(tmp_path: Path) -> None:
     environ = os.environ | {"XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path)}
 
     said = subprocess.run(
-        ["systemd-analyze", "--user", "verify", file], env=environ, capture_output=True, text=True, check=False
+        [needed("systemd-analyze"), "--user", "verify", file], env=environ, capture_output=True, text=True, check=False
     )
 
     assert "WatchdogSecs" in said.stderr

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import app
+from tests.system.needed import needed
 
 ROOT = Path(app.__file__).parents[1]
 SYSTEMD = "/usr/lib/systemd/systemd"
@@ -166,7 +167,7 @@ def test_systemd_starts_keeps_and_stops_it(tmp_path: Path) -> None:
     }
 
     ran = subprocess.run(
-        [*NAMESPACE, "sh", "-c", IN_NAMESPACE, "sh", SYSTEMD, sys.executable, driver],
+        [*NAMESPACE, "sh", "-c", IN_NAMESPACE, "sh", needed(SYSTEMD), sys.executable, driver],
         env=environ,
         capture_output=True,
         text=True,

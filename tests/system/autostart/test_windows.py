@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from app.system.autostart.programs import Answer
 from app.system.autostart.run_key import APPROVED, RUN, VALUE, RunKey
 from app.system.autostart.task import NAMESPACE, TASK, ScheduledTask, entry_of, task_xml
 from app.system.autostart.windows_words import command_line, split_command_line
+from tests.system.needed import needed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,7 +160,9 @@ def test_the_task_is_valid(tmp_path: Path, start: Start) -> None:
     file = tmp_path / "task.xml"
     file.write_bytes(task_xml(start, Limits(), USER))
 
-    said = subprocess.run(["xmllint", "--noout", "--schema", SCHEMA, file], capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        [needed("xmllint"), "--noout", "--schema", SCHEMA, file], capture_output=True, text=True, check=False
+    )
 
     assert (said.returncode, said.stderr.strip()) == (0, f"{file} validates")
     assert file.read_bytes()[:2] == b"\xff\xfe"
@@ -178,7 +182,7 @@ def test_the_schema_would_find_a_mistake(tmp_path: Path, was: str, by: str) -> N
     file = tmp_path / "task.xml"
     file.write_bytes(task_xml(PLAIN, Limits(), USER).decode("utf-16").replace(was, by).encode("utf-16"))
 
-    said = subprocess.run(["xmllint", "--noout", "--schema", SCHEMA, file], capture_output=True, check=False)
+    said = subprocess.run([needed("xmllint"), "--noout", "--schema", SCHEMA, file], capture_output=True, check=False)
 
     assert said.returncode == 3
 
@@ -219,8 +223,8 @@ def test_a_command_that_was_changed_counts_and_not_what_the_task_tells() -> None
     """Whoever edits the task in Windows' own window changes what it starts."""
     text = task_xml(PLAIN, Limits(), USER).decode("utf-16")
 
-    other = entry_of(text.replace("-m app.main", "-m other"))
-    with_project = entry_of(text.replace("--keep</A", "--keep C:\\src</A"))
+    other = entry_of(text.replace("-m app.main", "-m other"), Limits())
+    with_project = entry_of(text.replace("--keep</A", "--keep C:\\src</A"), Limits())
 
     assert other.start is None
     assert with_project.start == Start(PROGRAM, (r"C:\src",))
@@ -260,3 +264,38 @@ def test_a_scheduler_that_refuses_is_told() -> None:
         task.write(PLAIN)
 
     assert "--method run" in refused.value.hint
+
+
+@pytest.mark.parametrize("start", [PLAIN, ODD], ids=["plain", "odd"])
+def test_a_value_of_an_older_release_is_noticed(start: Start) -> None:
+    """One that would not bring it back after a crash is; moved, it is as it would be written now."""
+    registry = Values()
+    run = RunKey(registry)
+    run.write(start)
+    now = run.read()
+    registry.held[RUN, VALUE] = str(registry.held[RUN, VALUE]).replace(" --keep", "")
+    old = run.read()
+    run.move(start)
+    moved = run.read()
+
+    assert now is not None
+    assert old is not None
+    assert moved is not None
+    assert (now.is_older, old.is_older, moved.is_older) == (False, True, False)
+    assert old.start == start
+
+
+def test_a_task_of_an_older_release_is_noticed() -> None:
+    """By the form that it notes, since the scheduler shows settings otherwise than they were written."""
+    text = task_xml(PLAIN, Limits(), USER).decode("utf-16")
+    without_note = re.sub("<Documentation>.*</Documentation>", "", text)
+    shown_otherwise = text.replace("<Hidden>false</Hidden>", "").replace("PT60S", "PT1M").replace(USER, "S-1-5-21")
+
+    assert not entry_of(text, Limits()).is_older
+    assert not entry_of(shown_otherwise, Limits()).is_older
+    assert not entry_of(task_xml(ODD, Limits(), "ann", is_on=False).decode("utf-16"), Limits()).is_older
+    assert entry_of(text, Limits(crashes_allowed=9)).is_older
+    assert entry_of(without_note, Limits()).is_older
+    assert entry_of(text.replace("--keep", ""), Limits()).is_older
+    assert entry_of(without_note, Limits()).start == PLAIN
+    assert not entry_of(text.replace("app.main", "other"), Limits()).is_older

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from app.system.autostart.entries import MODULE, Start
 from app.system.autostart.xdg import XdgAutostart, desktop_entry, exec_value, exec_words
+from tests.system.needed import needed
 
 ODD = Start(
     ("/opt/my tools/O'Brien's \"best\" $HOME=1/watchkeeper",),
@@ -84,7 +85,9 @@ def test_an_entry_is_valid_and_read_back(tmp_path: Path, start: Start) -> None:
     autostart = XdgAutostart(tmp_path)
     autostart.write(start)
 
-    said = subprocess.run(["desktop-file-validate", autostart.path], capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        [needed("desktop-file-validate"), autostart.path], capture_output=True, text=True, check=False
+    )
     entry = autostart.read()
 
     assert (said.returncode, said.stdout + said.stderr) == (0, "")
@@ -98,7 +101,7 @@ def test_gio_starts_exactly_these_words(tmp_path: Path) -> None:
     entry = tmp_path / "watchkeeper.desktop"
     entry.write_text(desktop_entry(start), "utf-8")
 
-    subprocess.run(["gio", "launch", entry], check=True, capture_output=True, timeout=20)
+    subprocess.run([needed("gio"), "launch", entry], check=True, capture_output=True, timeout=20)
     argv, environ = _shown(out)
 
     assert argv == list(start.words(keeps=False))
@@ -111,7 +114,7 @@ def test_dex_starts_exactly_these_words(tmp_path: Path) -> None:
     entry = tmp_path / "watchkeeper.desktop"
     entry.write_text(desktop_entry(start), "utf-8")
 
-    subprocess.run(["dex", entry], check=True, capture_output=True, timeout=20)
+    subprocess.run([needed("dex"), entry], check=True, capture_output=True, timeout=20)
     argv, environ = _shown(out)
 
     assert argv == list(start.words(keeps=False))
@@ -126,7 +129,7 @@ def test_systemd_takes_the_entry_over(tmp_path: Path) -> None:
     out.mkdir()
     environ = {"XDG_CONFIG_HOME": str(tmp_path), "XDG_CONFIG_DIRS": str(tmp_path / "none"), "HOME": str(tmp_path)}
 
-    subprocess.run([GENERATOR, out, out, out], env=environ, check=True, capture_output=True, timeout=20)
+    subprocess.run([needed(str(GENERATOR)), out, out, out], env=environ, check=True, capture_output=True, timeout=20)
 
     (unit,) = out.glob("app-watchkeeper@autostart.service")
     assert "--keep" in unit.read_text("utf-8")

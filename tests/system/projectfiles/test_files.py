@@ -12,6 +12,7 @@ from app.domain.errors import CannotError
 from app.engine.limits import ORDERLY_CODES, Limits
 from app.system.projectfiles.pm2 import write_ecosystem
 from app.system.projectfiles.vscode import add_task, task
+from tests.system.needed import needed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,7 @@ process.stdout.write(JSON.stringify(JSON.parse(strict)));
 
 
 def by_node(*argv: str | Path) -> object:
-    ran = subprocess.run(["node", *argv], capture_output=True, text=True, timeout=30, check=True)
+    ran = subprocess.run([needed("node"), *argv], capture_output=True, text=True, timeout=30, check=True)
     return json.loads(ran.stdout)
 
 
@@ -104,11 +105,32 @@ def test_a_task_of_ours_is_left_as_its_person_changed_it(tmp_path: Path) -> None
     file.write_text(before, "utf-8")
 
     same = add_task(tmp_path, PROGRAM)
-    other = add_task(tmp_path, ("/other/watchkeeper",))
+    others = [
+        add_task(tmp_path, ("/other/watchkeeper",)),
+        add_task(tmp_path, (*PROGRAM, "more")),
+        add_task(tmp_path, PROGRAM, "/home/ann/wk"),
+    ]
 
-    assert (same.changed, same.hint, other.changed) == (False, "", False)
-    assert "another program" in other.hint
+    assert (same.changed, same.hint) == (False, "")
+    assert "it starts the same" in same.text
+    for other in others:
+        assert not other.changed
+        assert "starts something else" in other.text
+        assert "remove the task Watchkeeper" in other.hint
     assert file.read_text("utf-8") == before
+
+
+def test_the_task_has_the_home_and_says_what_is_of_this_machine(tmp_path: Path) -> None:
+    """Teams share the file: each path in it that only this person has is told."""
+    written = add_task(tmp_path, PROGRAM, "/home/ann/wk")
+
+    (made,) = json.loads((tmp_path / ".vscode" / "tasks.json").read_text("utf-8"))["tasks"]
+    assert made["options"] == {"env": {"WATCHKEEPER_HOME": "/home/ann/wk"}}
+    assert str(tmp_path) not in json.dumps(made)
+    assert f"{PROGRAM[0]} and /home/ann/wk" in written.hint
+    assert "on PATH, its name alone" in written.hint
+    assert "on this machine only" in add_task(_folder(tmp_path, "b"), ("C:\\wk\\pythonw.exe", "-m", "app.main")).hint
+    assert add_task(_folder(tmp_path, "c"), ("watchkeeper",)).hint.endswith("needs it on PATH.")
 
 
 @pytest.mark.parametrize(
@@ -144,8 +166,9 @@ def test_a_folder_in_the_files_place_is_told(tmp_path: Path) -> None:
 
 def test_a_path_that_vs_code_would_replace_is_refused(tmp_path: Path) -> None:
     """There is no way to escape it."""
-    with pytest.raises(CannotError, match="VS Code would replace"):
-        add_task(tmp_path, ("/opt/${env:HOME}/watchkeeper",))
+    for words in ((("/opt/${env:HOME}/watchkeeper",), ""), (("watchkeeper",), "/home/${ann}")):
+        with pytest.raises(CannotError, match="VS Code would replace"):
+            add_task(tmp_path, *words)
 
 
 def test_node_reads_the_ecosystem_file(tmp_path: Path) -> None:
@@ -155,7 +178,7 @@ def test_node_reads_the_ecosystem_file(tmp_path: Path) -> None:
     project.mkdir()
 
     written = write_ecosystem(project, PROGRAM, "/home/ann/wk", limits)
-    checked = subprocess.run(["node", "--check", written.path], capture_output=True, check=False)
+    checked = subprocess.run([needed("node"), "--check", written.path], capture_output=True, check=False)
     found = by_node("-e", "process.stdout.write(JSON.stringify(require(process.argv[1])))", written.path)
 
     assert checked.returncode == 0
@@ -184,3 +207,57 @@ def test_an_ecosystem_file_that_is_there_is_never_changed(tmp_path: Path, name: 
     assert shown["args"][0] == "run"
     assert [each.name for each in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "module.exports = {};\n"
+
+
+def test_a_block_that_is_there_is_not_shown_again(tmp_path: Path) -> None:
+    """A second time says that it is there and the same; it is never added twice."""
+    first = write_ecosystem(tmp_path, PROGRAM, "/home/ann/wk", Limits())
+    before = first.path.read_bytes()
+
+    second = write_ecosystem(tmp_path, PROGRAM, "/home/ann/wk", Limits())
+
+    assert not second.changed
+    assert "it is the same" in second.text
+    assert second.hint == f"Start it with: pm2 start {first.path.name}"
+    assert first.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "module.exports = {{ apps: [{{ name: '{name}', script: 'watchkeeper' }}] }};\n",
+        'module.exports = {{ apps: [\n  {{\n    "name": "{name}", // ours\n    "watch": true,\n  }}]}};\n',
+        "apps:\n  - name: {name}\n    script: watchkeeper\n",
+    ],
+    ids=["written for another home", "JavaScript", "JSON with comments", "YAML"],
+)
+def test_a_block_that_differs_is_said_to(tmp_path: Path, content: str | None) -> None:
+    """What would be written now is shown, to be put in its place and not beside it."""
+    if content is None:
+        write_ecosystem(tmp_path, PROGRAM, "/home/ann/old", Limits())
+    else:
+        (tmp_path / "ecosystem.config.cjs").write_text(content.format(name=f"watchkeeper-{tmp_path.name}"))
+
+    written = write_ecosystem(tmp_path, PROGRAM, "/home/ann/wk", Limits())
+
+    assert not written.changed
+    assert "differs from what would be written now" in written.text
+    assert "in place of that block" in written.text
+    assert json.loads(written.hint)["env"] == {"WATCHKEEPER_HOME": "/home/ann/wk"}
+
+
+@pytest.mark.parametrize("content", [b"name: watchkeeper-other\n", b"\xff", b'{"name":' + b"[" * 9999])
+def test_another_projects_block_is_not_ours(tmp_path: Path, content: bytes) -> None:
+    """Then what to add is shown; a file that cannot be read for certain is left as it is too."""
+    (tmp_path / "ecosystem.config.js").write_bytes(content)
+
+    written = write_ecosystem(tmp_path, PROGRAM, "", Limits())
+
+    assert "put this into its `apps`" in written.text
+    assert (tmp_path / "ecosystem.config.js").read_bytes() == content
+
+
+def _folder(parent: Path, name: str) -> Path:
+    (parent / name).mkdir()
+    return parent / name

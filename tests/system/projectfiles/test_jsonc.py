@@ -112,7 +112,7 @@ def test_a_task_is_put_in_and_every_other_byte_stays(case: tuple[dict[str, objec
     value, text = case
     text = text.replace("\n", newline)
 
-    after = with_task(text, PROGRAM)
+    after = with_task(text, task(PROGRAM))
 
     assert _is_left(text, after)
     assert plain_json(after) == {**value, "tasks": [*value.get("tasks", []), task(PROGRAM)]}  # type: ignore[misc]
