@@ -29,8 +29,8 @@ _NO_TESTS_RAN = 5  # pytest's exit code
 # A hang that pytest's own limit for each test cannot end must not use up all of CI's time.
 _LIMIT_S = 20 * 60.0
 _FULL_LIMIT_S = 3 * 3600.0
-_BY_TWO = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
-"""Two files at a time: each test keeps to a folder of its own, and much of the time is spent waiting.
+_SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+"""Three files at a time, on two cores too: each test keeps to a folder of its own, and half of the time is waiting.
 
 In their own order: xdist would put files of few tests last, and those are the slow ones, for which one worker then
 waits.
@@ -199,7 +199,7 @@ def plan(
             "tests",
             (
                 *pytest,
-                *(() if targets else _BY_TWO),
+                *(() if targets else _SIDE_BY_SIDE),
                 "-m",
                 f"not desktop and not postgres and not windows{slow}",
                 "--ignore=tests/desktop",

@@ -88,7 +88,7 @@ def test_a_life_without_a_word_was_killed(places: Places, fake_clock: Any) -> No
     assert birth.ends == (UncleanEnd(NOW, Ending.KILLED, "", "0.9"),)
 
 
-@pytest.mark.parametrize("pid", [0, os.getpid()])
+@pytest.mark.parametrize("pid", [0, os.getpid()], ids=["any", "its own"])
 def test_what_kept_a_killed_life_tells_how_and_when_it_ended(places: Places, fake_clock: Any, pid: int) -> None:
     """It waited for the process: the last sign of life may be half a minute older. It is kept for later lives too."""
     record(places, fake_clock).begin()
