@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from app.domain.agents import AgentState
-from app.domain.events import AgentChanged, NoticeRaised
+from app.domain.events import AgentChanged, NoticeRaised, RunStarted
 from app.domain.verdicts import Verdict
 from app.engine.clock import SystemClock
 from app.engine.places import Places
@@ -218,6 +218,25 @@ async def test_row_24_a_root_that_goes_and_comes_back_is_watched_again(tmp_path:
     assert told == {"shop.py"}
     assert len(gone) == 2
     assert AgentState.FAILED not in {event.state for event in watched.all(AgentChanged)}
+
+
+@pytest.mark.usefixtures("sound")
+async def test_row_24_what_ran_while_the_root_was_away_runs_again(tmp_path: Path) -> None:
+    """A save, the folder is gone before its tests have run, and back as it was: no file tells that, the tests must."""
+    root, away = a_shop(tmp_path / "shop"), tmp_path / "away"
+    async with watching(root, tmp_path / "home", tests=LIGHT) as watched:
+        await watched.ran(1)
+        await watched.pause()
+
+        (root / "shop.py").write_text(BAD, encoding="utf-8")
+        await watched.until(lambda: len(watched.all(RunStarted)) == 2)
+        root.rename(away)
+        await watched.until(
+            lambda: watched.bus.snapshot.agents["tests:shop"].state is AgentState.DEGRADED, within_s=NOTICED_S
+        )
+        away.rename(root)
+
+        await watched.until(lambda: bool(watched.red), within_s=NOTICED_S)
 
 
 @pytest.mark.slow

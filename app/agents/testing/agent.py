@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
 ENTER_S = 600.0
 """A tree on a slow disk may take so long to enter; the watch beats again when it is in."""
+NOTICED_S = 15.0
+"""So late it may be noticed that the folder is gone: what went wrong since may have gone wrong because of that."""
+JUST_NOW_S = 1.0
+"""A run that ended so shortly before may have missed some of its files, whatever it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,9 @@ class TestWatcher:
         self._no_source = no_source
         self._notices = Notices(publish, clock)
         self._files: FileWatch | None = None
+        self._is_hindered = self._is_doubtful = False
+        self._ended_at = float("-inf")
+        self._ended_badly = False
 
     @property
     def name(self) -> str:
@@ -199,8 +206,19 @@ class TestWatcher:
         return settings
 
     def _on_trouble(self, pulse: Pulse, text: str, hint: str) -> None:
+        """Say that the watch is hindered, or no more: then what ran meanwhile, or right before, runs again.
+
+        Of a folder that was gone for a moment no file has changed, and yet its tests may not have found theirs.
+        """
         self._notice("watch", text, hint)
         pulse.degraded(text)
+        if text and not self._is_hindered:
+            noticed_s = NOTICED_S if self._ended_badly else JUST_NOW_S
+            self._is_doubtful = self._clock.monotonic() - self._ended_at <= noticed_s
+        elif not text and self._is_doubtful:
+            self._is_doubtful = False
+            self.inbox.wish(CauseKind.REQUEST)
+        self._is_hindered = bool(text)
 
     async def _look_at_settings(self) -> Settings:
         settings, trouble = await asyncio.to_thread(self._settings)
@@ -290,6 +308,7 @@ class TestWatcher:
         finally:
             await going.end()
             self._echo.ended(going.run.wrote)
+            self._is_doubtful |= self._is_hindered
         self.inbox.drop(await asyncio.to_thread(left_alone, self.root, going.run.wrote))
 
     def _is_pointless(self, pulse: Pulse, going: Going) -> bool:
@@ -303,6 +322,7 @@ class TestWatcher:
                 self.inbox.give_back(cycle.cause)
             cycle.finish(Verdict.CANCELLED)
             return
+        self._ended_at, self._ended_badly = self._clock.monotonic(), outcome.verdict.is_trouble
         cycle.finish(
             outcome.verdict,
             message=outcome.message,
