@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from app.domain.commands import Command
 
 ANSWER_S = 4.0
+_WAITS = re.compile(r"is started again in ([\d.]+) s")
 
 
 class KeptProgram:
@@ -90,6 +92,11 @@ class KeptProgram:
                 return True
             time.sleep(0.1)
         return False
+
+    def announced_wait_s(self) -> float:
+        """Return how many seconds the parent said last that it waits before it starts the program again."""
+        said = _WAITS.findall((self.home / "printed.txt").read_text(errors="replace"))
+        return float(said[-1]) if said else 0.0
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run another command beside it."""
