@@ -30,8 +30,8 @@ class StreamMask:
         content = self._held + piece
         shown, at = [], 0
         while match := self._pattern.search(content, at):
-            # A longer value may begin where this one does, and end behind what has come yet.
-            if self._may_grow(content, match.start()):
+            # Another value may begin where this one does, or before it, and end behind what has come yet.
+            if len(content) - self._open_end(content[at:]) <= match.start():
                 break
             shown += [content[at : match.start()], MASK]
             at = match.end()
@@ -44,10 +44,6 @@ class StreamMask:
         """Return what was held back: no value came of it, except one that is there whole."""
         held, self._held = self._held, b""
         return self._pattern.sub(MASK, held) if self._pattern is not None else held
-
-    def _may_grow(self, content: bytes, start: int) -> bool:
-        left = content[start:]
-        return any(len(value) > len(left) and value.startswith(left) for value in self._values)
 
     def _open_end(self, content: bytes) -> int:
         """Return how many bytes at the end are the beginning of a value."""

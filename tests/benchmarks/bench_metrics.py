@@ -65,7 +65,7 @@ print(len(took), length, took[len(took) // 2], took[len(took) * 99 // 100])
 def _snapshot(tests: int) -> Snapshot:
     projects = {}
     for number in range(PROJECTS):
-        root = f"/work/project-{number}"
+        root = f"/src/project-{number}"
         states = {
             f"tests/test_{each}.py::test": TestState(
                 f"tests/test_{each}.py::test", Outcome.PASSED, 0.0, 0.0, Cause(CauseKind.SAVE), "r"

@@ -36,6 +36,12 @@ def test_what_cannot_become_a_value_is_shown_at_once() -> None:
     assert mask.feed(b"ret!") == MASK + b"!"
 
 
+def test_a_value_within_one_that_is_still_coming_waits_for_it() -> None:
+    """Else what stands around it would be shown."""
+    assert through([b"b", b"abc"], [b"ab", b"c"]) == MASK
+    assert through([b"b", b"abc"], [b"ab", b"d"]) == b"a" + MASK + b"d"
+
+
 def test_the_longer_of_two_values_is_masked_whole() -> None:
     """Where one value begins another, the longer one does not show its end."""
     assert through([b"abc", b"abcdef"], [b"xabc", b"def"]) == b"x" + MASK
