@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QDir, Qt
-from PySide6.QtWidgets import QBoxLayout, QFileDialog, QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFileDialog, QFrame, QLabel, QVBoxLayout, QWidget
 
 from app.domain.commands import LeaveSafeMode, SaveBundle
 from app.domain.snapshot import Mood
 from app.ui.health_view import HealthPageView, health_page_view
 from app.ui.pages.health_rows import AgentPart, ChannelRow, FactLine, LagTrace
 from app.ui.pages.now_rows import keep_rows
-from app.ui.parts import Card, Page, Strip, button, label, row, set_text
+from app.ui.parts import Card, Page, Strip, button, fill_scrolling, label, row, set_text
 from app.ui.theme import SPACE
 
 if TYPE_CHECKING:
@@ -80,15 +80,7 @@ class HealthPage(Page):
         column.addLayout(self._columns)
         column.addStretch()
 
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.setWidget(content)
-        box = QVBoxLayout(self)
-        box.setContentsMargins(0, 0, 0, 0)
-        box.addWidget(area)
+        fill_scrolling(self, content)
 
     def render_snapshot(self, snapshot: Snapshot) -> None:
         """Show a snapshot."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, QPoint, Qt, Slot
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QListView, QMenu, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QListView, QMenu, QVBoxLayout, QWidget
 
 from app.domain.commands import CancelRun, LeaveSafeMode, Pause, Resume, RunTests
 from app.ui.delegates import RedDelegate
 from app.ui.headline import NO_PROJECT
 from app.ui.now_view import NowView, now_view
 from app.ui.pages.now_rows import AgentLine, ProjectLine, RunLines, keep_rows
-from app.ui.parts import Card, Page, Strip, button, label, row, set_text
+from app.ui.parts import Card, Page, Strip, button, fill_scrolling, label, row, set_text
 from app.ui.red_model import RedModel
 from app.ui.theme import SPACE
 from app.ui.tray_view import PAUSE_S
@@ -61,15 +61,7 @@ class NowPage(Page):
         grid.setRowStretch(2, 1)
         column.addLayout(grid, 1)
 
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.setWidget(content)
-        box = QVBoxLayout(self)
-        box.setContentsMargins(0, 0, 0, 0)
-        box.addWidget(area)
+        fill_scrolling(self, content)
 
     def render_snapshot(self, snapshot: Snapshot) -> None:
         """Show a snapshot."""
