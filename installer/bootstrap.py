@@ -49,8 +49,12 @@ def better_interpreter() -> "str | None":
     return None
 
 
-def too_old() -> str:
-    """Says in plain words which Python is needed and where one comes from."""
+def too_old(what: str) -> str:
+    """Says in plain words which Python is needed and where one comes from.
+
+    Args:
+        what: what needs it, as the start of a sentence.
+    """
     have = "%d.%d" % sys.version_info[:2]  # noqa: UP031 - a tuple is what it formats
     if sys.platform == "darwin":
         source = "  macOS: the installer on www.python.org, or 'brew install python@3.13'."
@@ -63,10 +67,36 @@ def too_old() -> str:
             "  Fedora: 'dnf install python3.13'.  Anything else: 'uv python install 3.13', pyenv, or www.python.org."
         )
     return (
-        "Watchkeeper needs Python 3.11 or newer. This is Python " + have + " (" + sys.executable + ").\n"
+        what + " needs Python 3.11 or newer. This is Python " + have + " (" + sys.executable + ").\n"
         "No newer one was found on PATH. Where to get it:\n" + source + "\n"
         "Then start this again: it finds python3.11 to python3.14 on PATH by itself."
     )
+
+
+def with_newer_python(script: str, what: str) -> "int | None":
+    """Starts a script again with a fitting Python, where this one does not fit and a better one is there.
+
+    Args:
+        script: the file that was started.
+        what: what it does, as the start of the sentence "... needs Python 3.11 or newer".
+
+    Returns:
+        None where this Python fits. Else the exit code: that of the script, or 3 where no Python fits.
+    """
+    if OLDEST <= sys.version_info[:2] <= TESTED[0]:
+        return None
+    found = better_interpreter()
+    if found:
+        again = [found, os.path.abspath(script)] + sys.argv[1:]  # noqa: PTH100, RUF005 - as old as the oldest reader
+        if os.name == "nt":
+            # Windows' exec gives the console back at once, while the new process still runs.
+            return subprocess.call(again)
+        sys.stdout.flush()
+        os.execv(found, again)  # noqa: S606 - no shell is wanted
+    if sys.version_info[:2] < OLDEST:
+        sys.stderr.write(too_old(what) + "\n")
+        return 3
+    return None
 
 
 def main() -> int:
@@ -75,18 +105,9 @@ def main() -> int:
     Returns:
         The exit code: 0 done, 1 failed, 2 wrong usage, 3 something is missing that only the person can install.
     """
-    if not OLDEST <= sys.version_info[:2] <= TESTED[0]:
-        found = better_interpreter()
-        if found:
-            again = [found, os.path.abspath(__file__)] + sys.argv[1:]  # noqa: PTH100, RUF005 - as old as the oldest reader
-            if os.name == "nt":
-                # Windows' exec gives the console back at once, while the new process still runs.
-                return subprocess.call(again)
-            sys.stdout.flush()
-            os.execv(found, again)  # noqa: S606 - no shell is wanted
-        if sys.version_info[:2] < OLDEST:
-            sys.stderr.write(too_old() + "\n")
-            return 3
+    code = with_newer_python(__file__, "Watchkeeper")
+    if code is not None:
+        return code
     from provision.commands import main as provision  # noqa: PLC0415 - newer syntax than an old Python can parse
 
     return provision(sys.argv[1:])

@@ -15,12 +15,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from provision.console import Console, Stop
 from provision.system import ENSUREPIP, Need, SystemPackages
 
-Purpose = Literal["run", "test"]
+Purpose = Literal["run", "build", "test"]
 
 _STAMP = "watchkeeper-setup.json"
 # What goes into the editable install's metadata: name, entry points, version.
@@ -75,7 +75,8 @@ class Environment:
         """Sets up what is missing; a second bootstrap waits for the first.
 
         Args:
-            purpose: "run": what the program needs; "test": that and the tools of the tests.
+            purpose: "run": what the program needs; "build": that and what packs a release; "test": both, and the tools
+                of the tests.
 
         Raises:
             Stop: it could not be done.
@@ -95,14 +96,15 @@ class Environment:
             self._make(lock)
             stamp = None
         self._write_stamp({"unfinished": purpose})
-        done = {key: value for key, value in (stamp or {}).items() if key in {"run", "test"}}
+        done = {key: value for key, value in (stamp or {}).items() if key in get_args(Purpose)}
         if done.get(purpose) != self._lock_digest(purpose):
             lines = self._lock_file(purpose).read_text("utf-8").splitlines()
             count = sum("==" in line for line in lines)
             pinned = ("--require-hashes", "--only-binary=:all:", "-r", str(self._lock_file(purpose)))
             self._pip(f"Installing up to {count} pinned packages into .venv", pinned, lock)
-            # test.txt holds all of run.txt, with the same pins; after run.txt alone nothing is known of the rest.
-            done = {name: self._lock_digest(name) for name in ("run", purpose)}
+            # A larger lock holds all of the smaller ones, with the same pins; after it nothing is known of the rest.
+            purposes = get_args(Purpose)
+            done = {name: self._lock_digest(name) for name in purposes[: purposes.index(purpose) + 1]}
         editable = ("--no-index", "--no-deps", "--no-build-isolation", "--editable", str(self._root))
         self._pip("Installing Watchkeeper itself", editable, lock)
         here = {"root": str(self._root), "python": self._interpreter(), "project": self._digest(*_PROJECT_FILES)}

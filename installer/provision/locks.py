@@ -12,13 +12,14 @@ _HEADER = """\
 # Made by `python3 installer/bootstrap.py lock` from pyproject.toml: do not edit.
 # One lock for Linux, macOS and Windows and for Python 3.11 to 3.14. It names no registry: pip asks its own.
 """
-# The larger one first: the smaller one takes its pins from it, so that the two never disagree.
-_TEST = ("test", ("--group", "build", "--group", "test"))
+# The largest one first: the others take their pins from it, so that they never disagree.
+_TEST = ("test", ("--group", "build", "--group", "release", "--group", "test"))
+_BUILD = ("build", ("--group", "build", "--group", "release"))
 _RUN = ("run", ("--group", "build"))
 
 
 def lock(arguments: Sequence[str], environ: Mapping[str, str], root: Path) -> None:
-    """Writes `installer/locks/test.txt` and `run.txt`.
+    """Writes `installer/locks/test.txt`, `build.txt` and `run.txt`.
 
     Args:
         arguments: more for `uv pip compile`, such as --upgrade; without it the pins that still fit stay.
@@ -32,7 +33,7 @@ def lock(arguments: Sequence[str], environ: Mapping[str, str], root: Path) -> No
     uv = _find_uv(environ, root)
     folder = root / "installer" / "locks"
     folder.mkdir(exist_ok=True)
-    for name, groups in (_TEST, _RUN):
+    for name, groups in (_TEST, _BUILD, _RUN):
         output = folder / f"{name}.txt"
         same = () if name == "test" else ("--constraint", "installer/locks/test.txt")
         command = (uv, "pip", "compile", "pyproject.toml", *groups, *same, *arguments)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from provision.commands import main, watchkeeper_arguments
 from provision.console import Console
 from provision.environment import Environment

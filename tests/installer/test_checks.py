@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from provision.checks import Outcome, count, plan, programs_for, summarise
 from provision.console import Console, Stop
 from provision.environment import Environment

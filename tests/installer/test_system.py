@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from provision.console import Console, Stop
 from provision.system import (
     ENTRY_READERS,

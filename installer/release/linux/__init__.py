@@ -1,0 +1,1 @@
+"""The Debian package and the portable archive: one tree of files, packed in two ways."""
