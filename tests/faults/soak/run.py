@@ -141,9 +141,6 @@ class Soak:
                 if not world.program.until_up(START_S):
                     self._breach("there is no program")
             self._calm_since = time.monotonic()
-            snapshot = world.program.snapshot()
-            if snapshot is not None and snapshot["health"]["safe_mode"]:
-                world.program.ask(LeaveSafeMode())
         self._ended.wait(max(0.0, sampler.began + seconds - time.monotonic()))
 
     def _edit(self, world: World) -> None:
@@ -166,6 +163,8 @@ class Soak:
         """Wait until exactly the tests that are red are seen to be, counted from the end of the last fault."""
         expected, since = world.project.red(), time.monotonic()
         while self._seen(world.program) != expected:
+            if self._left_safe_mode(world.program):
+                since = time.monotonic()
             calm = time.monotonic() - max(since, self._calm_since)
             if calm > TOLD_S:
                 self._breach(f"tests that are {what} were not told of within {TOLD_S:g} s")
@@ -174,6 +173,15 @@ class Soak:
             if self._ended.is_set():
                 return
         self.report.told += 1
+
+    @staticmethod
+    def _left_safe_mode(program: KeptProgram) -> bool:
+        """Do what a person does who sees it, whenever it is seen: it is not told in a life's first moment."""
+        snapshot = program.snapshot()
+        if snapshot is None or not snapshot["health"]["safe_mode"]:
+            return False
+        program.ask(LeaveSafeMode())
+        return True
 
     def _restart(self, world: World) -> None:
         chance = random.Random(self._seed + 2)  # noqa: S311 - as above
