@@ -57,12 +57,15 @@ def _watch_alone(places: Places, checked: tuple[Path, ...], options: TrayOptions
     """Watch, with the single-instance lock held."""
     from app.house.terminal import watch_in_terminal
     from app.house.tray import watch_in_tray
+    from app.system.allocator import keep_no_spare_memory
     from app.system.display import display_trouble
 
+    keep_no_spare_memory(os.environ)
     trouble = display_trouble(os.environ)
     if trouble:
+        _say(trouble)  # also where there is nothing to watch: it is why no window came
         _require_project(places, checked)
-        print(f"{trouble} Watching in the terminal instead.", file=sys.stderr)  # noqa: T201 - said to the person
+        _say("Watching in the terminal instead.")
         return watch_in_terminal(places, checked, as_json=False, safe=options.safe)
     return watch_in_tray(places, checked, options)
 
@@ -113,8 +116,10 @@ def _headless(folder: Path, as_json: bool) -> int:  # noqa: FBT001 - as the comm
     from app.domain.errors import CannotError
     from app.engine.places import Places
     from app.house.terminal import watch_in_terminal
+    from app.system.allocator import keep_no_spare_memory
     from app.system.instance import SingleInstance
 
+    keep_no_spare_memory(os.environ)
     places = Places.find(os.environ)
     checked = _checked((folder,))
     with SingleInstance(places) as instance:
@@ -245,6 +250,7 @@ def _raise_running(places: Places, folders: tuple[Path, ...]) -> int:
     from app.control.client import ControlClient
     from app.domain.commands import RaiseWindow, ReadStatus, WatchProject
     from app.domain.errors import CommandRefused
+    from app.system.foreground import let_come_forward
 
     # Whether it answers at all is known soon; what it is then asked may take its time.
     with patiently(Terminal(sys.stdout, sys.stderr, os.environ)), ControlClient(places, timeout_s=PATIENCE_S) as client:
@@ -254,6 +260,7 @@ def _raise_running(places: Places, folders: tuple[Path, ...]) -> int:
     with ControlClient(places) as client:
         for folder in folders:
             client.send(WatchProject(path=str(folder)))
+        let_come_forward()
         try:
             client.send(RaiseWindow())
         except CommandRefused:

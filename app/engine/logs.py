@@ -354,7 +354,8 @@ class _RingHandler(logging.Handler):
         self._ring = ring
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._ring.append(record.created, record.levelname.lower(), record.name, self.format(record))
+        level = sys.intern(record.levelname.lower())  # one text for all lines, where each would have its own
+        self._ring.append(record.created, level, record.name, self.format(record))
 
 
 _NO_TRAP = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)

@@ -28,9 +28,14 @@ def read_regular(path: Path, limit: int) -> bytes:
         raise NotRegular("it is not a regular file")
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             raise NotRegular("it is not a regular file")
         with open(descriptor, "rb", closefd=False) as file:
-            return file.read(limit + 1)
+            # Python takes as much memory as it is asked to read: 16 MiB for ten bytes, if that is the limit.
+            content = file.read(min(found.st_size, limit) + 1)
+            if found.st_size < len(content) <= limit:  # it has grown since, or is one of those in /proc
+                content += file.read(limit + 1 - len(content))
+            return content
     finally:
         os.close(descriptor)

@@ -38,7 +38,9 @@ async def health(ground: Ground, bridge: SafeAsyncBridge, lag: LoopLag, supervis
         supervisor: Who keeps the agents alive, the one made here among them.
     """
     from app.agents.health.agent import HealthAgent
+    from app.engine.garbage import keep_swept
     from app.engine.sleepwatch import SleepWatch
+    from app.engine.tasks import spawn
     from app.system.network import NetworkWatch
     from app.system.session import session_events
 
@@ -66,6 +68,7 @@ async def health(ground: Ground, bridge: SafeAsyncBridge, lag: LoopLag, supervis
     looks = HealthAgent(measure, lambda: bus.snapshot, publish=bus.publish, clock=clock, limits=limits)
     supervisor.add(looks, always=True)
     unsubscribe = bus.subscribe(wake_waiting)
+    sweeping = spawn(keep_swept(clock), name="sweeps cycles")
     try:
         async with (
             SleepWatch(woke, look_s=limits.asleep_every_s, stopped_s=limits.stopped_s) as sleep,
@@ -75,6 +78,8 @@ async def health(ground: Ground, bridge: SafeAsyncBridge, lag: LoopLag, supervis
             yield
     finally:
         unsubscribe()
+        sweeping.cancel()
+        await asyncio.wait([sweeping])
 
 
 def timers() -> int:

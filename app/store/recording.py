@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 OUTPUT_CAP = 256 * 1024
 """Characters of output kept of one result, its last whole lines: failures say the most there."""
 _NAMES_AT_ONCE = 500
+RUNS_KNOWN = 32
+"""Runs whose keys are remembered, the newest: of one that ended more may still be told, and that takes no question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,8 @@ class Recorder:
             if row is None:
                 raise Fault(f"The run {run_id} is not in the history.", SEE_LOG, remedy=Remedy.SKIP)
             run = self._runs[run_id] = _Run(row.id, row.project_id)
+            if len(self._runs) > RUNS_KNOWN:
+                del self._runs[next(iter(self._runs))]
         return run
 
     def _results(self, connection: Connection, ran: list[TestsRan]) -> None:

@@ -123,6 +123,18 @@ def test_a_traceback_is_in_both(ring: LogRing, places: Places) -> None:
         assert text.count("Traceback") == 1
 
 
+@pytest.mark.usefixtures("log")
+def test_lines_of_one_level_share_its_name(ring: LogRing) -> None:
+    """Two thousand lines in memory do not each hold a text of their own for their level and their logger."""
+    for number in range(2):
+        structlog.get_logger("app.room").warning("line", number=number)
+
+    first, second = ring.after(0)
+    assert first.level == "warning"
+    assert first.level is second.level
+    assert first.logger is second.logger
+
+
 def leak(secret: str) -> None:
     log = structlog.get_logger("app.room")
     log.info(f"value {secret}")  # noqa: G004 - how a careless line looks

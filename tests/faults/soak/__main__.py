@@ -16,7 +16,7 @@ def main() -> int:
     """Run it, print what came of it, and return 1 when something was not as it must be."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0, help="how long; default: 30")
-    parser.add_argument("--every", type=float, default=20.0, help="seconds between faults; default: 20")
+    parser.add_argument("--every", type=float, default=20.0, help="seconds between faults, 0 for none; default: 20")
     parser.add_argument("--seed", type=int, default=1, help="what chance draws from; default: 1")
     parser.add_argument("--out", type=Path, help="where numbers and picture go, a new folder; default: a temporary one")
     asked = parser.parse_args()

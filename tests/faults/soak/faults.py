@@ -259,8 +259,11 @@ FAULTS: tuple[Callable[[World], None], ...] = (
 
 
 def plan(seconds: float, every_s: float, chance: random.Random) -> list[Callable[[World], None]]:
-    """Return the faults in order: each kind once in random order, then again, so that all come about equally often."""
-    wanted, order = int(seconds // every_s), list[Callable[[World], None]]()
+    """Return the faults in order: each kind once in random order, then again, so that all come about equally often.
+
+    With 0 seconds between them there are none.
+    """
+    wanted, order = int(seconds // every_s) if every_s else 0, list[Callable[[World], None]]()
     while len(order) < wanted:
         order += chance.sample(FAULTS, len(FAULTS))
     return order[:wanted]

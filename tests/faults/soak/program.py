@@ -18,6 +18,7 @@ from app.control.client import ControlClient
 from app.domain.commands import ReadStatus
 from app.domain.errors import WatchkeeperError
 from app.engine.places import Places
+from tests.unplugged import WITHOUT_PLUGINS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,7 @@ class KeptProgram:
 
     def __init__(self, home: Path, project: Path, environ: Mapping[str, str], settings: str) -> None:
         own = ("PYTEST_", "COV_", "WATCHKEEPER_")
-        kept = {name: value for name, value in environ.items() if not name.startswith(own)}
+        kept = {name: value for name, value in environ.items() if name == WITHOUT_PLUGINS or not name.startswith(own)}
         kept.pop("PYTHONDONTWRITEBYTECODE", None)
         self.environ = kept | {"WATCHKEEPER_HOME": str(home)}
         self.home = home

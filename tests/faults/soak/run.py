@@ -36,6 +36,10 @@ LAG_S = 0.05
 LAG_TICKS = 1000
 """Of fewer ticks, those of a start are more than one in a hundred."""
 START_S = 30.0
+CALM_S = 900.0
+RISE_MIB_H = 1.0
+"""How much the memory may rise an hour where no fault ends a life, in the second half of so many seconds and more: by
+then the log's ring and the history have what they keep at most."""
 
 
 @dataclass
@@ -119,7 +123,10 @@ class Soak:
         counts = lag_counts(sampler.lags)
         report = self.report
         report.saves, report.kills, report.mails = world.project.saves, world.kills, len(world.ends.mail.mails)
-        report.slopes = slopes(sampler.samples, warm_s=min(180.0, seconds / 10))
+        is_calm = not report.marks
+        report.slopes = slopes(sampler.samples, warm_s=seconds / 2 if is_calm else min(180.0, seconds / 10))
+        if is_calm and report.slopes.seconds >= CALM_S and report.slopes.rss_mib > RISE_MIB_H:
+            self._breach(f"the memory rose by {report.slopes.rss_mib:.1f} MiB an hour")
         report.lag_ticks = sum(counts)
         report.lag_p99_s = lag_at(LAG_SHARE, sampler.bounds, counts) if counts else 0.0
         if not counts:
