@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import heapq
 import itertools
 import os
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.unplugged import WITHOUT_PLUGINS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,8 +27,8 @@ if not os.environ.get("WATCHKEEPER_DESKTOP"):
 TESTS = Path(__file__).parent
 ON_BOTH_LOOPS = frozenset({"ai", "engine", "agents", "alerts", "control", "keys", "store", "system"})
 ON_QT = frozenset({"ui", "desktop"})
-ON_BOTH_LOOPS_IN_FULL = frozenset({"test_false_greens.py", "test_secondlook.py", "test_runs.py", "test_program.py"})
-"""They wait for other processes for minutes: the short form of the tests runs them on one loop."""
+ON_EITHER_LOOP_IN_SHORT = frozenset({"ai", "agents", "store"})
+"""They stand on the engine, whose own tests run on both loops always: the short form runs half of them on each."""
 
 
 @functools.cache
@@ -48,10 +52,35 @@ def pytest_asyncio_loop_factories(
     room = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
     if room in ON_QT:
         return {"qt": _qt_loop}
-    is_short = "not slow" in (config.getoption("markexpr") or "")
-    if room in ON_BOTH_LOOPS and not (is_short and item.path.name in ON_BOTH_LOOPS_IN_FULL):
-        return {"asyncio": asyncio.new_event_loop, "qt": _qt_loop}
-    return {"asyncio": asyncio.new_event_loop}
+    if room not in ON_BOTH_LOOPS:
+        return {"asyncio": asyncio.new_event_loop}
+    both: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop, "qt": _qt_loop}
+    if room in ON_EITHER_LOOP_IN_SHORT and is_short(config):
+        # By its name, so that a test stays on its loop: a fault that shows on one alone shows in each run or in none.
+        name = ("asyncio", "qt")[zlib.crc32(item.name.encode()) % 2]
+        return {name: both[name]}
+    return both
+
+
+def is_short(config: pytest.Config) -> bool:
+    """Return whether the slow tests are left out."""
+    return "not slow" in (config.getoption("markexpr") or "")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In short, have a pytest that a test starts load no plugins of this environment.
+
+    The process that only hands tests to workers keeps theirs.
+    """
+    runs_tests = hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
+    if runs_tests and is_short(config):
+        os.environ[WITHOUT_PLUGINS] = "1"
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected out of each later look for garbage: it stays to the end, and there is much of it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(params=["asyncio", "qt"])

@@ -13,8 +13,10 @@ from pathlib import Path
 from provision.console import Console
 from provision.environment import Environment
 from provision.system import (
+    BOX_PROGRAMS,
     ENTR,
     ENTRY_READERS,
+    OSSLSIGNCODE,
     POSTGRES,
     PROMTOOL,
     TEST_FONT,
@@ -35,6 +37,8 @@ _SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 In their own order: xdist would put files of few tests last, and those are the slow ones, for which one worker then
 waits.
 """
+_ON_TWO_DESKS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+"""The desktop tests wait most of the time, but two on one desktop would press each other's buttons."""
 _PATIENCE_S = 15.0
 
 
@@ -105,13 +109,15 @@ def test(arguments: Sequence[str], environ: Mapping[str, str], root: Path) -> in
         desktop=desktop,
         postgres=options.postgres,
         windows=options.windows,
+        installer=options.installer,
         proof=options.proof,
         soak=options.soak,
         arguments=(*picked, *rest),
     )
     if not desktop:
         console.say("The tests on a real desktop session are left out" + (": --quick." if options.quick else " here."))
-    limit = _FULL_LIMIT_S if options.full or options.proof or options.soak else _LIMIT_S
+    takes_long = options.full or options.installer or options.proof or options.soak
+    limit = _FULL_LIMIT_S if takes_long else _LIMIT_S
     clean = {key: value for key, value in environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     outcomes = [_carry_out(check, clean, root, limit, console) for check in checks]
     return summarise(outcomes, picky=not options.k and not _targets(rest, root), console=console)
@@ -127,6 +133,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--full", action="store_true", help="the slow tests and the benchmarks too")
     parser.add_argument("--postgres", action="store_true", help="the store's tests on a real PostgreSQL too")
     parser.add_argument("--windows", action="store_true", help="the worker's tests under Windows' Python in Wine too")
+    parser.add_argument(
+        "--installer",
+        action="store_true",
+        help="build the packages and install each in a system of its own too: Windows' under Wine, with root's rights",
+    )
     parser.add_argument(
         "--proof",
         action="store_true",
@@ -149,11 +160,12 @@ def programs_for(options: argparse.Namespace, *, desktop: bool, platform: str = 
         platform: as `sys.platform`.
     """
     needs = [*ENTRY_READERS] if platform == "linux" else []
-    needs += [*TEST_PROGRAMS, TEST_FONT] if desktop else []
+    needs += [*TEST_PROGRAMS, TEST_FONT] if desktop or options.installer else []
     needs += [POSTGRES] if options.postgres else []
     needs += [WINE] if options.windows else []
+    needs += [*BOX_PROGRAMS] if options.installer else []
     needs += [ENTR] if options.proof else []
-    needs += [PROMTOOL] if options.full else []
+    needs += [PROMTOOL, OSSLSIGNCODE] if options.full else []
     return needs
 
 
@@ -165,6 +177,7 @@ def plan(
     desktop: bool,
     postgres: bool,
     windows: bool,
+    installer: bool,
     proof: bool,
     soak: bool,
     arguments: Sequence[str],
@@ -178,6 +191,7 @@ def plan(
         desktop: the tests on a real X session too.
         postgres: the store's tests on PostgreSQL too.
         windows: the worker's tests under Windows' Python in Wine too.
+        installer: the packages too, built and installed.
         proof: all mutations of public projects, and the race against other watchers in full.
         soak: the chaos soak at its full length.
         arguments: more for every pytest run.
@@ -201,7 +215,7 @@ def plan(
                 *pytest,
                 *(() if targets else _SIDE_BY_SIDE),
                 "-m",
-                f"not desktop and not postgres and not windows{slow}",
+                f"not desktop and not postgres and not windows and not installer{slow}",
                 "--ignore=tests/desktop",
             ),
             offscreen,
@@ -209,9 +223,12 @@ def plan(
         ),
     ]
     if desktop:
-        session = (python, "tests/desktop/session.py")
+        # In full one at a time: some of the slow ones measure.
+        desks, workers = (("--desks", "2"), _ON_TWO_DESKS) if not (full or targets) else ((), ())
+        session = (python, "tests/desktop/session.py", *desks)
         folder = () if targets else ("tests/desktop",)
-        checks.append(Check("desktop tests", (*session, *pytest, "-m", f"desktop{slow}", *folder), counts=True))
+        marked = (*pytest, *workers, "-m", f"desktop{slow}")
+        checks.append(Check("desktop tests", (*session, *marked, *folder), counts=True))
     if postgres:
         server = (python, "tests/store/postgres_server.py")
         folder = () if targets else ("tests/store",)
@@ -220,6 +237,16 @@ def plan(
         kit = (python, "tests/windows/kit.py")
         folder = () if targets else ("tests/windows",)
         checks.append(Check("Windows tests", (*kit, *pytest, "-m", f"windows{slow}", *folder), counts=True))
+    if installer:
+        screen = (python, "tests/windows/box.py", python, "tests/desktop/session.py")
+        marked = (*pytest, "-m", "installer")
+        checks += [
+            Check("build windows", (python, "installer/build.py", "windows", "--python", "testing")),
+            Check(
+                "Windows installer", (*screen, *marked, *(() if targets else ("tests/windows/installer",))), counts=True
+            ),
+            Check("packages", (*marked, *(() if targets else ("tests/installer",))), counts=True),
+        ]
     race, mutations = (python, "tests/benchmarks/save_to_verdict"), (python, "tests/mutations")
     if desktop and not (arguments or proof):
         checks.append(Check("race, in short", (*race, "--quick")))

@@ -6,10 +6,13 @@ import json
 import os
 import re
 import select
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +21,6 @@ from tests.faults.headless import Headless, a_shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     Answer = str | Callable[[str], str]
 
@@ -123,6 +125,25 @@ def person(home: Path) -> Person:
     return Person(home)
 
 
+@pytest.fixture(scope="module")
+def first() -> Iterator[Person]:
+    """Whoever made the vault of which others have a copy."""
+    folder = Path(tempfile.mkdtemp(prefix="wk-"))
+    person = Person(folder)
+    assert person.makes_a_vault().code == 0
+    assert person.sets("A_TOKEN", VALUE).code == 0
+    yield person
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def owner(person: Person, first: Person) -> Person:
+    """Somebody with a vault that holds A_TOKEN: to make one takes seconds, to copy one does not."""
+    shutil.copytree(first.home, person.home, dirs_exist_ok=True)
+    person.code = first.code
+    return person
+
+
 def test_a_vault_is_made_and_used_at_a_terminal(person: Person) -> None:
     """Made, filled, listed, read, given to a program and proved; a value is shown only where that is asked for."""
     made = person.makes_a_vault()
@@ -142,20 +163,18 @@ def test_a_vault_is_made_and_used_at_a_terminal(person: Person) -> None:
     assert (proved.code, "Nothing is wrong" in proved.text) == (0, True)
 
 
-def test_the_recovery_code_opens_what_the_passphrase_no_longer_does(person: Person) -> None:
+def test_the_recovery_code_opens_what_the_passphrase_no_longer_does(owner: Person) -> None:
     """A forgotten passphrase is replaced by whoever has the code; the secrets are there."""
-    person.makes_a_vault()
-    person.sets("A_TOKEN", VALUE)
     asked = (
-        ("Recovery code: ", person.code.lower()),
+        ("Recovery code: ", owner.code.lower()),
         ("New passphrase: ", "another long one"),
         ("again: ", "another long one"),
     )
 
-    forgotten = person.types("list", answers=(("Passphrase of the vault: ", "what was it?"),))
-    recovered = person.types("recover", "--passphrase", answers=asked)
-    old = person.opens("list")
-    new = person.types("get", "A_TOKEN", "--show", answers=(("Passphrase of the vault: ", "another long one"),))
+    forgotten = owner.types("list", answers=(("Passphrase of the vault: ", "what was it?"),))
+    recovered = owner.types("recover", "--passphrase", answers=asked)
+    old = owner.opens("list")
+    new = owner.types("get", "A_TOKEN", "--show", answers=(("Passphrase of the vault: ", "another long one"),))
 
     assert (forgotten.code, "recovery code" in forgotten.text) == (3, True)
     assert recovered.code == 0
@@ -174,11 +193,9 @@ def test_a_code_that_was_not_written_down_makes_no_vault(person: Person) -> None
     assert not (person.home / "data" / "keys" / "vault.wkv").exists()
 
 
-def test_a_second_vault_is_not_made_beside_the_first(person: Person) -> None:
+def test_a_second_vault_is_not_made_beside_the_first(owner: Person) -> None:
     """`init` says where the vault is, and asks for nothing."""
-    person.makes_a_vault()
-
-    again = person.types("init", "--no-keychain", "--passphrase")
+    again = owner.types("init", "--no-keychain", "--passphrase")
 
     assert (again.code, "There is a vault already" in again.text) == (3, True)
 
@@ -199,15 +216,13 @@ def test_keys_are_rotated_and_a_backup_comes_back(person: Person) -> None:
     assert "the old value" in person.opens("get", "A_TOKEN", "--show").text
 
 
-def test_an_exported_vault_opens_elsewhere_by_its_code(person: Person, tmp_path: Path) -> None:
+def test_an_exported_vault_opens_elsewhere_by_its_code(owner: Person, tmp_path: Path) -> None:
     """On another machine without a vault, file and recovery code bring everything back."""
-    person.makes_a_vault()
-    person.sets("A_TOKEN", VALUE)
-    exported = person.pipes("export", str(tmp_path / "copy.wkv"))
+    exported = owner.pipes("export", str(tmp_path / "copy.wkv"))
     elsewhere = Person(tmp_path / "elsewhere")
 
     restored = elsewhere.types(
-        "restore", str(tmp_path / "copy.wkv"), "--recovery", answers=(("Recovery code: ", person.code),)
+        "restore", str(tmp_path / "copy.wkv"), "--recovery", answers=(("Recovery code: ", owner.code),)
     )
 
     assert (exported.returncode, restored.code) == (0, 0)
@@ -277,27 +292,23 @@ def test_a_value_is_never_in_a_file_or_a_log(person: Person) -> None:
     assert found == []
 
 
-def test_a_slip_of_the_finger_does_not_become_the_new_passphrase(person: Person) -> None:
+def test_a_slip_of_the_finger_does_not_become_the_new_passphrase(owner: Person) -> None:
     """A master-key rotation asks for the passphrase that there is; another one is refused, and nothing has changed."""
-    person.makes_a_vault()
-
-    refused = person.opens("rotate", "--master", answers=(("Passphrase of the vault: ", "corect horse battery"),))
+    refused = owner.opens("rotate", "--master", answers=(("Passphrase of the vault: ", "corect horse battery"),))
 
     assert (refused.code, "does not open the vault" in refused.text) == (3, True)
-    assert person.opens("list").code == 0
+    assert owner.opens("list").code == 0
 
 
-def test_a_vault_from_elsewhere_takes_the_place_of_one_that_is_set_aside(person: Person, tmp_path: Path) -> None:
+def test_a_vault_from_elsewhere_takes_the_place_of_one_that_is_set_aside(owner: Person, tmp_path: Path) -> None:
     """On a machine that has a vault of its own, an exported one comes in by its code; the other is kept."""
-    person.makes_a_vault()
-    person.sets("A_TOKEN", VALUE)
-    person.pipes("export", str(tmp_path / "copy.wkv"))
+    owner.pipes("export", str(tmp_path / "copy.wkv"))
     elsewhere = Person(tmp_path / "elsewhere")
     elsewhere.makes_a_vault()
 
     without = elsewhere.pipes("restore", str(tmp_path / "copy.wkv"))
     restored = elsewhere.types(
-        "restore", str(tmp_path / "copy.wkv"), "--recovery", answers=(("Recovery code: ", person.code),)
+        "restore", str(tmp_path / "copy.wkv"), "--recovery", answers=(("Recovery code: ", owner.code),)
     )
 
     assert (without.returncode, b"--recovery" in without.stderr) == (3, True)
@@ -306,77 +317,70 @@ def test_a_vault_from_elsewhere_takes_the_place_of_one_that_is_set_aside(person:
     assert list((elsewhere.home / "data" / "keys").glob("vault-set-aside-*.wkv"))
 
 
-def test_nothing_typed_is_no_fault_of_the_program(person: Person) -> None:
+def test_nothing_typed_is_no_fault_of_the_program(owner: Person) -> None:
     """Ctrl+D at a hidden question ends with a sentence."""
-    person.makes_a_vault()
-
-    ended = person.types("list", answers=(("Passphrase of the vault: ", "\x04"),))
+    ended = owner.types("list", answers=(("Passphrase of the vault: ", "\x04"),))
 
     assert ended.code in (2, 3)
     assert "Watchkeeper failed" not in ended.text
 
 
-def test_a_reader_that_leaves_ends_the_program_that_is_run(person: Person) -> None:
+def test_a_reader_that_leaves_ends_the_program_that_is_run(owner: Person) -> None:
     """`keys run ... | head -1` ends: what it runs hears that nobody reads any more."""
-    person.makes_a_vault()
-    person.sets("A_TOKEN", VALUE)
     line = f"{sys.executable} -m app.main keys run --only A_TOKEN -- yes | head -1"
 
-    ran = person.shell(line, answers=(("Passphrase of the vault: ", PASSPHRASE),))
+    ran = owner.shell(line, answers=(("Passphrase of the vault: ", PASSPHRASE),))
 
     assert ran.code == 0
     assert ran.text.splitlines()[-1] == "y"
 
 
-def test_what_tells_it_to_end_is_handed_on_to_the_program_that_is_run(person: Person) -> None:
+def test_what_tells_it_to_end_is_handed_on_to_the_program_that_is_run(owner: Person) -> None:
     """A SIGTERM for `keys run` ends what it runs, which says with which code."""
-    person.makes_a_vault()
-    person.sets("A_TOKEN", VALUE)
     child = (
         "import os, signal, sys; signal.signal(15, lambda *_: sys.exit(9)); os.kill(os.getppid(), 15); signal.pause()"
     )
 
-    ran = person.opens("run", "--only", "A_TOKEN", "--", sys.executable, "-c", child)
+    ran = owner.opens("run", "--only", "A_TOKEN", "--", sys.executable, "-c", child)
 
     assert ran.code == 9
 
 
 @pytest.fixture
-def running(person: Person, tmp_path: Path) -> Iterator[Headless]:
+def running(owner: Person, tmp_path: Path) -> Iterator[Headless]:
     """A Watchkeeper without a window, whose vault a passphrase alone opens, and which has found it locked."""
-    person.makes_a_vault()
-    nowhere = {"DBUS_SESSION_BUS_ADDRESS": person.environ["DBUS_SESSION_BUS_ADDRESS"]}
-    with Headless(a_shop(tmp_path / "shop"), person.home, environ=nowhere) as found:
+    nowhere = {"DBUS_SESSION_BUS_ADDRESS": owner.environ["DBUS_SESSION_BUS_ADDRESS"]}
+    with Headless(a_shop(tmp_path / "shop"), owner.home, environ=nowhere) as found:
         found.until(lambda event: event["event"] == "VaultChanged" and event["vault"]["state"] == "locked")
         yield found
 
 
-def test_a_running_instance_is_unlocked_by_the_passphrase_from_a_terminal(person: Person, running: Headless) -> None:
+def test_a_running_instance_is_unlocked_by_the_passphrase_from_a_terminal(owner: Person, running: Headless) -> None:
     """It is asked for again when it is wrong; the access log tells of it, and it is in no file, log or answer."""
     slip = "corect horse battery"
     asked = ("Passphrase of the vault: ", slip), ("does not open(?s:.*)Passphrase of the vault: ", PASSPHRASE)
 
-    unlocked = person.types("unlock", answers=asked)
+    unlocked = owner.types("unlock", answers=asked)
 
     assert (unlocked.code, "has opened the vault" in unlocked.text) == (0, True)
     running.until(lambda event: event["event"] == "VaultChanged" and event["vault"]["state"] == "open")
-    lines = json.loads(person.pipes("log", "--all", "--json").stdout)["lines"]
+    lines = json.loads(owner.pipes("log", "--all", "--json").stdout)["lines"]
     opened = next(line for line in lines if line["access"]["why"])
     assert (opened["pid"], opened["access"]["action"]) == (running.process.pid, "unlock")
     assert (opened["access"]["result"], opened["access"]["why"]) == ("passphrase", "by keys unlock")
-    kept = [path.read_bytes() for path in person.home.rglob("*") if path.is_file()]
+    kept = [path.read_bytes() for path in owner.home.rglob("*") if path.is_file()]
     kept += [json.dumps(running.events).encode(), unlocked.text.encode()]
     assert [text for text in kept if PASSPHRASE.encode() in text or slip.encode() in text] == []
 
 
-def test_three_wrong_passphrases_leave_a_running_instance_locked(person: Person, running: Headless) -> None:
+def test_three_wrong_passphrases_leave_a_running_instance_locked(owner: Person, running: Headless) -> None:
     """Then it ends with 3; a pipe has one try, and one that gives nothing is told what would help."""
     asked = (("Passphrase of the vault: ", "corect horse battery"),) * 3
 
-    wrong = person.types("unlock", answers=asked)
-    piped = person.pipes("unlock", given=b"corect horse battery\n")
-    no_text = person.pipes("unlock", given=b"\xff\xfe-not-text\n")
-    nothing = person.pipes("unlock")
+    wrong = owner.types("unlock", answers=asked)
+    piped = owner.pipes("unlock", given=b"corect horse battery\n")
+    no_text = owner.pipes("unlock", given=b"\xff\xfe-not-text\n")
+    nothing = owner.pipes("unlock")
 
     assert (wrong.code, wrong.text.count("Passphrase of the vault: ")) == (3, 3)
     assert [ran.returncode for ran in (piped, no_text, nothing)] == [3, 3, 3]
@@ -386,10 +390,10 @@ def test_three_wrong_passphrases_leave_a_running_instance_locked(person: Person,
     assert not any(event["event"] == "VaultChanged" and event["vault"]["state"] == "open" for event in running.events)
 
 
-def test_a_pipe_unlocks_a_running_instance(person: Person, running: Headless) -> None:
+def test_a_pipe_unlocks_a_running_instance(owner: Person, running: Headless) -> None:
     """As after each start of a server: one line, with the line end that `echo` adds."""
-    unlocked = person.pipes("unlock", "--json", given=f"{PASSPHRASE}\n".encode())
+    unlocked = owner.pipes("unlock", "--json", given=f"{PASSPHRASE}\n".encode())
 
     assert (unlocked.returncode, json.loads(unlocked.stdout)["vault"]) == (0, "open"), unlocked.stderr
     assert running.process.poll() is None
-    assert person.pipes("unlock").returncode == 0
+    assert owner.pipes("unlock").returncode == 0

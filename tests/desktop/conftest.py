@@ -18,14 +18,20 @@ IN_SESSION = os.environ.get("WATCHKEEPER_DESKTOP") == "1"
 
 collect_ignore_glob = [] if IN_SESSION else ["*"]
 
+if IN_SESSION:
+    # The kit is no part of the product: it is found beside the tests, which pytest imports by path.
+    sys.path.insert(0, str(HERE))
+    from session import desk_of
+
+    # On one desk two tests would press each other's buttons.
+    os.environ.update(desk_of(os.environ.get("PYTEST_XDIST_WORKER", ""), os.environ))
+
 SESSION_ENVIRON = dict(os.environ)
 """What the programs under test are started with."""
 
 if IN_SESSION:
     # The tests look at the desktop from outside: a Qt of their own must not take part in it.
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    # The kit is no part of the product: it is found beside the tests, which pytest imports by path.
-    sys.path.insert(0, str(HERE))
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -4,6 +4,8 @@ Run `python tests/desktop/session.py COMMAND...` to have a command run in one, f
 
     python tests/desktop/session.py .venv/bin/python -m pytest tests/desktop -m desktop
 
+With `--desks 2` before the command there are two of them, so that two workers of pytest-xdist have one each.
+
 The exit code is the command's, or 3 when a program is missing. What was started is ended by its own process id, in
 reverse order. Tests also build sessions that lack a part, to see what happens without a tray or a bus.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 ENV_MARK = "WATCHKEEPER_DESKTOP"
 ENV_FOLDER = "WATCHKEEPER_DESKTOP_FOLDER"
+ENV_DESKS = "WATCHKEEPER_DESKTOP_DESKS"
+"""The environments of all desks, as JSON."""
 
 SIZE = "1280x800x24"
 READY_S = 20.0
@@ -296,10 +301,24 @@ def require_programs() -> None:
         raise SessionError(f"The desktop tests need {', '.join(missing)}. On Debian and Ubuntu: {install}")
 
 
+def desk_of(worker: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the desk of one of xdist's workers, which are called gw0, gw1 and so on; none has none.
+
+    The first one's, too: what starts the workers is no test and may have changed its own.
+    """
+    if not worker:
+        return {}
+    desks: list[dict[str, str]] = json.loads(environ[ENV_DESKS])
+    return desks[int(worker.removeprefix("gw"))]
+
+
 def main(argv: Sequence[str]) -> int:
     """Run a command in a session of all parts, and return its exit code."""
-    if not argv:
-        sys.stderr.write("usage: session.py COMMAND [ARGUMENT...]\n")
+    desks = 1
+    if argv[:1] == ["--desks"] and len(argv) > 1 and argv[1].isdecimal():
+        desks, argv = int(argv[1]), argv[2:]
+    if not argv or not desks:
+        sys.stderr.write("usage: session.py [--desks NUMBER] COMMAND [ARGUMENT...]\n")
         return 2
 
     def leave(number: int, frame: FrameType | None) -> None:
@@ -308,7 +327,10 @@ def main(argv: Sequence[str]) -> int:
 
     signal.signal(signal.SIGTERM, leave)
     try:
-        with Session() as session, subprocess.Popen(list(argv), env=session.environ) as command:
+        with contextlib.ExitStack() as stack:
+            environs = [stack.enter_context(Session()).environ for _ in range(desks)]
+            environ = environs[0] | {ENV_DESKS: json.dumps(environs)}
+            command = stack.enter_context(subprocess.Popen(list(argv), env=environ))
             try:
                 return command.wait()
             except BaseException:

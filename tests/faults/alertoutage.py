@@ -22,11 +22,11 @@ import structlog
 
 from app.agents.settings import WebhookSettings
 from app.alerts.channels.post import Poster
-from app.alerts.channels.trust import system_trust
 from app.alerts.channels.webhook import Webhook
 from app.alerts.outbox import Outbox
 from app.domain.alerts import Alert, Urgency
 from app.engine.clock import SystemClock
+from app.system.trust import system_trust
 from tests.alerts.channels.farends import Hook, answer, cut, drop, hang
 
 if TYPE_CHECKING:

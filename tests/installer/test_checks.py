@@ -11,9 +11,17 @@ import pytest
 from provision.checks import Outcome, count, plan, programs_for, summarise
 from provision.console import Console, Stop
 from provision.environment import Environment
-from provision.system import ENTRY_READERS, PROMTOOL, TEST_PROGRAMS, WINE, SystemPackages
+from provision.system import BOX_PROGRAMS, ENTRY_READERS, PROMTOOL, TEST_PROGRAMS, WINE, SystemPackages
 
-SHORT = {"full": False, "desktop": True, "postgres": False, "windows": False, "proof": False, "soak": False}
+SHORT = {
+    "full": False,
+    "desktop": True,
+    "postgres": False,
+    "windows": False,
+    "installer": False,
+    "proof": False,
+    "soak": False,
+}
 
 SUITE = """
 import pytest
@@ -84,14 +92,30 @@ def test_the_short_form_runs_every_check(root: Path) -> None:
     assert all("not slow" in " ".join(check.command) for check in checks if check.counts)
 
 
+def test_each_worker_of_the_desktop_tests_has_a_desk_of_its_own(root: Path) -> None:
+    """As many desktops as workers in the short form; in full, and for named tests, one of each."""
+    short, full, named = (
+        next(check.command for check in plan(environment(root), root, **forms) if check.title == "desktop tests")
+        for forms in (
+            {**SHORT, "arguments": ()},
+            {**SHORT, "full": True, "arguments": ()},
+            {**SHORT, "arguments": ("tests/desktop/test_canary.py",)},
+        )
+    )
+
+    assert short[short.index("--desks") + 1] == short[short.index("-n") + 1]
+    assert "--desks" not in (*full, *named)
+    assert "-n" not in (*full, *named)
+
+
 def test_the_full_form_adds_what_takes_long(root: Path) -> None:
-    """All options together leave nothing out: slow tests, PostgreSQL, Windows, mutations, peers, and each benchmark."""
+    """All options together leave nothing out: slow tests, PostgreSQL, Windows, packages, mutations, each benchmark."""
     benchmarks = [f"benchmark {path.stem}" for path in sorted((root / "tests/benchmarks").rglob("bench_*.py"))]
 
     checks = plan(environment(root), root, **dict.fromkeys(SHORT, True), arguments=())
 
-    proofs = ["mutations", "race", "soak"]
-    assert [check.title for check in checks][6:] == ["PostgreSQL tests", "Windows tests", *proofs, *benchmarks]
+    systems = ["PostgreSQL tests", "Windows tests", "build windows", "Windows installer", "packages"]
+    assert [check.title for check in checks][6:] == [*systems, "mutations", "race", "soak", *benchmarks]
     assert not any("not slow" in " ".join(check.command) for check in checks)
 
 
@@ -104,7 +128,7 @@ def test_only_what_the_chosen_tests_run_is_asked_for() -> None:
 
     assert programs_for(none, desktop=False, platform="linux") == [*ENTRY_READERS]
     assert programs_for(none, desktop=False, platform="darwin") == []
-    assert all(need in everything for need in (*ENTRY_READERS, *TEST_PROGRAMS, WINE, PROMTOOL))
+    assert all(need in everything for need in (*ENTRY_READERS, *TEST_PROGRAMS, *BOX_PROGRAMS, WINE, PROMTOOL))
 
 
 def test_what_the_person_adds_goes_to_pytest(root: Path) -> None:

@@ -177,33 +177,31 @@ async def test_what_a_conftest_saw_ahead_of_the_save_does_not_count(
     assert watched.red == {"test_value.py::test_value"}
 
 
-# What a test leaves behind, and a file that looks at it when it is imported: a plain pytest imports it before.
+# What tests leave behind, and a file that looks at it when it is imported: a plain pytest imports it before.
 LEFT_BEHIND = {
-    "the folder": ("os.chdir(tmp_path)", "VALUE = os.path.exists('ours.py')"),
-    "the environment": ("os.environ['LEFT'] = '1'", "VALUE = 'LEFT' not in os.environ"),
-    "a module": ("sys.modules['left'] = os", "VALUE = 'left' not in sys.modules"),
-    "the module path": (
+    "folder": ("os.chdir(tmp_path)", "VALUE = os.path.exists('ours.py')"),
+    "environment": ("os.environ['LEFT'] = '1'", "VALUE = 'LEFT' not in os.environ"),
+    "module": ("sys.modules['left'] = os", "VALUE = 'left' not in sys.modules"),
+    "module_path": (
         "sys.path.insert(0, 'left/behind')",
         "VALUE = 'left/behind' not in sys.path",
     ),
 }
 
 
-@pytest.mark.parametrize("left", LEFT_BEHIND.values(), ids=LEFT_BEHIND)
-async def test_what_a_test_leaves_behind_reaches_no_file_that_is_imported_later(
-    tmp_path: Path, left: tuple[str, str]
-) -> None:
+async def test_what_a_test_leaves_behind_reaches_no_file_that_is_imported_later(tmp_path: Path) -> None:
     """The tests of a change run first; what they do to the process must not change what the others say."""
-    leaves, looks = left
     root = tmp_path / "proj"
-    put(
-        root,
-        {
-            "ours.py": "def one():\n    return 1\n",
-            "test_aaa.py": f"import os, sys\n\n{looks}\n\ndef test_looks():\n    assert VALUE\n",
-            "test_zzz.py": f"import os, sys, ours\n\ndef test_leaves(tmp_path):\n    {leaves}\n    assert ours.one()\n",
-        },
+    looking = {
+        f"test_aaa_{name}.py": f"import os, sys\n\n{looks}\n\ndef test_looks():\n    assert VALUE\n"
+        for name, (_, looks) in LEFT_BEHIND.items()
+    }
+    leaving = "".join(
+        f"def test_leaves_{name}(tmp_path):\n    {leaves}\n    assert ours.one()\n\n"
+        for name, (leaves, _) in LEFT_BEHIND.items()
     )
+    own = {"ours.py": "def one():\n    return 1\n", "test_zzz.py": f"import os, sys, ours\n\n{leaving}"}
+    put(root, {**own, **looking})
 
     async with watching(root, tmp_path / "home") as watched:
         await watched.ran(1)
@@ -213,4 +211,5 @@ async def test_what_a_test_leaves_behind_reaches_no_file_that_is_imported_later(
         plain = await run_plain(sys.executable, root, tmp_path / "told")
 
     assert plain.is_green
+    assert watched.red == set()
     assert watched.verdicts == [Verdict.GREEN, Verdict.GREEN]

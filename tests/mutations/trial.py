@@ -98,13 +98,13 @@ class Bench:
         """The tree's files."""
         return self._ours.content
 
-    async def learn(self) -> None:
+    async def learn(self, runs: int = BASELINES) -> None:
         """Run the clean tree a few times, so that what is flaky or red by itself is known."""
-        runs = [await self._truth() for _ in range(BASELINES)]
-        always = frozenset.intersection(*(run.red for run in runs))
-        self.flaky = frozenset.union(*(run.red for run in runs)) - always
+        clean = [await self._truth() for _ in range(runs)]
+        always = frozenset.intersection(*(run.red for run in clean))
+        self.flaky = frozenset.union(*(run.red for run in clean)) - always
         self.base_red = always
-        self.seconds = max(run.seconds for run in runs)
+        self.seconds = max(run.seconds for run in clean)
         await self._listener.watched.ran(1, within_s=self._patience)
         await self._listener.watched.quiet(within_s=self._patience)
 

@@ -20,6 +20,7 @@ from app.domain.verdicts import Verdict
 from app.engine.places import Places
 from app.house.ground import ground as laid_ground
 from app.house.rooms import house
+from tests.unplugged import WITHOUT_PLUGINS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -187,4 +188,6 @@ async def gone(processes: Iterable[psutil.Process], *, within_s: float = 10.0) -
 def plain_environ() -> dict[str, str]:
     """Return the environment for a plain pytest: nothing of the pytest that may be running this, no foreign venv."""
     left_out = ("PYTEST", "COV", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE", "WATCHKEEPER")
-    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    return {
+        name: value for name, value in os.environ.items() if name == WITHOUT_PLUGINS or not name.startswith(left_out)
+    }

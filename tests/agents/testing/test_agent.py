@@ -105,7 +105,7 @@ async def watching(root: Path, settings: Callable[[], Settings] | None = None) -
     runner = ProcessRunner(clock=clock)
     own = Settings.model_validate({"tests": {"python": sys.executable}})
     now = settings or (lambda: own)
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_CURRENT", "COV"))}
     async with SafeAsyncBridge(asyncio.get_running_loop()) as bridge, Supervisor(bus, clock) as supervisor:
 
         def make(folder: Path, title: str) -> TestWatcher:

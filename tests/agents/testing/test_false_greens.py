@@ -81,11 +81,11 @@ CASES = {
                 def _build():
                     return {"a": 1}
             """,
-            "test_one.py": "import cached\n\ndef test_one():\n    assert cached.table()['a'] == 1\n",
-            "test_two.py": "import cached\n\ndef test_two():\n    assert cached.table()['a'] == 1\n",
+            "test_cached.py": "import cached\n\ndef test_cached():\n    assert cached.table()['a'] == 1\n",
+            "test_cached_too.py": "import cached\n\ndef test_cached_too():\n    assert cached.table()['a'] == 1\n",
         },
         ("cached.py", '{"a": 1}', '{"a": 2}'),
-        {"test_one.py::test_one", "test_two.py::test_two"},
+        {"test_cached.py::test_cached", "test_cached_too.py::test_cached_too"},
     ),
     "a value that another test's call left in a module": (
         {
@@ -101,11 +101,11 @@ CASES = {
                 def _make():
                     return 7
             """,
-            "test_one.py": "import lazy\n\ndef test_one():\n    assert lazy.value() == 7\n",
-            "test_two.py": "import lazy\n\ndef test_two():\n    assert lazy.value() == 7\n",
+            "test_lazy.py": "import lazy\n\ndef test_lazy():\n    assert lazy.value() == 7\n",
+            "test_lazy_too.py": "import lazy\n\ndef test_lazy_too():\n    assert lazy.value() == 7\n",
         },
         ("lazy.py", "return 7", "return 8"),
-        {"test_one.py::test_one", "test_two.py::test_two"},
+        {"test_lazy.py::test_lazy", "test_lazy_too.py::test_lazy_too"},
     ),
     "a data file": (
         {
@@ -145,35 +145,48 @@ def replace(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new), encoding="utf-8")
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-async def test_what_a_map_of_functions_overlooks_is_seen(
-    tmp_path: Path, case: tuple[dict[str, str], tuple[str, str, str], set[str]]
-) -> None:
+# In short one project of all cases: most of a case's time is the start of its watch.
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(list(CASES), id="all in one project"),
+        *(pytest.param([case], id=case, marks=pytest.mark.slow) for case in CASES),
+    ],
+)
+async def test_what_a_map_of_functions_overlooks_is_seen(tmp_path: Path, names: list[str]) -> None:
     """The change turns every test red that rests on it, and no run calls the project green before it is mended."""
-    files, (name, old, new), expected = case
     root = tmp_path / "proj"
+    files = {name: text for case in names for name, text in CASES[case][0].items()}
     put(root, {**files, "test_bystander.py": BYSTANDERS})
+    broken: dict[str, set[str]] = {}
+    mended: dict[str, set[str]] = {}
 
     async with watching(root, tmp_path / "home") as watched:
         await watched.ran(1)
         await watched.quiet()
-        replace(root / name, old, new)
-        await watched.ran(2)
-        broken = watched.red
-        await watched.pause()
-        replace(root / name, new, old)
-        await watched.ran(3)
-        mended = watched.red
+        for case in names:
+            name, old, new = CASES[case][1]
+            done = len(watched.verdicts)
+            replace(root / name, old, new)
+            await watched.ran(done + 1)
+            broken[case] = watched.red
+            await watched.pause()
+            replace(root / name, new, old)
+            await watched.ran(done + 2)
+            mended[case] = watched.red
+            await watched.pause()
 
-    assert broken == expected
-    assert not mended
-    assert watched.verdicts == [Verdict.GREEN, Verdict.RED, Verdict.GREEN]
+    assert broken == {case: CASES[case][2] for case in names}
+    assert not any(mended.values())
+    assert watched.verdicts == [Verdict.GREEN, *[Verdict.RED, Verdict.GREEN] * len(names)]
 
 
+@pytest.mark.parametrize("turns", [2, pytest.param(6, marks=pytest.mark.slow)])
 async def test_an_edit_of_the_same_size_within_the_same_second_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turns: int
 ) -> None:
-    """Python would take the old bytecode for the new file's: twelve edits, twelve right verdicts."""
+    """Python would take the old bytecode for the new file's each time: a right verdict for every edit."""
     for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"):
         monkeypatch.delenv(name, raising=False)
     root = tmp_path / "proj"
@@ -186,7 +199,7 @@ async def test_an_edit_of_the_same_size_within_the_same_second_counts(
         },
     )
     code = root / "calc.py"
-    texts = [f"def answer():\n    return {number}\n" for number in (24, 42) * 6]
+    texts = [f"def answer():\n    return {number}\n" for number in (24, 42) * turns]
     second = code.stat().st_mtime_ns // 10**9 * 10**9
 
     async with watching(root, tmp_path / "home") as watched:
@@ -201,4 +214,4 @@ async def test_an_edit_of_the_same_size_within_the_same_second_counts(
             await watched.ran(done + 2)
             await watched.pause()
 
-    assert watched.verdicts == [Verdict.GREEN, *[Verdict.RED, Verdict.GREEN] * 6]
+    assert watched.verdicts == [Verdict.GREEN, *[Verdict.RED, Verdict.GREEN] * turns]

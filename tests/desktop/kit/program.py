@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from app.domain.commands import ReadStatus
 from app.domain.errors import CannotError
 from app.engine.places import Places
 from kit.waiting import until
+from tests.unplugged import WITHOUT_PLUGINS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +46,8 @@ class Program:
         own = ("PYTEST_", "COV_", "WATCHKEEPER_")
         kept = {name: value for name, value in environ.items() if not name.startswith(own)}
         kept.pop("PYTHONDONTWRITEBYTECODE", None)
+        if WITHOUT_PLUGINS in os.environ:
+            kept[WITHOUT_PLUGINS] = os.environ[WITHOUT_PLUGINS]
         self.environ = kept | {"WATCHKEEPER_HOME": str(home)}
         self._log = home / "printed.txt"
         self.process: subprocess.Popen[bytes] | None = None

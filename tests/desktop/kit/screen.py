@@ -141,6 +141,10 @@ class Screen:
         """Press keys, by their X names, into the window that has the focus."""
         self._run("xdotool", "key", *names)
 
+    def write(self, text: str) -> None:
+        """Type a text into the window that has the focus."""
+        self._run("xdotool", "type", "--delay", "1", text)
+
     def _run(self, *argv: str) -> bytes:
         return subprocess.run(argv, env=self._environ, capture_output=True, check=True, timeout=20).stdout
 

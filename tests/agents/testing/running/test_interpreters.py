@@ -265,6 +265,14 @@ def test_a_folder_named_env_that_is_none_is_no_reason(root: Path) -> None:
         find_interpreter(root, environ={"PATH": ""})
 
 
+def test_the_advice_is_what_one_types_on_windows(root: Path) -> None:
+    """There python.org's launcher is called `py`, and a path with a space stands in quotes."""
+    with pytest.raises(InterpreterMissing) as caught:
+        find_interpreter(root, environ={"PATH": ""}, windows=True)
+
+    assert f'py -m venv "{root / ".venv"}"' in caught.value.hint
+
+
 def test_an_interpreter_knows_when_it_is_gone(root: Path) -> None:
     """An environment that is removed while it is watched is looked for anew."""
     python = environment(root / ".venv")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.agents.testing.running.launch import worker_argv
+from tests.unplugged import WITHOUT_PLUGINS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,8 +88,9 @@ def _work(
 ) -> Told:
     reading, writing = os.pipe()
     taking, giving = os.pipe()
-    unplugged = {} if plugins else {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    env = {**os.environ, **unplugged, "WATCHKEEPER_RESULTS_FD": str(writing), **variables}
+    env = {**os.environ, WITHOUT_PLUGINS: "1", "WATCHKEEPER_RESULTS_FD": str(writing), **variables}
+    if plugins:
+        del env[WITHOUT_PLUGINS]
     if orders is not None:
         env["WATCHKEEPER_ORDERS_FD"] = str(taking)
     with tempfile.TemporaryFile() as output:
