@@ -94,6 +94,10 @@ def _tell(error: WatchkeeperError, terminal: Terminal, *, as_json: bool) -> int:
         terminal.note(f"watchkeeper: {plain(error.message)}")
         if error.hint:
             terminal.note(plain(error.hint))
+    if sys.stderr is None:  # started by a double click, or at login
+        from app.system.messagebox import show_message
+
+        show_message("Watchkeeper", f"{error.message}\n\n{error.hint}".rstrip())
     return error.exit_code
 
 

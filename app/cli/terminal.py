@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import TextIO
 
 SCHEMA = 1
 """Version of the JSON documents that commands print."""
@@ -18,12 +20,19 @@ _WIPE = "\r\x1b[K"
 _NARROWEST = 20
 
 
+class _Nowhere(io.TextIOBase):
+    """What a program writes to that Windows started without a console: there, Python's own streams are None."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
 class Terminal:
     """Standard output and error of one command.
 
     Args:
-        out: Data goes here.
-        err: Everything else.
+        out: Data goes here; None, as `sys.stdout` may be, for nowhere.
+        err: Everything else; likewise.
         environ: `NO_COLOR` (no-color.org) and `TERM` are respected.
 
     Attributes:
@@ -31,16 +40,16 @@ class Terminal:
         colour: Colours are shown.
     """
 
-    def __init__(self, out: TextIO, err: TextIO, environ: Mapping[str, str]) -> None:
-        self._out = out
-        self._err = err
+    def __init__(self, out: TextIO | None, err: TextIO | None, environ: Mapping[str, str]) -> None:
+        self._out: TextIO | _Nowhere = out or _Nowhere()
+        self._err: TextIO | _Nowhere = err or _Nowhere()
         self._passing = False
         can = sys.platform != "win32" or "WT_SESSION" in environ
         self._can_move = can and environ.get("TERM") != "dumb"
         self._progressing = False
-        self.moving = out.isatty() and self._can_move
+        self.moving = self._out.isatty() and self._can_move
         self.colour = self.moving and not environ.get("NO_COLOR")
-        for stream in (out, err):
+        for stream in (self._out, self._err):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure is not None:
                 # A test's name may hold what the terminal's encoding does not.

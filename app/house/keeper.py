@@ -15,15 +15,16 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.domain.signals import signal_name
 from app.engine.limits import ORDERLY_CODES
+from app.system.installed import PACKAGE, installation
 from app.system.service import KEPT_BY, LAST_EXIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
     from types import FrameType
 
     from app.engine.limits import Limits
@@ -39,12 +40,20 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 _COMMAND = "import sys\nsys.path.append(sys.argv.pop(1))\nfrom app.main import main\nsys.exit(main())"
 
 
-def own_command() -> list[str]:
+def own_command(package: Path = PACKAGE) -> list[str]:
     """Return how this program is started again, from wherever it was itself started.
 
-    With -P the folder that somebody happens to be in is no place for imports: their project may have an `app` too.
+    By the program that an installer has put there, where one has: on Windows an interpreter would open a console. Else
+    by this interpreter; with -P the folder that somebody happens to be in is no place for imports: their project may
+    have an `app` too.
+
+    Args:
+        package: The folder of the package `app`.
     """
-    return [sys.executable, "-P", "-c", _COMMAND, str(Path(__file__).resolve().parents[2])]
+    program = installation(package).program
+    if program is not None and program.is_file():
+        return [str(program)]
+    return [sys.executable, "-P", "-c", _COMMAND, str(package.parent)]
 
 
 class Keeper:

@@ -71,6 +71,16 @@ def test_a_command_to_the_instance_imports_no_more_than_it_needs(command: str, h
     assert ran.stdout.splitlines()[-1] == ("0 []" if command == "logs" else "3 []")
 
 
+def test_a_program_without_a_console_has_no_streams_and_works(home: Path) -> None:
+    """Windows' pythonw has None for stdout and stderr: a command ends as elsewhere, and nothing is told."""
+    ran = python(
+        "import os, sys; sys.stdout = sys.stderr = None; from app.cli import run; os._exit(run(['status'], None))",
+        WATCHKEEPER_HOME=str(home),
+    )
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (3, "", "")
+
+
 @pytest.mark.parametrize("line", [*COMMANDS, START], ids=lambda line: line.name or "start")
 def test_every_command_has_help_with_an_example_that_parses(line: object) -> None:
     """The examples in the help are lines that the parser takes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import subprocess
 import sys
 import threading
@@ -414,6 +415,28 @@ def test_keyring_is_imported_when_it_is_needed_only() -> None:
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
 
     assert ended.stdout == "set()\n"
+
+
+def test_a_library_that_takes_long_to_import_is_no_keychain_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time does not count: a cold disk or a virus scanner is slow where the keychain itself is not."""
+    (tmp_path / "slow_keyring.py").write_text(
+        f"import time\ntime.sleep({3 * SHORT_S})\nclass Keyring:\n    def get_password(self, service, username):\n"
+        "        return 'kept'\n",
+        "utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    class SlowProvider(FarProvider):
+        name: ClassVar[str] = "slow_keyring.Keyring"
+
+        def backend(self) -> Any:
+            return importlib.import_module("slow_keyring").Keyring()
+
+    keychain = Keychain(attended=False, patience_s=SHORT_S, provider=SlowProvider(FarKeyring()))
+
+    assert keychain.get("a") == "kept"
 
 
 # The slot

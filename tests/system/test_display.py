@@ -36,12 +36,13 @@ def test_a_platform_that_was_chosen_is_taken_at_its_word() -> None:
 
 
 def test_a_wayland_display_that_answers_is_enough(tmp_path: Path) -> None:
-    """The compositor's socket lies in the session's runtime folder."""
+    """The compositor's socket lies in the session's runtime folder; then only libraries can be missing."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as compositor:
         compositor.bind(str(tmp_path / "wayland-0"))
         compositor.listen()
         environ = {"WAYLAND_DISPLAY": "wayland-0", "XDG_RUNTIME_DIR": str(tmp_path)}
 
-        assert not display_trouble(environ, platform="linux")
+        assert not display_trouble(environ, platform="linux", libraries=lambda _: "")
+        assert "libEGL" in display_trouble(environ, platform="linux", libraries=lambda _: "Qt needs libEGL.so.1.")
 
-    assert "wayland-0" in display_trouble(environ, platform="linux")
+    assert "wayland-0" in display_trouble(environ, platform="linux", libraries=lambda _: "")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.engine.filewatch.ignore import builtin_ignores
 from app.engine.regular import read_regular
+from app.engine.windowless import NO_WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,7 +88,13 @@ class Context:
         argv = [*reading_git(self.root), *words]
         try:
             done = subprocess.run(  # noqa: S603 - git, with words of our own
-                argv, capture_output=True, stdin=subprocess.DEVNULL, env=git_environ(), timeout=limit_s, check=False
+                argv,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                env=git_environ(),
+                timeout=limit_s,
+                check=False,
+                creationflags=NO_WINDOW,
             )
         except FileNotFoundError:
             raise GitFailed("git is not installed") from None

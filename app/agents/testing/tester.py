@@ -11,7 +11,7 @@ from app.agents.testing.going import Finished, Going
 from app.agents.testing.runners.choose import choose_runner, may_choose_anew
 from app.agents.testing.runners.toolrun import ToolRun
 from app.agents.testing.running.environment import drop_bytecode
-from app.agents.testing.running.interpreters import find_interpreter
+from app.agents.testing.running.interpreters import find_interpreter, making
 from app.agents.testing.running.orders import Order
 from app.agents.testing.running.stagedrun import StagedRun
 from app.agents.testing.spares.spares import Recipe, Spares
@@ -216,10 +216,7 @@ class Tester:
             )
             self._interpreter = found
             from_path = f"{self._around.title} has no environment of its own, so its tests run with {found.path}."
-            hint = (
-                f"If that is not meant, make one: python3 -m venv {self._root / '.venv'}, "
-                "or set `python` under [tests]."
-            )
+            hint = f"If that is not meant, make one: {making(self._root / '.venv')}, or set `python` under [tests]."
             self._around.notice("python", from_path if found.source == "PATH" else "", hint)
             now, source = self._around.clock.wall(), found.source
             self._around.publish(

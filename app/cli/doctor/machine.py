@@ -23,6 +23,10 @@ _DBUS_TIMEOUT_S = 2.0
 _GIT_TIMEOUT_S = 2.0
 _YEARS = (2025, 2100)
 _OF_SYSTEM = {"win32", "darwin"}
+_INSTALL_GIT = {
+    "win32": "Install it: winget install --id Git.Git, then open a new terminal",
+    "darwin": "Install it: xcode-select --install",
+}
 
 
 def looks(scene: Scene) -> list[Look]:
@@ -179,7 +183,7 @@ def git(environ: Mapping[str, str]) -> Check:
 
     found = shutil.which("git", path=environ.get("PATH", os.defpath))
     if found is None:
-        hint = "Install it: sudo apt install git (or your system's way)"
+        hint = _INSTALL_GIT.get(sys.platform, "Install it: sudo apt install git (or your system's way)")
         text = "There is no git on PATH, so what changed is told by time alone."
         return Check("git", Level.WARN, text, hint)
     try:

@@ -36,7 +36,7 @@ def looks(scene: Scene) -> list[Look]:
         Look(
             "autostart",
             lambda: autostart(scene.environ),
-            "The service manager of your session does not answer.",
+            "What starts programs at login does not answer.",
             "Try it: watchkeeper autostart status",
         ),
     ]

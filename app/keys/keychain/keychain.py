@@ -7,6 +7,9 @@ back.
 
 from __future__ import annotations
 
+from concurrent.futures import wait
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
@@ -33,6 +36,10 @@ ATTENDED_S = 120.0
 
 UNATTENDED_S = 3.0
 """How long a keychain may take that asks nobody: a hundred times what it does take."""
+
+LOADS_S = 30.0
+"""How long the library may take to be imported, which is no keychain that hangs: with the first start after an
+installation a virus scanner reads each of its files."""
 
 LARGEST = 2560
 """Bytes of UTF-16 in one entry: what Windows keeps (CRED_MAX_CREDENTIAL_BLOB_SIZE), and so no more anywhere."""
@@ -166,6 +173,8 @@ class Keychain:
     def _answer(self, account: str, ask: _Ask[T], *, writing: bool = False) -> T:
         if self._behind is not None and not self._behind.done():
             raise keychain_error(KeychainState.HUNG)
+        if self._backend is None:
+            wait((self._pool.submit(_imported, self._provider.name),), LOADS_S)
         future = self._pool.submit(self._asked, account, ask, writing=writing)
         try:
             return future.result(self.patience_s)
@@ -189,6 +198,12 @@ class Keychain:
             state = self._provider.state_of(error, attended=self._attended)
         # Outside the handler, so that the library's error, which may hold the value, is not chained to ours.
         raise keychain_error(state)
+
+
+def _imported(name: str) -> None:
+    """Import the module of a class; where that fails, it is met again when the class is wanted."""
+    with suppress(Exception):
+        import_module(name.rpartition(".")[0])
 
 
 def _size(text: str) -> int:

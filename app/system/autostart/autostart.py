@@ -76,6 +76,11 @@ class Autostart:
         self._program = program
         self._home = home
 
+    @property
+    def usual(self) -> str:
+        """The method that is used where none is named."""
+        return self._methods[0].name
+
     def status(self) -> Status:
         """Return how things are.
 

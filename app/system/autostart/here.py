@@ -13,6 +13,7 @@ from app.system.autostart.autostart import Autostart
 from app.system.autostart.entries import MODULE
 from app.system.autostart.programs import ask
 from app.system.autostart.shielding import HOME
+from app.system.installed import PACKAGE, installation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +59,10 @@ def autostart_here(
 
         config = _config(environ)
         methods = (XdgAutostart(config), SystemdUnit(config, limits, ask, environ, booted))
-    return Autostart(methods, program_here(executable, platform), home=home_of(environ))
+    home = home_of(environ)
+    # No entry of Windows can set a variable, so that an interpreter must: see `windows_words`.
+    program = program_of(executable, platform) if platform == "win32" and home else program_here(executable, platform)
+    return Autostart(methods, program, home=home)
 
 
 def home_of(environ: Mapping[str, str]) -> str:
@@ -67,8 +71,22 @@ def home_of(environ: Mapping[str, str]) -> str:
     return str(Path(home).expanduser().absolute()) if home else ""
 
 
-def program_here(executable: str = sys.executable, platform: str = sys.platform) -> tuple[str, ...]:
-    """Return how the program that runs now is started: by the script beside its interpreter, else by its module.
+def program_here(
+    executable: str = sys.executable, platform: str = sys.platform, package: Path = PACKAGE
+) -> tuple[str, ...]:
+    """Return how the program that runs now is started: by what its installer has put there, else as `program_of` says.
+
+    Args:
+        executable: The interpreter, as `sys.executable`.
+        platform: As `sys.platform`.
+        package: The folder of the package `app`.
+    """
+    packed = installation(package).program
+    return (str(packed),) if packed is not None and packed.is_file() else program_of(executable, platform)
+
+
+def program_of(executable: str = sys.executable, platform: str = sys.platform) -> tuple[str, ...]:
+    """Return how an interpreter starts the program: by the script beside it, else by its module.
 
     On Windows it is always the module, with the interpreter that opens no console. Links are kept: through its own the
     interpreter finds the environment that it belongs to.

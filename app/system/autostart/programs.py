@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO
 
+from app.engine.windowless import NO_WINDOW
+
 ANSWERS_S = 10.0
 
 
@@ -40,7 +42,7 @@ def ask(argv: Sequence[str]) -> Answer:
                 stdout=out,
                 stderr=err,
                 timeout=ANSWERS_S,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+                creationflags=NO_WINDOW,
             )
         except (OSError, subprocess.SubprocessError, ValueError) as error:
             return Answer(None, err=str(error).encode())

@@ -28,6 +28,7 @@ from app.agents.auditing.checks.securityrules import RULES, Rule
 from app.agents.auditing.context import LARGEST_FILE
 from app.agents.auditing.plugin import Check, Finding, NotKnown, Severity, Told
 from app.engine.regular import read_regular
+from app.engine.windowless import NO_WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -120,6 +121,7 @@ class Security(Check):
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
                 limit=_LONGEST_SAID,
+                creationflags=NO_WINDOW,
             )
         except (OSError, ImportError) as error:
             yield NotKnown(f"ruff could not be started ({_said(error)})")

@@ -17,6 +17,7 @@ from app.agents.testing.runners.javascript import JavaScript
 from app.agents.testing.runners.unittests import Unittest
 from app.domain.errors import InterpreterMissing
 from app.engine.regular import read_regular
+from app.engine.windowless import NO_WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -216,6 +217,7 @@ def _has_pytest(python: str) -> bool:
             stderr=subprocess.DEVNULL,
             timeout=ASK_S,
             check=False,
+            creationflags=NO_WINDOW,
         )
     except (OSError, subprocess.SubprocessError):
         return True

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from app.domain.errors import InterpreterMissing
 from app.engine.regular import read_regular
+from app.engine.windowless import NO_WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -95,8 +96,18 @@ def find_interpreter(
     looked = "; ".join(search.reasons) or "there is no environment in the project and no Python on PATH"
     raise InterpreterMissing(
         f"No Python was found to run the tests of {root}: {looked}.",
-        f"Make an environment with: python3 -m venv {root / '.venv'} - or name one in the settings.",
+        f"Make an environment with: {making(root / '.venv', windows=windows)} - or name one in the settings.",
     )
+
+
+def making(environment: Path, *, windows: bool = os.name == "nt") -> str:
+    """Return the command by which a person makes a virtual environment.
+
+    Args:
+        environment: Its folder.
+        windows: Whether it is typed on Windows, where python.org's launcher is called `py`.
+    """
+    return f'py -m venv "{environment}"' if windows else f"python3 -m venv {environment}"
 
 
 def run_command(argv: Sequence[str], folder: Path, environ: Mapping[str, str], seconds: float) -> str:
@@ -117,6 +128,7 @@ def run_command(argv: Sequence[str], folder: Path, environ: Mapping[str, str], s
         errors="replace",
         timeout=seconds,
         check=True,
+        creationflags=NO_WINDOW,
     )
     return done.stdout
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
 from app.agents.auditing.context import LARGEST_FILE, GitFailed, git_environ, in_words, reading_git
+from app.engine.windowless import NO_WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -164,7 +165,12 @@ def last_commits(root: Path, count: int, limit_s: float) -> Iterator[Added]:
     with tempfile.TemporaryFile() as said:
         try:
             git = subprocess.Popen(  # noqa: S603 - git, with words of our own
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=git_environ()
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                env=git_environ(),
+                creationflags=NO_WINDOW,
             )
         except FileNotFoundError:
             raise GitFailed("git is not installed") from None
