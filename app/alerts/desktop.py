@@ -81,6 +81,7 @@ class Desktop:
                 on_open=self._sender(occasion.opens),
                 on_snooze=self._sender(Snooze(seconds=self._snooze_s())),
                 on_explain=self._explainer(occasion.opens.project, occasion.explains),
+                offers=tuple((label, self._asker(command, occasion)) for label, command in occasion.offers),
                 icon=self._icons.get(occasion.mood) if occasion.mood is not None else None,
             )
         )
@@ -111,7 +112,23 @@ class Desktop:
         except WatchkeeperError as error:
             _log.warning("a command was refused", command="Explain", reason=str(error))
             on_open = self._sender(RaiseWindow(project=project, nodeid=nodeid))
-            self._postbox.post(notification_for_refusal(project, error, on_open=on_open))
+            self._postbox.post(notification_for_refusal(f"explain:{project}", error, on_open=on_open))
+
+    def _asker(self, command: Command, occasion: Occasion) -> Callable[[], None]:
+        """Return what a button does that may be refused: the refusal is told where the person has pressed it."""
+
+        def ask() -> None:
+            spawn(self._have_done(command, occasion), name=f"button {type(command).__name__}")
+
+        return ask
+
+    async def _have_done(self, command: Command, occasion: Occasion) -> None:
+        try:
+            await self._bus.send(command)
+        except WatchkeeperError as error:
+            _log.warning("a command was refused", command=type(command).__name__, reason=str(error))
+            on_open = self._sender(occasion.opens)
+            self._postbox.post(notification_for_refusal(occasion.alert.cause, error, on_open=on_open))
 
     def _sender(self, command: Command) -> Callable[[], None]:
         def send() -> None:
@@ -126,6 +143,7 @@ def notification_for(
     on_open: Callable[[], None],
     on_snooze: Callable[[], None],
     on_explain: Callable[[], None] | None = None,
+    offers: Sequence[tuple[str, Callable[[], None]]] = (),
     icon: Path | None = None,
 ) -> Notification:
     """Put an alert into a notification. Pure.
@@ -137,6 +155,7 @@ def notification_for(
         on_open: Called for the Open button and for a click.
         on_snooze: Called for the Snooze button.
         on_explain: Called for the Explain button, which there is none of without it.
+        offers: More buttons: their words, and what each calls.
         icon: The picture; None for the program's own.
     """
     explain = (("Explain", on_explain),) if on_explain is not None else ()
@@ -144,16 +163,16 @@ def notification_for(
         key=alert.cause,
         title=alert.title,
         body=alert.body,
-        buttons=(("Open", on_open), *explain, ("Snooze", on_snooze)),
+        buttons=(("Open", on_open), *explain, *offers, ("Snooze", on_snooze)),
         on_clicked=on_open,
         icon=icon,
     )
 
 
-def notification_for_refusal(project: str, error: WatchkeeperError, *, on_open: Callable[[], None]) -> Notification:
-    """Put the reason why a test of this project is not explained into a notification. Pure."""
+def notification_for_refusal(cause: str, error: WatchkeeperError, *, on_open: Callable[[], None]) -> Notification:
+    """Put the reason why a button did nothing into a notification, in place of the one of this cause. Pure."""
     return Notification(
-        key=f"explain:{project}",
+        key=cause,
         title=error.title,
         body=message(str(error)),
         buttons=(("Open", on_open),),

@@ -7,17 +7,20 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from app.alerts import wording
-from app.domain import events, healthwords, words
+from app.domain import events, healthwords, updatewords, words
 from app.domain.agents import AgentState
 from app.domain.alerts import Alert, Urgency
-from app.domain.commands import RaiseWindow
+from app.domain.commands import DownloadUpdate, InstallUpdate, RaiseWindow, SkipUpdate
 from app.domain.health import Lateness
 from app.domain.keys import VaultState
+from app.domain.releases import by_tool
 from app.domain.snapshot import Mood
 from app.engine.looplag import LONG_STALL_S
 
 if TYPE_CHECKING:
+    from app.domain.commands import Command
     from app.domain.events import Event
+    from app.domain.releases import UpdateView
     from app.domain.snapshot import Snapshot
 
 CHANNEL_EVERY_S: Final = 86_400.0
@@ -50,6 +53,7 @@ class Occasion:
         repeat_s: Seconds in which its cause is told of at most once, where that is more than the settings say.
         parts: What of its cause it tells of, as far as people tell that apart: the tests that broke, and a trouble.
         is_left: Whether an earlier life held it, so that this one may know nothing of it yet.
+        offers: What else a person may ask for there, by the words of its button.
     """
 
     alert: Alert
@@ -63,6 +67,7 @@ class Occasion:
     repeat_s: float = 0.0
     parts: tuple[str, ...] = ()
     is_left: bool = False
+    offers: tuple[tuple[str, Command], ...] = ()
 
 
 def occasion_of(event: Event, snapshot: Snapshot, now: float) -> Occasion | None:
@@ -104,6 +109,20 @@ def _of_the_program(event: Event) -> Occasion | None:  # noqa: PLR0911 - a table
             return _of_channel(event)
         case events.NoticeRaised() | events.NoticeCleared() if event.key.partition(":")[0] in TOLD_NOTICES:
             return _of_notice(event)
+        case _:
+            return _of_releases(event)
+
+
+def _of_releases(event: Event) -> Occasion | None:
+    match event:
+        case events.ReleaseFound():
+            return _of_release(event)
+        case events.ReleaseFetched():
+            return _of_fetched(event)
+        case events.FeedRefused():
+            body = "\n".join(filter(None, (wording.message(event.reason), wording.message(event.hint))))
+            alert = Alert("releases", Urgency.WARNING, updatewords.REFUSED_TITLE, body, event.at)
+            return Occasion(alert, event, _HEALTH, mood=Mood.ATTENTION, is_news=True)
         case _:
             return None
 
@@ -264,6 +283,25 @@ def _of_channel(event: events.ChannelChanged) -> Occasion:
     return Occasion(alert, event, _HEALTH, mood=Mood.ATTENTION, is_local=True, repeat_s=CHANNEL_EVERY_S)
 
 
+def _of_release(event: events.ReleaseFound) -> Occasion:
+    """Return that a newer release is there: news, which nobody has to act on."""
+    version = event.release.version
+    is_fetched_here = event.release.file_for(event.channel) is not None and not by_tool(event.channel)
+    fetch = (("Download", DownloadUpdate()),) if is_fetched_here else ()
+    body = wording.release_body(event)
+    alert = Alert(f"release:{version}", Urgency.NEWS, updatewords.found_title(version), body, event.at)
+    offers = (*fetch, ("Skip this version", SkipUpdate(version=version)))
+    return Occasion(alert, event, _HEALTH, is_news=True, offers=offers)
+
+
+def _of_fetched(event: events.ReleaseFetched) -> Occasion:
+    """Return that a release is here: on Windows the second click installs it, elsewhere a command does."""
+    title = updatewords.fetched_title(event.version)
+    alert = Alert(f"release:{event.version}", Urgency.NEWS, title, event.how, event.at)
+    offers = (("Install", InstallUpdate()),) if event.channel == updatewords.STARTED_HERE else ()
+    return Occasion(alert, event, _HEALTH, is_news=True, is_local=True, offers=offers)
+
+
 def merged(before: Occasion, later: Occasion, snapshot: Snapshot) -> Occasion:
     """Return what is to be told of a cause when two of its alerts were held: the latest state.
 
@@ -309,7 +347,22 @@ def renewed(occasion: Occasion, snapshot: Snapshot, now: float) -> Occasion | No
         case events.ChannelChanged():
             channel = snapshot.health.channels.get(event.channel.name)
             return _of_channel(replace(event, channel=channel)) if channel is not None and channel.reason else None
+        case _:
+            holds = _holds_of_releases(event, snapshot.updates)
     return occasion if holds else None
+
+
+def _holds_of_releases(event: Event, updates: UpdateView) -> bool:
+    """Return whether what was said of a release is still so; True of all else."""
+    match event:
+        case events.ReleaseFound():
+            return updates.shown is not None and updates.shown.version == event.release.version and not updates.ready
+        case events.ReleaseFetched():
+            return updates.ready == event.path
+        case events.FeedRefused():
+            return bool(updates.refused)
+        case _:
+            return True
 
 
 def _still_red(occasion: Occasion, event: events.VerdictChanged, snapshot: Snapshot) -> Occasion | None:

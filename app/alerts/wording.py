@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.domain.alerts import Alert
-    from app.domain.events import AuditEnded, LifeBegan, VerdictChanged
+    from app.domain.events import AuditEnded, LifeBegan, ReleaseFound, VerdictChanged
     from app.domain.findings import Finding
     from app.domain.verdicts import Cause
 
@@ -115,6 +115,11 @@ def left(body: str, at: float, now: float) -> str:
 def again(body: str, count: int) -> str:
     """Add to an alert's body how often its cause came up while it was held."""
     return f"{body}\nThis came up {count:,} times meanwhile.".lstrip()
+
+
+def release_body(event: ReleaseFound) -> str:
+    """Say which version runs here, and what is new in that release."""
+    return "\n".join(filter(None, (f"What runs here is {event.current}.", message(event.notes))))
 
 
 def due_title(name: str) -> str:

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 
 def start(parser: ArgumentParser) -> None:
     """Declare the arguments of the tray."""
-    parser.add_argument("paths", metavar="PATH", nargs="*", help="a project's folder; default: those in the settings")
+    parser.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="*",
+        help="a project's folder; default: those in the settings; with none there either, you are asked once",
+    )
     parser.add_argument("--window", action="store_true", help="open the window at once")
     parser.add_argument(
         "--keep",
@@ -184,6 +189,18 @@ def alerts(parser: ArgumentParser) -> None:
     )
     what.add_parser(
         "status", help="what alerts go through beside this desktop, what waits there, and what is held and why"
+    )
+    for each in what.choices.values():
+        each.add_argument("--json", action="store_true", default=SUPPRESS, help="print one JSON document on stdout")
+
+
+def update(parser: ArgumentParser) -> None:
+    """Declare the arguments of `update`."""
+    what = parser.add_subparsers(dest="what", metavar="status|check|download")
+    what.add_parser("status", help="what is known, without asking anybody (the default)")
+    what.add_parser("check", help="ask now")
+    what.add_parser(
+        "download", help="ask, fetch the newer release, check it, and tell how it is installed; installs nothing"
     )
     for each in what.choices.values():
         each.add_argument("--json", action="store_true", default=SUPPRESS, help="print one JSON document on stdout")

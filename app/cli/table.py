@@ -252,6 +252,19 @@ COMMANDS = (
         "app.cli.autostart:autostart",
     ),
     CommandLine(
+        "update",
+        "whether there is a newer release: status, check, download; exit 1 when what is told of it is not to be "
+        "trusted, 3 where this build does not look for any",
+        (
+            "watchkeeper update",
+            "watchkeeper update check",
+            "watchkeeper update download",
+            "watchkeeper update check --json | jq -r .newer",
+        ),
+        "app.cli.arguments:update",
+        "app.cli.updates:update",
+    ),
+    CommandLine(
         "config",
         "see and change the settings",
         (

@@ -33,9 +33,11 @@
           ModelNonsense     what it answered is cut off, too long, or no answer
         BreakerOpen         a service failed too often, and is left alone for a while
         ChannelError        an alert does not go through a channel
+        UpdateError         releases cannot be asked for, or one cannot be fetched or started
         BridgeError
           BridgeClosed      the loop no longer takes calls
           BridgeFull        the loop is behind, and this call was not accepted
+      UpdateRefused         what is told of releases, or a release itself, is not to be trusted (exit 1)
       InternalError         a fault of Watchkeeper itself (exit 4)
 
 A library's exception becomes one of these at one place, at the border.
@@ -341,6 +343,19 @@ class ChannelError(CannotError):
         self.retry_after_s = retry_after_s
         self.is_final = is_final
         self.is_in_doubt = is_in_doubt
+
+
+class UpdateError(CannotError):
+    """Releases cannot be asked for, or one cannot be fetched or started."""
+
+    title = "The update does not work now"
+
+
+class UpdateRefused(WatchkeeperError):
+    """What is told of releases, or a release itself, is not what its makers signed, or is too old."""
+
+    title = "The update is not to be trusted"
+    exit_code = 1
 
 
 class InternalError(WatchkeeperError):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.domain.findings import AuditReport, AuditVerdict, AuditView, Finding, Trigger
     from app.domain.health import ChannelView, HeldView, KeptBy, UncleanEnd, Vitals
     from app.domain.keys import VaultView
+    from app.domain.releases import Release, UpdateView
     from app.domain.verdicts import Cause, Check, Stage, TestResult, TestState, Verdict
 
 
@@ -428,6 +429,55 @@ class MetricsServed(Event):
 
     address: str
     token_file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdatesChanged(Event):
+    """The search for newer releases stands otherwise than before."""
+
+    updates: UpdateView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseFound(Event):
+    """A newer release is there: told once for each version.
+
+    Attributes:
+        release: It.
+        current: The version that runs.
+        notes: What is new, in the person's language; may be empty.
+        channel: What brought the version that runs.
+    """
+
+    release: Release
+    current: str
+    notes: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseFetched(Event):
+    """The file of a newer release lies here, whole and checked.
+
+    Attributes:
+        version: Of the release.
+        channel: What brought the version that runs.
+        path: Where the file lies.
+        how: What a person does with it, in a line with the exact command.
+    """
+
+    version: str
+    channel: str
+    path: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedRefused(Event):
+    """What is told of releases is not believed: told once, until there is something to believe again."""
+
+    reason: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from app.domain.agents import HEALTH, AgentState
 from app.domain.analysis import AnalysisView
 from app.domain.health import HealthView, KeptBy, Lateness
 from app.domain.keys import VaultState, VaultView
+from app.domain.releases import UpdateView
 from app.domain.verdicts import Cause, Counts, Stage, TestState, Verdict
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ class Snapshot:
         analysis: Where the asking of models stands.
         audits: Where the audits of each project stand, by root folder.
         health: How the program itself fares.
+        updates: Where the search for newer releases stands.
         snoozed_until: Wall-clock time until which notifications are silent; 0 when they are not.
         stopping: Why the program is on its way out; empty while it is not.
     """
@@ -187,6 +189,7 @@ class Snapshot:
     analysis: AnalysisView = field(default_factory=AnalysisView)
     audits: Mapping[str, AuditView] = field(default_factory=lambda: MappingProxyType({}))
     health: HealthView = field(default_factory=HealthView)
+    updates: UpdateView = field(default_factory=UpdateView)
     snoozed_until: float = 0.0
     loop_lag_s: float = 0.0
     loop_lag_where: str = ""
@@ -425,6 +428,11 @@ def _(event: events.NoticeCleared, s: Snapshot) -> Snapshot:
 @_reduce.register
 def _(event: events.VaultChanged, s: Snapshot) -> Snapshot:
     return replace(s, vault=event.vault)
+
+
+@_reduce.register
+def _(event: events.UpdatesChanged, s: Snapshot) -> Snapshot:
+    return replace(s, updates=event.updates)
 
 
 @_reduce.register

@@ -12,6 +12,7 @@ from uuid import uuid4
 from app.domain.errors import BridgeError, ProjectError
 from app.domain.events import LoopLagged
 from app.house.metrics import metrics
+from app.house.updates import updates
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -110,6 +111,7 @@ async def house(ground: Ground, folders: tuple[Path, ...], *, attended: bool) ->
             analysis(ground, in_force, history=history, keys=keys, runner=runner, supervisor=supervisor)
         )
         await stack.enter_async_context(audits(ground, in_force, supervisor, adviser, keys))
+        await stack.enter_async_context(updates(ground, in_force, supervisor))
 
         def make(root: Path, title: str) -> TestWatcher:
             return TestWatcher(

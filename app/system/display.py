@@ -1,4 +1,4 @@
-"""Whether there is a display to show anything on: Qt ends the process when it finds none, so it is asked before Qt."""
+"""Whether anything can be shown: Qt ends the process without a display or a library, so that is asked before Qt."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.system.qtlibraries import library_trouble
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _ANSWER_S = 2.0
 _X_PORT = 6000
 
 
-def display_trouble(environ: Mapping[str, str], *, platform: str = sys.platform) -> str:
+def display_trouble(
+    environ: Mapping[str, str],
+    *,
+    platform: str = sys.platform,
+    libraries: Callable[[Mapping[str, str]], str] = library_trouble,
+) -> str:
     """Return why nothing can be shown, in words; empty when something can.
 
     Only Linux and its like can be without a display while a person is logged in. WAYLAND_DISPLAY and DISPLAY are
@@ -23,6 +30,7 @@ def display_trouble(environ: Mapping[str, str], *, platform: str = sys.platform)
     Args:
         environ: The process's environment.
         platform: As `sys.platform`.
+        libraries: Tells in words which libraries are missing for the displays of an environment.
     """
     if platform in ("win32", "darwin") or environ.get("QT_QPA_PLATFORM"):
         return ""
@@ -30,9 +38,9 @@ def display_trouble(environ: Mapping[str, str], *, platform: str = sys.platform)
     if not wayland and not x11:
         return "There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)."
     if wayland and _answers(_wayland(wayland, environ)):
-        return ""
+        return libraries(environ)
     if x11 and any(_answers(address) for address in _x11(x11)):
-        return ""
+        return libraries(environ)
     return f"The display {wayland or x11} does not answer."
 
 

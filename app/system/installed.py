@@ -19,10 +19,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
-
-_log = structlog.get_logger(__name__)
-
 PACKAGE: Final = Path(__file__).resolve().parents[1]
 NAME: Final = "installed.json"
 KEY_BYTES: Final = 32
@@ -85,7 +81,10 @@ def installation(package: Path = PACKAGE) -> Installation:
     except FileNotFoundError:
         return Installation()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        _log.warning("the note of how this program was installed cannot be read", file=NAME, error=repr(error))
+        import structlog  # noqa: PLC0415 - the parent of a kept program asks too, and is to stay small
+
+        log = structlog.get_logger(__name__)
+        log.warning("the note of how this program was installed cannot be read", file=NAME, error=repr(error))
         return Installation()
 
 

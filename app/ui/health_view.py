@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.domain import healthwords, words
+from app.domain import healthwords, updatewords, words
 from app.domain.agents import HEALTH, AgentState
 from app.ui.headline import agents_on_duty
 
@@ -172,6 +172,9 @@ def _facts(snapshot: Snapshot, now: float) -> tuple[Fact, ...]:
         Fact("sleep", "Last sleep", words.sentence(healthwords.slept(health, now))),
         Fact("metrics", "Metrics", words.one_line(health.metrics) or "Not served"),
     ]
+    if snapshot.updates.offered:
+        said = words.sentence(updatewords.state(snapshot.updates, now))
+        facts.append(Fact("updates", "Updates", said, bool(snapshot.updates.refused)))
     if snapshot.loop_lag_s > 0:
         what, how = healthwords.lateness(snapshot)
         facts.append(Fact("stall", words.sentence(what), words.sentence(how)))

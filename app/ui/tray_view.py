@@ -5,13 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.domain import healthwords, words
+from app.domain import healthwords, updatewords, words
 from app.domain.auditwords import auditing, grave
-from app.domain.commands import LeaveSafeMode, Pause, RaiseWindow, Resume, RunTests, StartAudit, Stop
+from app.domain.commands import (
+    DownloadUpdate,
+    InstallUpdate,
+    LeaveSafeMode,
+    Pause,
+    RaiseWindow,
+    Resume,
+    RunTests,
+    StartAudit,
+    Stop,
+)
 from app.ui.headline import agents_on_duty, failed_agents, headline, project_state
 
 if TYPE_CHECKING:
     from app.domain.commands import Command
+    from app.domain.releases import UpdateView
     from app.domain.snapshot import Mood, Snapshot
 
 TOOLTIP_LIMIT = 127
@@ -127,6 +138,7 @@ def _entries(snapshot: Snapshot, now: float) -> tuple[MenuEntry, ...]:
         _entry(f"resume:{agent.name}", "work", f"Resume: {words.agent_name(agent.name)}", Resume(agent=agent.name))
         for agent in failed_agents(snapshot)
     ]
+    entries += _update_entries(snapshot.updates)
     entries.append(_entry("open", "program", "Open window", RaiseWindow()))
     entries.append(_entry("quit", "program", "Quit", Stop(reason="quit from the tray")))
     return tuple(entries)
@@ -159,6 +171,24 @@ def _life_entries(snapshot: Snapshot, now: float) -> list[MenuEntry]:
     if again:
         entries.append(_entry("started-again", "agents", again, opens, again if len(again) > ENTRY_LIMIT else ""))
     return entries
+
+
+def _update_entries(view: UpdateView) -> list[MenuEntry]:
+    """Return the next step towards a newer release, while one is known that the person wants to hear of."""
+    release = view.shown
+    if release is None:
+        return []
+    name, file = f"Watchkeeper {release.version}", view.file
+    if view.fetched is not None:
+        return [_entry("update", "program", f"Downloading {name}: {updatewords.progress(view)}", None)]
+    if file is not None and not view.ready:
+        size = healthwords.size(file.size)
+        return [_entry("update", "program", f"Download {name} ({size})", DownloadUpdate())]
+    if view.ready and view.channel == updatewords.STARTED_HERE:
+        return [_entry("update", "program", f"Install {name}", InstallUpdate())]
+    said = updatewords.fetched_title if view.ready else updatewords.found_title
+    how, opens = updatewords.how_to_install(view), RaiseWindow(page="health")
+    return [_entry("update", "program", said(release.version), opens, how)]
 
 
 def _audit_entries(snapshot: Snapshot) -> list[MenuEntry]:

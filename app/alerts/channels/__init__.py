@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.alerts.channels.trust import system_trust
+from app.system.trust import system_trust
 
 if TYPE_CHECKING:
     import ssl

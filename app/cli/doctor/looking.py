@@ -23,7 +23,7 @@ _THREADS = 16
 ORDER = (
     "python", "pyside6", "version", "instance", "ends", "autostart", "settings", "home", "folders", "disk", "lock",
     "history", "display", "tray", "notifications", "inotify watches", "inotify instances", "descriptors", "clock",
-    "locale", "git", "keychain", "vault", "models", "alerts", "metrics",
+    "locale", "git", "keychain", "vault", "models", "alerts", "metrics", "updates",
 )  # fmt: skip
 """How they are told; projects come last."""
 
@@ -38,7 +38,7 @@ def examine(places: Places, environ: Mapping[str, str], *, deadline_s: float = D
         environ: The process's environment.
         deadline_s: How long it may take; what has not answered by then is told as such.
     """
-    from app.cli.doctor import folders, machine, program, projects, secrets
+    from app.cli.doctor import folders, machine, program, projects, secrets, updates
     from app.engine.workers import WorkerPool
 
     due = time.monotonic() + deadline_s
@@ -50,7 +50,7 @@ def examine(places: Places, environ: Mapping[str, str], *, deadline_s: float = D
     wait([asked], timeout=max(0.0, min(_INSTANCE_S + 0.3, due - time.monotonic())))
     snapshot, instance = asked.result() if asked.done() else (None, _HUNG)
     scene = Scene(places, environ, settings, snapshot)
-    running += _begin(pool, (*program.looks(scene), *projects.looks(scene)))
+    running += _begin(pool, (*program.looks(scene), *updates.looks(scene), *projects.looks(scene)))
     wait([future for _, future in running], timeout=max(0.0, due - time.monotonic()))
     checks = [instance, told]
     for look, future in running:

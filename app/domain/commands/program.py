@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.domain.commands.base import Command
+from app.domain.commands.base import Command, PrivateCommand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,3 +103,35 @@ class SaveBundle(Command):
     """
 
     path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckUpdates(Command):
+    """Ask now whether there is a newer release. Answer: app.domain.releases.UpdateView.
+
+    Refused with UpdateError where there is no answer. One that is not believed is told in the view.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadUpdate(Command):
+    """Fetch the file of the release that is offered, and check it. Answer: app.domain.releases.UpdateView.
+
+    Refused with UpdateError where there is none, or it cannot be had; with UpdateRefused where it is not what was
+    announced.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallUpdate(PrivateCommand):
+    """Start the file that was fetched, on Windows: a person has clicked for that. Answer: None.
+
+    Refused with UpdateError where there is none, or it is not started but installed by a command.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkipUpdate(Command):
+    """Tell and show no more of this version. Answer: None."""
+
+    version: str

@@ -11,6 +11,7 @@ from app.domain.commands import LeaveSafeMode, SaveBundle
 from app.domain.snapshot import Mood
 from app.ui.health_view import HealthPageView, health_page_view
 from app.ui.pages.health_rows import AgentPart, ChannelRow, FactLine, LagTrace
+from app.ui.pages.health_update import UpdateCard
 from app.ui.pages.now_rows import keep_rows
 from app.ui.parts import Card, Page, Strip, button, fill_scrolling, label, row, set_text
 from app.ui.theme import SPACE
@@ -66,6 +67,8 @@ class HealthPage(Page):
         self._strip_box = QVBoxLayout()
         self._strip_box.setSpacing(SPACE)
         column.addLayout(self._strip_box)
+        self._update = UpdateCard(context)
+        column.addWidget(self._update)
         self._columns = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._columns.setSpacing(2 * SPACE - 4)
         left, right = QVBoxLayout(), QVBoxLayout()
@@ -85,7 +88,9 @@ class HealthPage(Page):
     def render_snapshot(self, snapshot: Snapshot) -> None:
         """Show a snapshot."""
         self._snapshot = snapshot
-        self._show(health_page_view(snapshot, self._context.clock.wall()))
+        now = self._context.clock.wall()
+        self._show(health_page_view(snapshot, now))
+        self._update.show_update(snapshot.updates, now)
 
     def tick(self) -> None:
         """Bring ages and heartbeats up to date."""

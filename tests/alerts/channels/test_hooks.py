@@ -15,10 +15,10 @@ from app.agents.settings import AlertSettings, MailSettings, TelegramSettings, W
 from app.alerts.channels import channels
 from app.alerts.channels.post import LONGEST_ANSWER, Poster
 from app.alerts.channels.telegram import Telegram
-from app.alerts.channels.trust import system_trust
 from app.alerts.channels.webhook import Webhook
 from app.domain.alerts import Alert, Urgency
 from app.domain.errors import ChannelError, VaultLocked
+from app.system.trust import system_trust
 from tests.alerts.channels.farends import FarEnd, Hook, Line, answer, closed_port, cut, drop, flood, hang
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ import pytest
 
 from app.agents.settings import MailSettings
 from app.alerts.channels.mail import Mail, composed
-from app.alerts.channels.trust import system_trust
 from app.domain.alerts import Alert, Urgency
 from app.domain.errors import ChannelError, SecretMissing, VaultLocked
+from app.system.trust import system_trust
 from tests.alerts.channels.farends import FarEnd, Line, Mailbox, RealMailServer, closed_port, message_id
 
 if TYPE_CHECKING:
