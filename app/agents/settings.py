@@ -12,6 +12,7 @@ from app.agents.analysis.settings import AnalysisSettings
 from app.agents.auditing.settings import AuditSettings
 from app.agents.keyrotation.settings import KeySettings
 from app.agents.testing.settings import TestSettings
+from app.agents.updates.settings import UpdateSettings
 from app.domain.addresses import is_safe_address
 from app.engine.settings import Section
 
@@ -147,6 +148,14 @@ class LogSettings(Section):
     )
 
 
+class UiSettings(Section):
+    """The section `[ui]`."""
+
+    language: Literal["", "en", "ru"] = Field(
+        default="", description="The language of the first start's questions; empty: the system's"
+    )
+
+
 class Settings(Section):
     """The whole settings file."""
 
@@ -161,6 +170,8 @@ class Settings(Section):
     keys: KeySettings = KeySettings()
     analysis: AnalysisSettings = AnalysisSettings()
     audits: AuditSettings = AuditSettings()
+    updates: UpdateSettings = UpdateSettings()
+    ui: UiSettings = UiSettings()
 
 
 class ProjectSettings(Section):

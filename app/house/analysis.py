@@ -76,9 +76,11 @@ async def analysis(
     from app.agents.analysis.redtests import RedTests
     from app.agents.analysis.subjects import Subjects
     from app.agents.analysis.talking import Talking
+    from app.agents.analysis.trying import Trials
     from app.agents.analysis.work import Work
     from app.ai.providers import budget as budgets
     from app.ai.providers.service import Models
+    from app.domain.commands import TryModel
     from app.domain.errors import CannotError
     from app.engine.statefile import StateFile
 
@@ -118,7 +120,9 @@ async def analysis(
         agent = Analysis(asking, explaining, talking, publish=bus.publish, clock=clock)
         stack.callback(bus.subscribe(lambda event, _snapshot: reds.see(event)))
         stack.callback(bus.subscribe(agent.see))
+        trials = Trials(lambda: asking.settings, budget, clock=clock, hide=ground.log.redactor.register)
         stack.enter_context(answer(bus, asking, explaining, subjects, talking))
+        stack.callback(bus.handle(TryModel, trials.tried))
         supervisor.add(agent)
         reports = await stack.enter_async_context(_reports(ground, in_force))
         stack.callback(bus.subscribe(reports.see))

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from app.house.alerts import alerts
+from app.house.firststart import first_start
 from app.house.ground import ground
 from app.house.lives import lived
 from app.house.rooms import house
@@ -27,9 +28,11 @@ def watch_in_tray(places: Places, folders: tuple[Path, ...], options: TrayOption
     """Watch in the tray until told to stop, and return the exit code."""
     from PySide6.QtWidgets import QApplication
 
+    from app.system.identity import claim_windows
     from app.ui.loop import run
     from app.ui.qtlog import qt_messages_logged
 
+    claim_windows()
     app = QApplication(["watchkeeper"])
     app.setApplicationName("watchkeeper")
     app.setApplicationDisplayName("Watchkeeper")
@@ -55,6 +58,7 @@ async def _live_in_tray(on: Ground, folders: tuple[Path, ...], options: TrayOpti
             house(on, folders, attended=True) as built,
             _copying(on, built.keys),
             alerts(on, built, desk),
+            first_start(on, built, desk, folders),
             lived(on),
             moved(on),
         ):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from PySide6.QtWidgets import QWidget
+
     from app.domain.commands import Command
     from app.domain.snapshot import Mood
     from app.engine.bus import Bus
@@ -47,6 +49,7 @@ class Desk:
         self._tray = Tray(self._send, clock, self._icons, current=lambda: bus.snapshot)
         self._notices = Notices(bus.publish, clock)
         self._window: Window | None = None
+        self._first: QWidget | None = None
         self._follower: asyncio.Task[None] | None = None
         self._unhandle: Callable[[], None] = lambda: None
 
@@ -84,6 +87,19 @@ class Desk:
     def open_window(self) -> None:
         """Show the window in front of others."""
         self._built_window().open()
+        self._show_first()
+
+    def put_first(self, widget: QWidget | None) -> None:
+        """Show another window, which the window stays behind for as long as it is open; None when it is done with."""
+        self._first = widget
+        if widget is not None:
+            widget.show()
+            self._show_first()
+
+    def _show_first(self) -> None:
+        if self._first is not None and self._first.isVisible():
+            self._first.raise_()
+            self._first.activateWindow()
 
     def _built_window(self) -> Window:
         if self._window is None:
@@ -105,6 +121,7 @@ class Desk:
             window.show_test(command.project, command.nodeid)
         elif command.page is not None:
             window.show_page(command.page)
+        self._show_first()
 
     def _without_tray(self) -> None:
         hint = "The icon appears by itself when a tray comes (on GNOME: with the AppIndicator extension)."

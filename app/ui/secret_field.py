@@ -24,6 +24,7 @@ class SecretField(QWidget):
     Args:
         name: What it is for, to screen readers; its value is never among what they are told.
         hint: What stands in it while it is empty.
+        eye: What its eye does, as a tooltip and to screen readers; in English where it is not said.
     """
 
     submitted = Signal()
@@ -31,7 +32,9 @@ class SecretField(QWidget):
     edited = Signal()
     """What is in it changed."""
 
-    def __init__(self, name: str, hint: str = "", parent: QWidget | None = None) -> None:
+    def __init__(
+        self, name: str, hint: str = "", parent: QWidget | None = None, *, eye: tuple[str, str] | None = None
+    ) -> None:
         super().__init__(parent)
         self._line = QLineEdit()
         self._line.setEchoMode(QLineEdit.EchoMode.Password)
@@ -52,8 +55,9 @@ class SecretField(QWidget):
         self._eye.setProperty("edge", "right")
         self._eye.setAutoDefault(False)
         self._eye.setIconSize(QSize(_EYE, _EYE))
-        self._eye.setToolTip("Hold to see what was typed")
-        self._eye.setAccessibleName(f"Hold to show: {name}")
+        tip, spoken = eye or ("Hold to see what was typed", f"Hold to show: {name}")
+        self._eye.setToolTip(tip)
+        self._eye.setAccessibleName(spoken)
         self._eye.pressed.connect(self._reveal)
         self._eye.released.connect(self._conceal)
         box = QHBoxLayout(self)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from app.ui.theme import Theme
 
 _SHEET = Template("""
-#window, #page, #content { background: $window; }
+#window, #page, #content, QFileDialog { background: $window; }
 QWidget { color: $text; }
 QLabel { background: transparent; }
 QToolTip { background: $raised; color: $text; border: 1px solid $border; padding: 4px 6px; }
@@ -33,6 +33,7 @@ QToolTip { background: $raised; color: $text; border: 1px solid $border; padding
 #heading { font-size: 16px; font-weight: 600; }
 
 #notice { background: $amber_wash; border: 1px solid $border; border-left: 4px solid $amber; border-radius: 6px; }
+#good { background: $raised; border: 1px solid $border; border-left: 4px solid $green; border-radius: 6px; }
 #error { background: $red_wash; border: 1px solid $border; border-left: 4px solid $red; border-radius: 6px; }
 
 QPushButton { background: $surface; border: 1px solid $border; border-radius: 8px; padding: 6px 14px; font-weight: 500;

@@ -206,20 +206,24 @@ class TestRun:
         return f"pytest gave no sign of life for {seconds}, and the run was ended. {what_next}"
 
     def _no_pytest_message(self, journal: Journal, reason: str) -> str:
-        install = next(
-            (command for name, command in _INSTALLERS if (self._root / name).exists()), self._plain_install()
-        )
+        install = install_pytest(self._root, self._interpreter)
         name = str(journal.missing.get("name", "")) if journal.missing is not None else ""
         if name in ("pytest", ""):
             return f"{self._interpreter} has no pytest ({reason}). Install it with: {install}"
         return f"pytest in {self._interpreter} cannot be imported ({reason}). Install it anew with: {install}"
 
-    def _plain_install(self) -> str:
-        """Return how pip installs pytest; a system's own Python refuses that (PEP 668), so there in a new `.venv`."""
-        folder = Path(self._interpreter).parent
-        prefix = folder.parent if folder.name in ("bin", "Scripts") else folder
-        if (prefix / "pyvenv.cfg").is_file() or (prefix / "conda-meta").is_dir():
-            return f'"{self._interpreter}" -m pip install pytest'
-        venv = self._root / ".venv"
-        python = venv / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-        return f'"{self._interpreter}" -m venv "{venv}" && "{python}" -m pip install pytest'
+
+def install_pytest(root: Path, interpreter: str) -> str:
+    """Return what a person types to have pytest in a project, by the tool that the project uses."""
+    return next((command for name, command in _INSTALLERS if (root / name).exists()), _plain_install(root, interpreter))
+
+
+def _plain_install(root: Path, interpreter: str) -> str:
+    """Return how pip installs pytest; a system's own Python refuses that (PEP 668), so there in a new `.venv`."""
+    folder = Path(interpreter).parent
+    prefix = folder.parent if folder.name in ("bin", "Scripts") else folder
+    if (prefix / "pyvenv.cfg").is_file() or (prefix / "conda-meta").is_dir():
+        return f'"{interpreter}" -m pip install pytest'
+    venv = root / ".venv"
+    python = venv / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    return f'"{interpreter}" -m venv "{venv}" && "{python}" -m pip install pytest'

@@ -1,0 +1,1 @@
+"""The first start: three steps, each of which may be skipped."""

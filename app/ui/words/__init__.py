@@ -1,0 +1,1 @@
+"""What people read, in their language: English stands in the code, the others in a `.po` file each."""
