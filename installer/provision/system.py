@@ -162,6 +162,17 @@ ENTRY_READERS = _needs(
 )
 
 
+# For the tests of Windows' installer in a Debian whose Wine is new enough, which tests/windows/box.py makes.
+BOX_PROGRAMS = _needs(
+    on_path,
+    """
+    debootstrap      debootstrap    debootstrap          debootstrap      debootstrap
+    unshare          util-linux     util-linux           util-linux       util-linux
+    x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64-win32 mingw64-gcc mingw-w64-gcc mingw64-cross-gcc
+    """,
+)
+
+
 def _has_font(_: str) -> bool:
     folders = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".local/share/fonts")
     return any(folder.is_dir() and any(folder.rglob("*.[ot]tf")) for folder in folders)
@@ -194,6 +205,18 @@ PROMTOOL = Need(
         "dnf": "golang-github-prometheus",
         "pacman": "prometheus",
         "zypper": "golang-github-prometheus-prometheus",
+    },
+)
+
+# Signs what Windows runs, and verifies it; in the full tests too.
+OSSLSIGNCODE = Need(
+    "osslsigncode",
+    on_path,
+    {
+        "apt-get": "osslsigncode",
+        "dnf": "osslsigncode",
+        "pacman": "osslsigncode",
+        "zypper": "osslsigncode",
     },
 )
 

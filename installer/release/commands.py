@@ -1,6 +1,7 @@
 """The commands of `build.py`, one for each kind of package."""
 
 import argparse
+import base64
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ from provision.system import SystemPackages
 from release.work import Announced, Work, time_of
 
 ROOT = Path(__file__).resolve().parents[2]
+_KEY_BYTES = 32
 INSIDE = "WATCHKEEPER_BUILD_INSIDE"
 """Set where the build runs in the checkout's `.venv` already."""
 
@@ -37,6 +39,13 @@ class Kind:
 
 KINDS: tuple[Kind, ...] = (
     Kind("wheel", "the wheel, for pipx, uv and pip, the same to the last byte each time", "wheel"),
+    Kind("deb", "the Debian package, for Debian 12, Ubuntu 24.04 and later", "linux.deb"),
+    Kind("portable", "the archive that is unpacked anywhere on Linux", "linux.portable"),
+    Kind("windows", "setup.exe, for one person on Windows 10 and 11, without an administrator", "windows.package"),
+    Kind("macos", "the bundle for macOS, on a Mac only", "macos.bundle"),
+    Kind("sign", "signed programs in the place of programs for Windows that are not", "signing"),
+    Kind("checksums", "the list of SHA-256 digests of what was built, signed where a key is given", "checksums"),
+    Kind("feed", "the signed feed that announces what was built, or the key that signs it", "feed"),
 )
 
 
@@ -101,13 +110,37 @@ def _build(arguments: Sequence[str], environ: Mapping[str, str], root: Path, con
         environ={key: value for key, value in environ.items() if key != INSIDE},
         console=console,
         packages=SystemPackages(console, environ),
-        announced=Announced(options.feed_url, tuple(options.feed_key)),
+        announced=_announced(options),
     )
     work.out.mkdir(parents=True, exist_ok=True)
     made: Sequence[Path] = options.build(work, options)
     for path in made:
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
     return 0
+
+
+def _announced(options: argparse.Namespace) -> Announced:
+    if bool(options.feed_url) != bool(options.feed_key):
+        message = "--feed-url and --feed-key go together: where the feed lies, and whose signature is believed."
+        raise Stop(message, 2)
+    if options.feed_url and not options.feed_url.startswith("https://"):
+        message = f"--feed-url is {options.feed_url!r}. It is an https address."
+        raise Stop(message, 2)
+    for key in options.feed_key:
+        # A program that cannot read its note would take itself for a checkout.
+        if not _is_public_key(key):
+            message = (
+                f"--feed-key {key!r} is no Ed25519 public key: 32 bytes in base64, as 'build.py feed --new-key' prints."
+            )
+            raise Stop(message, 2)
+    return Announced(options.feed_url, tuple(options.feed_key))
+
+
+def _is_public_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == _KEY_BYTES
+    except ValueError:
+        return False
 
 
 def _parser() -> argparse.ArgumentParser:

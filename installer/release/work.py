@@ -13,6 +13,8 @@ from provision.system import SystemPackages
 
 _FIRST_OF_ZIP = 315_532_800
 """1980-01-01, the earliest time that a zip archive can hold."""
+SECRETS = ("WATCHKEEPER_SIGN_PASSWORD", "WATCHKEEPER_KEY_PASSWORD")
+"""What of the environment is for those alone who sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,9 @@ class Work:
 
     @property
     def tool_environ(self) -> dict[str, str]:
-        """The environment for programs that build: the same time and the same words on every machine."""
+        """The environment for programs that build: the same time and words on every machine, and no password."""
         return {
-            **self.environ,
+            **{name: value for name, value in self.environ.items() if name not in SECRETS},
             "SOURCE_DATE_EPOCH": str(self.epoch),
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",

@@ -1,1 +1,1 @@
-"""The application bundle for macOS."""
+"""The bundle for macOS: `Watchkeeper.app`, in a zip archive."""
