@@ -24,19 +24,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 HERE = Path(__file__).parent
+INSTALLER = HERE / "installer"
+"""Whose tests have another Wine, and a conftest of their own."""
 KIT = os.environ.get("WATCHKEEPER_TEST_WINDOWS")
 ANSWERS_S = 60.0
 """What is told at once on Windows may take seconds under Wine."""
 LIMIT_S = 240.0
 ENDS_S = 5.0
 
-collect_ignore_glob = [] if KIT else ["*"]
+collect_ignore_glob = [] if KIT else ["test_*.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test of this folder, so that `-m windows` finds it."""
     for item in items:
-        if item.path.is_relative_to(HERE):
+        if item.path.is_relative_to(HERE) and not item.path.is_relative_to(INSTALLER):
             item.add_marker(pytest.mark.windows)
             item.add_marker(pytest.mark.timeout(LIMIT_S))
 

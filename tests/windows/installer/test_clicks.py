@@ -1,0 +1,114 @@
+"""Setup by its pages, in Russian as on a Russian Windows: what somebody sees who has never used a terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from machine import LONG_S, until
+from person import RUN, Installed, usual_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from machine import Machine
+    from screen import Screen
+
+TITLE = "Установка Watchkeeper"
+UNINSTALLER = "Удаление Watchkeeper"
+PROGRAM = "Watchkeeper"
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """What setup showed: the titles of its windows, and how many pages there were."""
+
+    titles: list[str]
+    pictures: list[Path]
+
+
+@pytest.fixture(scope="module")
+def russian(machine: Machine) -> Machine:
+    """The same Windows, which speaks Russian."""
+    machine.speak("ru_RU")
+    return machine
+
+
+@pytest.fixture(scope="module")
+def pages(russian: Machine, setup: Path, screen: Screen) -> Pages:
+    russian.open(russian.bring(setup))
+    number = until(lambda: screen.window(PROGRAM), "setup's window", LONG_S)
+    titles, pictures = [], []
+    for what in ("welcome", "folder", "choices"):
+        shown = screen.until_drawn(number)
+        titles.append(screen.windows()[number])
+        pictures.append(screen.picture(what))
+        screen.click_button(number)
+        until(lambda before=shown: screen.pixels_of(number) != before, f"the page behind {what}")
+    screen.picture("unpacking")
+    until((usual_folder(russian) / "uninstall.exe").exists, "setup is done", LONG_S)
+    titles.append(screen.windows()[number])
+    pictures.append(screen.click_to_the_end(number, "finished"))
+    return Pages(titles, pictures)
+
+
+@pytest.fixture(scope="module")
+def installed(russian: Machine, pages: Pages) -> Installed:
+    assert pages.titles
+    return Installed(russian, usual_folder(russian))
+
+
+def test_setup_speaks_russian(pages: Pages) -> None:
+    """On each page."""
+    assert pages.titles == [TITLE] * 4
+
+
+def test_setup_by_clicks_installs_it(installed: Installed) -> None:
+    """Where it does without a word."""
+    assert installed.launcher.is_file()
+    assert installed.shortcut.is_file()
+
+
+def test_setup_by_clicks_starts_it_at_login(installed: Installed) -> None:
+    """As it is ticked at first."""
+    assert installed.machine.value(RUN, "Watchkeeper")
+
+
+def test_the_last_page_starts_it(installed: Installed, screen: Screen) -> None:
+    """With its window, which comes by itself."""
+    screen.until_window(PROGRAM)
+    screen.picture("started")
+
+    assert installed.until_running()["mood"]
+
+
+@pytest.fixture(scope="module")
+def removed(installed: Installed, screen: Screen) -> list[str]:
+    """The titles of the uninstaller, by clicks while the program runs."""
+    installed.machine.open(installed.folder / "uninstall.exe")
+    number = until(lambda: screen.window(UNINSTALLER), "the uninstaller's window", LONG_S)
+    titles = []
+    for what in ("remove", "remove what"):
+        shown = screen.until_drawn(number)
+        titles.append(screen.windows()[number])
+        screen.picture(what)
+        screen.click_button(number)
+        until(lambda before=shown: screen.pixels_of(number) != before, f"the page behind {what}")
+    until(lambda: not (installed.folder / "uninstall.exe").exists(), "the uninstaller is done", LONG_S)
+    screen.click_to_the_end(number, "removed")
+    return titles
+
+
+def test_the_uninstaller_speaks_russian(removed: list[str]) -> None:
+    """As setup does."""
+    assert removed == [UNINSTALLER] * 2
+
+
+def test_the_uninstaller_by_clicks_leaves_nothing(removed: list[str], installed: Installed) -> None:
+    """And ends the program that runs."""
+    assert removed
+
+    assert not installed.folder.exists()
+    assert not installed.shortcut.exists()
+    until(lambda: not installed.machine.programs(), "all of it has ended")
