@@ -124,9 +124,9 @@ def test_a_folder_that_cannot_be_watched_is_told_and_not_kept(
     ("look", "count", "sentences"),
     [
         (
-            ProjectLook(Folder.NO_PYTHON, ROOT, command="python -m pytest"),
+            ProjectLook(Folder.NO_PYTHON, ROOT, command="python -m pytest", hint="Make one: py -m venv .venv"),
             None,
-            ["no Python found", "No Python was found", "python3 -m venv .venv"],
+            ["no Python found", "No Python was found", "Make an environment in it:", "py -m venv .venv"],
         ),
         (
             ProjectLook(Folder.NO_RUNNER, ROOT, detail="vitest is not installed.", hint="npm install"),

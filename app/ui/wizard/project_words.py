@@ -67,8 +67,8 @@ def folder_trouble(tr: Catalogue, look: ProjectLook) -> Said | None:
         ),
         Folder.NO_PYTHON: Said(
             tr("No Python was found that could run its tests."),
-            tr("Make an environment in it (python3 -m venv .venv): Watchkeeper finds it by itself then."),
-            look.detail,
+            tr("Make an environment in it: Watchkeeper finds it by itself then."),
+            own,
         ),
         Folder.NO_RUNNER: Said(
             tr("What runs its tests is not installed."), tr("Install it: Watchkeeper finds it by itself then."), own
