@@ -13,7 +13,6 @@ from app.domain.alerts import Alert, Urgency
 from app.domain.commands import DownloadUpdate, InstallUpdate, RaiseWindow, SkipUpdate
 from app.domain.health import Lateness
 from app.domain.keys import VaultState
-from app.domain.releases import by_tool
 from app.domain.snapshot import Mood
 from app.engine.looplag import LONG_STALL_S
 
@@ -286,11 +285,9 @@ def _of_channel(event: events.ChannelChanged) -> Occasion:
 def _of_release(event: events.ReleaseFound) -> Occasion:
     """Return that a newer release is there: news, which nobody has to act on."""
     version = event.release.version
-    is_fetched_here = event.release.file_for(event.channel) is not None and not by_tool(event.channel)
-    fetch = (("Download", DownloadUpdate()),) if is_fetched_here else ()
     body = wording.release_body(event)
     alert = Alert(f"release:{version}", Urgency.NEWS, updatewords.found_title(version), body, event.at)
-    offers = (*fetch, ("Skip this version", SkipUpdate(version=version)))
+    offers = (("Download", DownloadUpdate()), ("Skip this version", SkipUpdate(version=version)))
     return Occasion(alert, event, _HEALTH, is_news=True, offers=offers)
 
 

@@ -38,7 +38,6 @@ LONGEST_URL: Final = 2_048
 
 NOT_USED: Final = "Nothing of it was used. If it stays so, look on the project's own page for a newer release."
 
-_BY_TOOL: Final = frozenset({"wheel", "source"})
 _VERSION: Final = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})")
 _TIME: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
@@ -145,19 +144,12 @@ class UpdateView:
     @property
     def file(self) -> ReleaseFile | None:
         """What is fetched for this channel; None where nothing is."""
-        if self.newer is None or by_tool(self.channel):
-            return None
-        return self.newer.file_for(self.channel)
+        return None if self.newer is None else self.newer.file_for(self.channel)
 
     @property
     def shown(self) -> Release | None:
         """The release that a person is shown without asking; None when there is none, or it was skipped."""
         return None if self.is_skipped else self.newer
-
-
-def by_tool(channel: str) -> bool:
-    """Return whether what brought this channel's program also brings the next one, so that nothing is fetched here."""
-    return channel in _BY_TOOL
 
 
 def number_of(version: str) -> tuple[int, int, int] | None:
@@ -172,20 +164,15 @@ def is_newer(version: str, than: str) -> bool:
     return first is not None and second is not None and first > second
 
 
-def choose(feed: ReleaseFeed, *, current: str, channel: str, needs_file: bool) -> Release | None:
+def choose(feed: ReleaseFeed, *, current: str, channel: str) -> Release | None:
     """Return the newest release that comes after the current one; None when there is none.
 
     Args:
         feed: What is released.
         current: The version that runs.
-        channel: What brought it.
-        needs_file: Whether a release without a file for this channel is none for it.
+        channel: What brought it; a release without a file for this one is none for it.
     """
-    fits = [
-        each
-        for each in feed.releases
-        if is_newer(each.version, current) and (not needs_file or each.file_for(channel) is not None)
-    ]
+    fits = [each for each in feed.releases if is_newer(each.version, current) and each.file_for(channel) is not None]
     return max(fits, key=lambda each: number_of(each.version) or (0, 0, 0), default=None)
 
 

@@ -6,7 +6,6 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from app.domain import healthwords, words
-from app.domain.releases import by_tool
 
 if TYPE_CHECKING:
     from app.domain.releases import UpdateView
@@ -27,13 +26,12 @@ def how_to_install(view: UpdateView) -> str:
     """Return what a person does to have the release that is offered, as a line with the exact command; or nothing."""
     if view.newer is None:
         return ""
-    if by_tool(view.channel):
-        return "Install it: uv tool upgrade watchkeeper (or: pipx upgrade watchkeeper)"
     if not view.ready:
         return "Fetch it: watchkeeper update download"
     quoted = shlex.quote(view.ready)
     return {
         STARTED_HERE: f"Install it in the window (page Health) or in the tray's menu; or start {view.ready}",
+        "wheel": f"Install it: pipx install --force {quoted} (or: uv tool install --force {quoted})",
         "deb": f"Install it: sudo apt install {quoted}",
         "portable": f"Unpack it beside the one you have, and start it: {_unpack(view)}",
         "app": f"Open it, and move Watchkeeper into your applications: open {quoted}",

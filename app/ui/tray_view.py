@@ -186,9 +186,8 @@ def _update_entries(view: UpdateView) -> list[MenuEntry]:
         return [_entry("update", "program", f"Download {name} ({size})", DownloadUpdate())]
     if view.ready and view.channel == updatewords.STARTED_HERE:
         return [_entry("update", "program", f"Install {name}", InstallUpdate())]
-    said = updatewords.fetched_title if view.ready else updatewords.found_title
     how, opens = updatewords.how_to_install(view), RaiseWindow(page="health")
-    return [_entry("update", "program", said(release.version), opens, how)]
+    return [_entry("update", "program", updatewords.fetched_title(release.version), opens, how)]
 
 
 def _audit_entries(snapshot: Snapshot) -> list[MenuEntry]:

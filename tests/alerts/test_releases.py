@@ -41,15 +41,14 @@ def seen(view: UpdateView) -> Snapshot:
 
 
 def test_a_release_is_news_with_its_notes_and_the_next_step() -> None:
-    """A button fetches it, another has no more told of it; a wheel, which comes by a tool, has the second alone."""
-    setup, wheel = occasion_of(found(), seen(VIEW), 0.0), occasion_of(found(channel="wheel"), seen(VIEW), 0.0)
+    """A button fetches it, another has no more told of it."""
+    setup = occasion_of(found(), seen(VIEW), 0.0)
 
     assert setup is not None
-    assert wheel is not None
     assert (setup.alert.urgency, setup.alert.title) == (Urgency.NEWS, "Watchkeeper 1.2.3 is there")
     assert setup.alert.body == "What runs here is 1.0.0.\n<b>Faster</b>"
     skip = ("Skip this version", commands.SkipUpdate(version="1.2.3"))
-    assert (setup.offers, wheel.offers) == ((("Download", commands.DownloadUpdate()), skip), (skip,))
+    assert setup.offers == (("Download", commands.DownloadUpdate()), skip)
 
 
 def test_what_was_fetched_is_installed_by_a_second_click_or_a_command() -> None:

@@ -73,9 +73,10 @@ def test_what_is_no_version_is_neither_newer_nor_older(said: str) -> None:
 @given(st.lists(numbers, max_size=6), numbers)
 def test_the_newest_is_offered_or_nothing(there: list[tuple[int, ...]], here: tuple[int, ...]) -> None:
     """Whatever the order in the feed, and never the same or an older one."""
-    feed = ReleaseFeed(NOW, NOW, tuple(Release(text(each), NOW) for each in there))
+    file = ReleaseFile("wheel", "w.whl", "https://example.org/w.whl", 1, "0" * 64)
+    feed = ReleaseFeed(NOW, NOW, tuple(Release(text(each), NOW, files=(file,)) for each in there))
 
-    found = choose(feed, current=text(here), channel="wheel", needs_file=False)
+    found = choose(feed, current=text(here), channel="wheel")
 
     newer = [each for each in there if each > here]
     assert (found.version if found is not None else None) == (text(max(newer)) if newer else None)

@@ -71,7 +71,7 @@ def test_the_program_believes_what_is_made(keyed: Work, key: Path, words: tuple[
     content, signature = (path.read_bytes() for path in feed.build(keyed, options(*words)))
 
     check_signature(content, signature, [_raw(public(keyed, key))])
-    offered = choose(parse_feed(content), current="1.2.2", channel="setup", needs_file=True)
+    offered = choose(parse_feed(content), current="1.2.2", channel="setup")
     assert offered is not None
     file = offered.file_for("setup")
     assert file is not None

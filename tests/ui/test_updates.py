@@ -55,7 +55,6 @@ def entry(view: UpdateView) -> tuple[str, commands.Command | None] | None:
             "Watchkeeper 1.2.3 is here, and can be installed",
             commands.RaiseWindow(page="health"),
         ),
-        (replace(FOUND, channel="wheel"), "Watchkeeper 1.2.3 is there", commands.RaiseWindow(page="health")),
     ],
 )
 def test_the_menu_has_the_next_step(view: UpdateView, text: str, command: commands.Command | None) -> None:

@@ -17,7 +17,7 @@ from app.agents.updates import fetching
 from app.agents.updates.signature import check_signature
 from app.domain.errors import UpdateError, UpdateRefused
 from app.domain.events import FeedRefused, ReleaseFetched, ReleaseFound, UpdatesChanged
-from app.domain.releases import UpdateView, by_tool, check_time, choose, parse_feed
+from app.domain.releases import UpdateView, check_time, choose, parse_feed
 from app.domain.updatewords import how_to_install
 from app.system.installed import Channel
 
@@ -136,18 +136,13 @@ class Updates:
         """Fetch the file of the release that is offered, and return how it stands.
 
         Raises:
-            UpdateError: There is none, it comes another way, or it cannot be had.
+            UpdateError: There is none, or it cannot be had.
             UpdateRefused: It is not what was announced.
         """
         async with self._fetching:
             release, file = self.view.newer, self.view.file
-            if release is None:
+            if release is None or file is None:
                 raise UpdateError("No newer release is known.", "Ask for one: watchkeeper update check")
-            if file is None:
-                raise UpdateError(
-                    f"Watchkeeper {release.version} is not fetched here: it comes the way this one came.",
-                    how_to_install(self.view),
-                )
             async with self._telling() as tell:
                 path = await fetching.fetch(self._client, file, self._memory.files, tell)
             was_ready = self.view.ready
@@ -286,11 +281,7 @@ class Updates:
     async def _show(self, remembered: Remembered, feed: ReleaseFeed | None) -> None:
         """Show what is remembered, and what a feed offers."""
         channel = self._mine.channel
-        newer = (
-            choose(feed, current=self._mine.version, channel=channel, needs_file=not by_tool(channel))
-            if feed is not None
-            else None
-        )
+        newer = choose(feed, current=self._mine.version, channel=channel) if feed is not None else None
         view = replace(
             _with(self.view, remembered),
             newer=newer,

@@ -387,15 +387,15 @@ async def test_what_is_known_is_there_at_once(site: Site, home: Path, fake_clock
     assert len(site.asked) == 2
 
 
-async def test_what_comes_by_a_tool_needs_no_file(site: Site, home: Path, fake_clock: Any) -> None:
-    """For a wheel any newer release is one; for a setup one without a setup is none."""
+async def test_a_release_without_a_file_for_this_channel_is_none(site: Site, home: Path, fake_clock: Any) -> None:
+    """For a setup one without a setup is none."""
     site.release("1.1.0", channel="deb")
-    wheel, setup = (looking(site, home / each, fake_clock, channel=each) for each in (Channel.WHEEL, Channel.SETUP))
+    deb, setup = (looking(site, home / each, fake_clock, channel=each) for each in (Channel.DEB, Channel.SETUP))
 
-    await wheel.updates.check()
+    await deb.updates.check()
     await setup.updates.check()
 
-    assert (wheel.found, setup.found) == (["1.1.0"], [])
+    assert (deb.found, setup.found) == (["1.1.0"], [])
 
 
 async def test_the_proxy_of_the_environment_is_used(

@@ -265,7 +265,12 @@ async def test_a_setup_that_was_changed_since_is_not_started(site: Site, home: P
 
 @pytest.mark.parametrize(
     ("channel", "command"),
-    [(Channel.DEB, "sudo apt install "), (Channel.PORTABLE, "tar -xf "), (Channel.APP, "open ")],
+    [
+        (Channel.WHEEL, "pipx install --force "),
+        (Channel.DEB, "sudo apt install "),
+        (Channel.PORTABLE, "tar -xf "),
+        (Channel.APP, "open "),
+    ],
 )
 async def test_other_packages_are_installed_by_a_command(
     site: Site, home: Path, fake_clock: Any, channel: Channel, command: str
@@ -279,14 +284,3 @@ async def test_other_packages_are_installed_by_a_command(
 
     assert f"{command}{view.ready}" in refused.value.hint
     assert here.started == []
-
-
-async def test_a_wheel_is_not_fetched(site: Site, home: Path, fake_clock: Any) -> None:
-    """What brought it brings the next one: the command is told."""
-    here = await offered(site, home, fake_clock, channel=Channel.WHEEL)
-
-    with pytest.raises(UpdateError, match="not fetched here") as refused:
-        await here.updates.download()
-
-    assert "uv tool upgrade watchkeeper" in refused.value.hint
-    assert f"/{NAME}" not in site.paths
