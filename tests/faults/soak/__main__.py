@@ -33,7 +33,8 @@ def main() -> int:
         soak = Soak(out, session.environ, seed=asked.seed, restart_desktop=restart_desktop)
         report = soak.run(seconds=asked.minutes * 60, every_s=asked.every)
     say = sys.stdout.write
-    say(f"{len(report.marks)} faults, {report.saves} saves, {report.told} times told in time, {report.kills} kills\n")
+    say(f"{len(report.marks)} faults, {report.saves} saves, {report.told} times told in time, {report.kills} kills, ")
+    say(f"{report.asked} times a model was asked\n")
     say(f"lag p99 up to {report.lag_p99_s * 1000:g} ms over {report.lag_ticks} ticks; {report.slopes}\n")
     for breach in report.breaches:
         say(f"  {breach}\n")

@@ -10,11 +10,13 @@ import threading
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from app.domain.commands import LeaveSafeMode, RestartAgent
+from app.agents.analysis.automatic import SETTLE_S
+from app.domain.commands import LeaveSafeMode, RestartAgent, SetConsent
 from tests.faults.soak.farends import FarEnds
 from tests.faults.soak.faults import World, plan, temporary_files
 from tests.faults.soak.picture import draw
@@ -36,6 +38,10 @@ LAG_S = 0.05
 LAG_TICKS = 1000
 """Of fewer ticks, those of a start are more than one in a hundred."""
 START_S = 30.0
+STAYS_RED_EVERY = 5
+"""Every so many times a test stays red for longer than an edit takes, so that a model is asked why."""
+MODEL_S = 300.0
+"""In a soak of so many seconds and more a model must have been asked."""
 CALM_S = 900.0
 RISE_MIB_H = 1.0
 """How much the memory may rise an hour where no fault ends a life, in the second half of so many seconds and more: by
@@ -58,6 +64,7 @@ class Report:
     saves: int = 0
     kills: int = 0
     mails: int = 0
+    asked: int = 0
     slopes: Slopes | None = None
     lag_p99_s: float = 0.0
     lag_ticks: int = 0
@@ -110,6 +117,7 @@ class Soak:
             self._breach("the program did not start")
             return
         self._until(lambda: self._seen(world.program) == frozenset() and self._ran(world.program), START_S)
+        world.program.ask(SetConsent(project=str(world.project.root)))
         with Sampler(world.program) as sampler:
             self._clock = sampler.now
             threads = [threading.Thread(target=work, args=(world,)) for work in (self._edit, self._restart)]
@@ -133,6 +141,9 @@ class Soak:
             self._breach("no lag of the loop was told")
         elif report.lag_p99_s > LAG_S and report.lag_ticks >= LAG_TICKS:
             self._breach(f"the loop's lag p99 was up to {report.lag_p99_s * 1000:g} ms")
+        report.asked = world.ends.model.asked
+        if not report.asked and seconds >= MODEL_S:
+            self._breach("no model was asked")
         self._check_mails(world)
         self._write(sampler, counts)
 
@@ -152,12 +163,16 @@ class Soak:
 
     def _edit(self, world: World) -> None:
         chance = random.Random(self._seed + 1)  # noqa: S311 - as above
-        while not self._ended.is_set():
+        for turn in count():
+            if self._ended.is_set():
+                return
             number = chance.randrange(MODULES)
             for _ in range(chance.randrange(2, 8)):
                 self._save(partial(world.project.save, chance.randrange(MODULES)))
             self._save(partial(world.project.break_module, number))
             self._told(world, "red")
+            if turn % STAYS_RED_EVERY == 0:
+                self._ended.wait(SETTLE_S + SAVE_EVERY_S)
             self._save(partial(world.project.mend_module, number))
             self._told(world, "green again")
 
@@ -270,6 +285,7 @@ class Soak:
             "saves": report.saves,
             "kills": report.kills,
             "mails": report.mails,
+            "asked": report.asked,
             "lag_p99_s": report.lag_p99_s,
             "lag_bounds_s": sampler.bounds,
             "lag_counts": counts,
