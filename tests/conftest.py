@@ -55,7 +55,9 @@ def pytest_asyncio_loop_factories(
     if room not in ON_BOTH_LOOPS:
         return {"asyncio": asyncio.new_event_loop}
     both: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop, "qt": _qt_loop}
-    if room in ON_EITHER_LOOP_IN_SHORT and is_short(config):
+    mark = item.get_closest_marker("asyncio")
+    has_named_its_own = mark is not None and "loop_factories" in mark.kwargs
+    if room in ON_EITHER_LOOP_IN_SHORT and is_short(config) and not has_named_its_own:
         # By its name, so that a test stays on its loop: a fault that shows on one alone shows in each run or in none.
         name = ("asyncio", "qt")[zlib.crc32(item.name.encode()) % 2]
         return {name: both[name]}

@@ -180,7 +180,7 @@ class Box:
 
     def _make_debian(self) -> None:
         # Its second half mounts /proc in there, which this run's own namespace forgets.
-        _run("debootstrap", "--variant=minbase", RELEASE, str(self.root), *_mirror())
+        _run("debootstrap", "--variant=minbase", RELEASE, str(self.root), *mirror())
         for point in reversed(mounted_in(self.root)):
             _run("umount", point)
         (self.root / "usr" / "sbin" / "policy-rc.d").write_text("#!/bin/sh\nexit 101\n", "utf-8")
@@ -234,7 +234,7 @@ def mounted_in(folder: Path) -> list[str]:
     return sorted(point for point in plain if Path(point).is_relative_to(folder.resolve()))
 
 
-def _mirror() -> tuple[str, ...]:
+def mirror() -> tuple[str, ...]:
     """Return the mirror that this machine's own packages come from; none where it does not tell, or is no Debian."""
     sources = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
     for source in sources:

@@ -13,7 +13,7 @@ import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from box import _mirror, mounted_in
+from box import mirror, mounted_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,9 +30,9 @@ _NAMESPACE = ("unshare", "--mount", "--propagation", "private")
 
 _MOUNT = """
 set -e
-mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
-mount -t proc proc "$2/root/proc"
-mount --rbind /dev "$2/root/dev"
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/whole"
+mount -t proc proc "$2/whole/proc"
+mount --rbind /dev "$2/whole/dev"
 echo mounted
 exec sleep infinity
 """
@@ -56,7 +56,7 @@ class Debian:
     def __enter__(self) -> Self:
         """Make it if need be, and mount it."""
         self.make()
-        for name in ("upper", "work", "root"):
+        for name in ("upper", "work", "whole"):
             (self._layer / name).mkdir()
         words = ("bash", "-c", _MOUNT, "bash", str(self._base), str(self._layer))
         self._keeper = subprocess.Popen((*_NAMESPACE, *words), stdout=subprocess.PIPE, text=True)
@@ -81,7 +81,7 @@ class Debian:
         shutil.rmtree(self._base, ignore_errors=True)
         self._base.parent.mkdir(parents=True, exist_ok=True)
         # In a namespace too: its second half mounts /proc in there.
-        command = ("debootstrap", "--variant=minbase", self.release, str(self._base), *_mirror())
+        command = ("debootstrap", "--variant=minbase", self.release, str(self._base), *mirror())
         subprocess.run((*_NAMESPACE, *command), check=True, timeout=MADE_S, capture_output=True)
         policy = self._base / "usr" / "sbin" / "policy-rc.d"
         policy.write_text("#!/bin/sh\nexit 101\n", "utf-8")
@@ -119,7 +119,7 @@ class Debian:
         user = "--userspec=0:0" if as_root else f"--userspec={NUMBER}:{NUMBER}"
         words = [f"{name}={value}" for name, value in env.items()]
         assert self._keeper is not None
-        inside = ("chroot", user, str(self._layer / "root"), "/usr/bin/env", "-i", *words, *argv)
+        inside = ("chroot", user, str(self._layer / "whole"), "/usr/bin/env", "-i", *words, *argv)
         return ["nsenter", f"--mount=/proc/{self._keeper.pid}/ns/mnt", *inside]
 
     def run(
