@@ -17,6 +17,8 @@ UNINSTALL = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall\Watchkeep
 RUN = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Run"
 APP_ID = r"HKCU\Software\Classes\AppUserModelId\Watchkeeper"
 PYTHON = "Python312"
+RECOVERY = r"C:\recovery.txt"
+"""Where a person has the code written who makes a vault without a terminal."""
 _LINE = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1]))"
 """Runs one command line as it is."""
 

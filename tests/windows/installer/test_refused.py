@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from machine import LONG_S, until
-from person import RUN, UNINSTALL, Installed, install, usual_folder
+from person import RECOVERY, RUN, UNINSTALL, Installed, install, usual_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,7 +158,7 @@ def test_what_could_not_be_upgraded_is_as_it_was(held: Held, version: str) -> No
 def with_data(elsewhere: Installed, held: Held) -> list[Path]:
     """A vault and settings of the person's; returns the folders that hold them."""
     assert held.code != 0
-    made = elsewhere.command("keys", "init")
+    made = elsewhere.command("keys", "init", "--recovery-file", RECOVERY)
     kept = elsewhere.command("keys", "set", "A_KEY", given="a value\n")
     assert (made.code, kept.code) == (0, 0), (made, kept)
     return [path for path in elsewhere.machine.local.glob("*") if path.name.lower() == "watchkeeper"]

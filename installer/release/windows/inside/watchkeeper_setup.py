@@ -300,7 +300,10 @@ def _number(content: bytes, at: int, size: int = 4) -> int:
 
 
 def _forget_credentials() -> None:
-    """Delete what the vault keeps in Windows' Credential Manager, each entry under a name that begins with ours."""
+    """Delete what the vault keeps in Windows' Credential Manager.
+
+    An entry is called `watchkeeper/...`, and one that keyring has put aside for another `ACCOUNT@watchkeeper/...`.
+    """
     if sys.platform != "win32":
         return
 
@@ -309,11 +312,13 @@ def _forget_credentials() -> None:
 
     library = ctypes.WinDLL("advapi32", use_last_error=True)
     count, found = ctypes.c_uint32(), ctypes.POINTER(ctypes.POINTER(Credential))()
-    if not library.CredEnumerateW("watchkeeper/*", 0, ctypes.byref(count), ctypes.byref(found)):
+    if not library.CredEnumerateW(None, 0, ctypes.byref(count), ctypes.byref(found)):
         return  # there is none
     for each in range(count.value):
         credential = found[each].contents
-        library.CredDeleteW(credential.name, credential.type, 0)
+        _, _, name = credential.name.rpartition("@")
+        if name.startswith("watchkeeper/"):
+            library.CredDeleteW(credential.name, credential.type, 0)
     library.CredFree(found)
 
 
