@@ -302,7 +302,7 @@ def _number(content: bytes, at: int, size: int = 4) -> int:
 def _forget_credentials() -> None:
     """Delete what the vault keeps in Windows' Credential Manager.
 
-    An entry is called `watchkeeper/...`, and one that keyring has put aside for another `ACCOUNT@watchkeeper/...`.
+    keyring calls its newest entry by the service alone, and each other one `ACCOUNT@watchkeeper`.
     """
     if sys.platform != "win32":
         return
@@ -316,8 +316,7 @@ def _forget_credentials() -> None:
         return  # there is none
     for each in range(count.value):
         credential = found[each].contents
-        _, _, name = credential.name.rpartition("@")
-        if name.startswith("watchkeeper/"):
+        if credential.name.rpartition("@")[2] == "watchkeeper":
             library.CredDeleteW(credential.name, credential.type, 0)
     library.CredFree(found)
 
