@@ -302,7 +302,7 @@ def _number(content: bytes, at: int, size: int = 4) -> int:
 def _forget_credentials() -> None:
     """Delete what the vault keeps in Windows' Credential Manager.
 
-    keyring calls its newest entry by the service alone, and each other one `ACCOUNT@watchkeeper`.
+    An entry is called `watchkeeper/ACCOUNT`, and what keyring puts aside when it is written again has `ACCOUNT@` before.
     """
     if sys.platform != "win32":
         return
@@ -316,7 +316,7 @@ def _forget_credentials() -> None:
         return  # there is none
     for each in range(count.value):
         credential = found[each].contents
-        if credential.name.rpartition("@")[2] == "watchkeeper":
+        if credential.name.rpartition("@")[2].startswith("watchkeeper/"):
             library.CredDeleteW(credential.name, credential.type, 0)
     library.CredFree(found)
 
