@@ -302,7 +302,7 @@ def _number(content: bytes, at: int, size: int = 4) -> int:
 def _forget_credentials() -> None:
     """Delete what the vault keeps in Windows' Credential Manager.
 
-    An entry is called `watchkeeper/ACCOUNT`; what keyring puts aside when it writes it again has `ACCOUNT@` before that.
+    An entry is called `watchkeeper/ACCOUNT`; what keyring puts aside to write it again has `ACCOUNT@` before that.
     """
     if sys.platform != "win32":
         return
