@@ -5,6 +5,7 @@ from pathlib import Path
 
 from provision.console import Stop
 from release.linux.elf import linked
+from release.trimming import keep_only, with_libraries
 
 MODULES = ("QtCore", "QtDBus", "QtGui", "QtSvg", "QtWidgets")
 """The program's own imports; a test holds them against what it says."""
@@ -54,27 +55,15 @@ def trim(packages: Path) -> None:
     kept |= {folder / name for folder in (qt, shiboken) for name in _PACKAGE_FILES}
     kept |= {qt / "Qt" / "translations" / name for name in _TRANSLATIONS}
     for folder in (qt, shiboken):
-        _keep_only(kept, folder)
+        keep_only(kept, folder)
 
 
 def _bundled(roots: Iterable[Path], folders: Iterable[Path]) -> set[Path]:
     """Gives the libraries of the wheel that the roots need, and what those need in turn."""
     lying = {path.name: path for folder in folders for path in folder.glob("lib*.so*")}
-    found: set[Path] = set()
-    waiting = list(roots)
-    while waiting:
-        there = linked(waiting.pop())
-        new = {lying[name] for name in (there.needed if there else ()) if name in lying} - found
-        found |= new
-        waiting += new
-    return found
+    return with_libraries(roots, lying, _needs)
 
 
-def _keep_only(kept: Iterable[Path], folder: Path) -> None:
-    keep = set(kept)
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir() and not path.is_symlink():
-            if not any(path.iterdir()):
-                path.rmdir()
-        elif path not in keep:
-            path.unlink()
+def _needs(path: Path) -> Iterable[str]:
+    there = linked(path)
+    return there.needed if there else ()

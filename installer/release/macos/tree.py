@@ -13,6 +13,7 @@ from provision.console import Stop
 from release import icons, layout
 from release.macos.icns import SIZES, icns
 from release.macos.macho import is_macho, loaded
+from release.trimming import keep_only, with_libraries
 from release.work import Work
 
 NAME = "Watchkeeper"
@@ -216,12 +217,7 @@ def trim(packages: Path) -> None:
     kept |= {folder / name for folder in (qt, shiboken) for name in _QT_FILES}
     kept.add(qt / "Qt" / "translations" / "qtbase_ru.qm")
     for folder in (qt, shiboken):
-        for path in sorted(folder.rglob("*"), reverse=True):
-            if path.is_dir() and not path.is_symlink():
-                if not any(path.iterdir()):
-                    path.rmdir()
-            elif path not in kept:
-                path.unlink()
+        keep_only(kept, folder)
 
 
 def needed_by(roots: Iterable[Path], packages: Path) -> set[Path]:
@@ -235,14 +231,11 @@ def needed_by(roots: Iterable[Path], packages: Path) -> set[Path]:
     for path in sorted((packages / "PySide6").rglob("*")) + sorted((packages / "shiboken6").rglob("*")):
         if path.is_file() and not path.is_symlink() and is_macho(path):
             lying.setdefault(path.name, path)
-    found: set[Path] = set()
-    waiting = list(roots)
-    while waiting:
-        names = {name.rpartition("/")[2] for name in loaded(waiting.pop()) if name.startswith("@")}
-        new = {lying[name] for name in names if name in lying} - found
-        found |= new
-        waiting += new
-    return found
+    return with_libraries(roots, lying, _needs)
+
+
+def _needs(path: Path) -> set[str]:
+    return {name.rpartition("/")[2] for name in loaded(path) if name.startswith("@")}
 
 
 def _remove(path: Path) -> None:
