@@ -28,12 +28,16 @@ from app.domain.snapshot import Snapshot, reduce
 from app.domain.verdicts import Cause, CauseKind, Check, Outcome, Stage, TestResult, TestState, Verdict
 from app.engine.bus import Bus
 from app.ui.icons import Icons
+from tests.ui.firststart import FarSide, maker, where_all_goes_well
 from tests.ui.models import RECORDS, answer_about_models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from PySide6.QtWidgets import QApplication
+    from pytestqt.qtbot import QtBot
+
+    from app.ui.wizard.wizard import Wizard
 
 NOW = 1_700_000_000.0
 FLASK, HTTPX = "/home/ada/src/flask", "/home/ada/src/httpx"
@@ -537,3 +541,23 @@ def any_events() -> st.SearchStrategy[list[events.Event]]:
 def any_snapshot(any_events: st.SearchStrategy[list[events.Event]]) -> st.SearchStrategy[Snapshot]:
     """Snapshots that the reducer can make."""
     return any_events.map(lambda happened: fold(Snapshot(started_at=NOW), *happened))
+
+
+@pytest.fixture
+def far() -> Iterator[FarSide]:
+    """A far side on which all goes well."""
+    made = where_all_goes_well()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def make(qtbot: QtBot, far: FarSide, icons: Icons) -> Callable[..., Wizard]:
+    """Makes a wizard that is shown."""
+    return maker(qtbot, far, icons)
+
+
+@pytest.fixture
+def wizard(make: Callable[..., Wizard]) -> Wizard:
+    """A wizard at its first step, in English."""
+    return make()

@@ -19,40 +19,16 @@ from tests.ui.firststart import (
     FarSide,
     go_to_login,
     line,
-    maker,
     press,
     seen,
-    where_all_goes_well,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pytestqt.qtbot import QtBot
 
-    from app.ui.icons import Icons
     from app.ui.wizard.wizard import Wizard
-
-
-@pytest.fixture
-def far() -> Iterator[FarSide]:
-    """A far side on which all goes well."""
-    made = where_all_goes_well()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def make(qtbot: QtBot, far: FarSide, icons: Icons) -> Callable[..., Wizard]:
-    """Makes a wizard that is shown."""
-    return maker(qtbot, far, icons)
-
-
-@pytest.fixture
-def wizard(make: Callable[..., Wizard]) -> Wizard:
-    """A wizard at its first step, in English."""
-    return make()
 
 
 def test_what_is_in_a_folder_is_shown_before_anything_is_kept(wizard: Wizard, far: FarSide) -> None:

@@ -13,39 +13,14 @@ from app.domain.firststart import LoginStart
 from tests.ui.firststart import (
     FarSide,
     go_to_login,
-    maker,
     press,
     seen,
-    where_all_goes_well,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from pytestqt.qtbot import QtBot
-
-    from app.ui.icons import Icons
     from app.ui.wizard.wizard import Wizard
-
-
-@pytest.fixture
-def far() -> Iterator[FarSide]:
-    """A far side on which all goes well."""
-    made = where_all_goes_well()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def make(qtbot: QtBot, far: FarSide, icons: Icons) -> Callable[..., Wizard]:
-    """Makes a wizard that is shown."""
-    return maker(qtbot, far, icons)
-
-
-@pytest.fixture
-def wizard(make: Callable[..., Wizard]) -> Wizard:
-    """A wizard at its first step, in English."""
-    return make()
 
 
 @pytest.mark.parametrize(

@@ -23,40 +23,16 @@ from tests.ui.firststart import (
     go_to_model,
     held_in,
     line,
-    maker,
     press,
     seen,
     snapshot,
     type_key,
-    where_all_goes_well,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from pytestqt.qtbot import QtBot
 
     from app.ui.icons import Icons
-
-
-@pytest.fixture
-def far() -> Iterator[FarSide]:
-    """A far side on which all goes well."""
-    made = where_all_goes_well()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def make(qtbot: QtBot, far: FarSide, icons: Icons) -> Callable[..., Wizard]:
-    """Makes a wizard that is shown."""
-    return maker(qtbot, far, icons)
-
-
-@pytest.fixture
-def wizard(make: Callable[..., Wizard]) -> Wizard:
-    """A wizard at its first step, in English."""
-    return make()
 
 
 def test_a_good_key_goes_into_the_vault_and_its_service_is_used(wizard: Wizard, far: FarSide) -> None:

@@ -20,42 +20,19 @@ from tests.ui.firststart import (
     ROOT,
     FarSide,
     line,
-    maker,
     press,
     seen,
     snapshot,
     type_key,
-    where_all_goes_well,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pytestqt.qtbot import QtBot
 
-    from app.ui.icons import Icons
     from app.ui.theme import Theme
     from app.ui.wizard.wizard import Wizard
-
-
-@pytest.fixture
-def far() -> Iterator[FarSide]:
-    """A far side on which all goes well."""
-    made = where_all_goes_well()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def make(qtbot: QtBot, far: FarSide, icons: Icons) -> Callable[..., Wizard]:
-    """Makes a wizard that is shown."""
-    return maker(qtbot, far, icons)
-
-
-@pytest.fixture
-def wizard(make: Callable[..., Wizard]) -> Wizard:
-    """A wizard at its first step, in English."""
-    return make()
 
 
 def test_the_keyboard_goes_all_the_way(qtbot: QtBot, wizard: Wizard, far: FarSide) -> None:
