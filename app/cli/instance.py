@@ -13,11 +13,20 @@ from app.domain import commands, words
 
 if TYPE_CHECKING:
     from app.cli.context import Context
+    from app.system.instance import SingleInstance
 
 _BAD_MOODS = ("red", "attention")
 
 _STOP_PATIENCE_S = 12.0
 """A staged stop takes up to 10 s."""
+
+_START_PATIENCE_S = 10.0
+"""How long one that is coming up may take from its lock to its socket."""
+
+_FRESH_S = 30.0
+"""How old a lock may be whose holder counts as coming up."""
+
+_LOOK_EVERY_S = 0.05
 
 
 def status(context: Context) -> int:
@@ -65,13 +74,24 @@ def resume(context: Context) -> int:
 
 
 def stop(context: Context) -> int:
-    """End the running instance, and wait until it is gone: first its socket, then, after its agents, its lock."""
+    """End the running instance, and wait until it is gone: first its socket, then, after its agents, its lock.
+
+    One that is coming up has its lock, and no socket yet: it is waited for, since it is the one that is meant.
+    """
     from app.domain.errors import CannotError, InstanceUnreachable, NoInstance
     from app.system.instance import SingleInstance
 
     lock = SingleInstance(context.places)
+    deadline = time.monotonic() + _START_PATIENCE_S
     with patiently(context.terminal), context.client(PATIENCE_S) as client:
-        client.send(commands.Stop(reason="`watchkeeper stop`"))
+        while True:
+            try:
+                client.send(commands.Stop(reason="`watchkeeper stop`"))
+                break
+            except NoInstance:
+                if time.monotonic() >= deadline or not _is_coming_up(lock):
+                    raise
+                time.sleep(_LOOK_EVERY_S)
     deadline = time.monotonic() + _STOP_PATIENCE_S
     while time.monotonic() < deadline:
         try:
@@ -86,11 +106,19 @@ def stop(context: Context) -> int:
                 return 0
         except InstanceUnreachable:
             pass  # it hangs up first and goes then
-        time.sleep(0.05)
+        time.sleep(_LOOK_EVERY_S)
     raise CannotError(
         f"Watchkeeper was told to stop, and still runs after {_STOP_PATIENCE_S:g} s.",
         "`watchkeeper logs` tells what it waits for.",
     )
+
+
+def _is_coming_up(lock: SingleInstance) -> bool:
+    """Return whether someone took the lock a moment ago and lives; what a killed one left is older soon."""
+    from app.cli.lastlife import is_alive
+
+    owner = lock.owner()
+    return owner is not None and abs(time.time() - owner.started_at) < _FRESH_S and is_alive(owner.pid) is not False
 
 
 def _listed(names: list[str]) -> str:

@@ -211,6 +211,51 @@ def test_stop_waits_for_the_lock_too(cli: CommandLine, instance: Instance, place
     assert isinstance(instance.seen[0], commands.Stop)
 
 
+def test_stop_waits_for_one_that_is_coming_up(cli: CommandLine, instance: Instance, places: Places) -> None:
+    """Its lock is there before its socket: in between, `stop` does not say that nothing runs."""
+    away = places.socket.with_name("not-yet")
+    places.socket.rename(away)
+    with SingleInstance(places) as lock:
+        assert lock.acquire()
+        listens, leaves = threading.Timer(0.3, away.rename, [places.socket]), threading.Timer(0.6, lock.release)
+        listens.start()
+        leaves.start()
+
+        ran = cli("stop")
+        listens.join()
+        leaves.join()
+
+    assert (ran.code, ran.out) == (0, "Stopped.\n")
+    assert isinstance(instance.seen[0], commands.Stop)
+
+
+def test_stop_waits_no_longer_than_it_comes_up(cli: CommandLine, places: Places) -> None:
+    """One that gives its lock back before it listened has ended by itself: nothing runs then."""
+    with SingleInstance(places) as lock:
+        assert lock.acquire()
+        gives_up = threading.Timer(0.3, lock.release)
+        gives_up.start()
+
+        ran = cli("stop")
+        is_free = lock.owner() is None
+        gives_up.join()
+
+    assert (ran.code, is_free) == (3, True)
+    assert "No Watchkeeper is running" in ran.err
+
+
+@pytest.mark.parametrize(("pid", "age_s"), [(2**22 + 1, 0.0), (1, 3600.0)], ids=["dead", "old"])
+def test_stop_waits_for_no_note_that_a_killed_one_left(
+    cli: CommandLine, places: Places, pid: int, age_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process is gone, or another's that has its number by now."""
+    monkeypatch.setattr("app.cli.instance.time.sleep", lambda seconds: pytest.fail(f"waits {seconds} s"))
+    places.create()
+    (places.runtime / "instance.json").write_text(json.dumps({"pid": pid, "started_at": time.time() - age_s}), "utf-8")
+
+    assert cli("stop").code == 3
+
+
 def test_an_instance_that_does_not_go_is_told(
     cli: CommandLine, instance: Instance, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,12 +101,12 @@ def test_with_what_it_named_the_tray_comes_up(with_libraries: Debian, program: s
             ),
             "the window",
         )
-        # The window is there a moment before it can be talked with.
-        until(lambda: with_libraries.run(program, "stop").returncode == 0, "the end")
-
+        stopped = with_libraries.run(program, "stop")
         assert started.wait(PATIENCE_S) == 0
     finally:
         started.kill()
+
+    assert stopped.returncode == 0
 
 
 def test_it_starts_at_login_by_its_own_path(with_libraries: Debian, program: str) -> None:
