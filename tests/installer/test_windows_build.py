@@ -14,8 +14,9 @@ import pytest
 
 from app.system.notifications import APP_NAME
 from app.ui.icons import Icons
+from app.ui.theme import LIGHT
 from provision.console import Stop
-from release.windows import cpython, icon, launchers, nsis, package
+from release.windows import banner, cpython, icon, launchers, nsis, package
 
 CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 STRING = re.compile(r'^LangString (\w+) \$\{LANG_(ENGLISH|RUSSIAN)\} "(.*)"$', re.MULTILINE)
@@ -112,6 +113,23 @@ def test_the_icon_holds_each_picture_as_it_was_drawn() -> None:
     red, green, blue, alpha = rows[8][32:36]
     assert alpha
     assert small[40 + 7 * 64 + 32 :][:4] == bytes((blue, green, red, alpha))
+
+
+def test_the_picture_of_setup_is_the_icon_on_one_colour() -> None:
+    """A bitmap of the size that Modern UI shows, as Qt reads it: the ground at its edges, the icon in its middle."""
+    from PySide6.QtGui import QColor, QImage  # noqa: PLC0415 - as below
+
+    png = Icons().app_png(banner.ICON)
+    icon_there = QImage.fromData(png, "PNG")
+
+    image = QImage.fromData(banner.banner(icon.pixels(png)), "BMP")
+
+    middle = QColor(icon_there.pixel(banner.ICON // 2, banner.ICON // 2))
+    corners = [QColor(image.pixel(x, y)).name() for x in (0, banner.WIDTH - 1) for y in (0, banner.HEIGHT - 1)]
+    assert (image.width(), image.height()) == (164, 314)
+    assert corners == [LIGHT.selection] * 4
+    assert QColor(image.pixel(banner.WIDTH // 2, banner.HEIGHT // 2)) == middle
+    assert middle.name() != LIGHT.selection
 
 
 def test_pixels_are_those_that_qt_wrote() -> None:

@@ -44,6 +44,7 @@ def pack(
     scratch: Path,
     work: Work,
     *,
+    banner: Path,
     app_id: str,
     unpacked: int,
     testing: bool,
@@ -57,6 +58,7 @@ def pack(
         files: as for `file_list`.
         scratch: for the list.
         work: the build.
+        banner: the picture at the side of its first and last page, a bitmap.
         app_id: the AppUserModelID.
         unpacked: what an archive among the files takes once it is unpacked, in bytes.
         testing: whether it is to say that it is not for release.
@@ -70,6 +72,7 @@ def pack(
         "NUMBERS": f"{work.version}.0",
         "OUT": str(target),
         "ICON": str(files[payload.ICON]),
+        "BANNER": str(banner),
         "APP_ID": app_id,
         "UNPACKED": str(unpacked // 1024),
         "PAYLOAD": str(listed),

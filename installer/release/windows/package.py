@@ -8,7 +8,7 @@ from pathlib import Path
 
 from provision.console import Stop
 from release import icons, layout, sbom, signing
-from release.windows import cpython, icon, launchers, nsis, payload
+from release.windows import banner, cpython, icon, launchers, nsis, payload
 from release.work import Work
 
 _NOTIFICATIONS = "app/system/notifications.py"
@@ -47,7 +47,9 @@ def build(work: Work, options: argparse.Namespace) -> Sequence[Path]:
     with work.folder("windows") as scratch:
         program = scratch / "program"
         version = payload.lay_out(program, work, source)
-        pictures = icons.drawn(icon.SIZES, work)
+        pictures = icons.drawn((*icon.SIZES, banner.ICON), work)
+        side = scratch / "banner.bmp"
+        side.write_bytes(banner.banner(icon.pixels(pictures.pop(banner.ICON))))
         (program / payload.ICON).write_bytes(icon.icon(pictures))
         (program / payload.PICTURE).write_bytes(pictures[max(pictures)])
         for launcher in launchers.compile_into(program, scratch, work, testing=source.testing):
@@ -61,6 +63,7 @@ def build(work: Work, options: argparse.Namespace) -> Sequence[Path]:
             payload.packed(program, scratch / payload.ARCHIVE, work),
             scratch,
             work,
+            banner=side,
             app_id=app_id(work.root),
             unpacked=sum(path.stat().st_size for path in (program / payload.PACKAGES).rglob("*") if path.is_file()),
             testing=source.testing,

@@ -1,5 +1,6 @@
 ; setup.exe: for one person, without an administrator. What it is made of comes from the build: VERSION, NUMBERS, OUT,
-; ICON, APP_ID, PAYLOAD (the list of files), UNPACKED (kilobytes), and perhaps TESTING and FINALIZE.
+; ICON, BANNER (the picture of its first page), APP_ID, PAYLOAD (the list of files), UNPACKED (kilobytes), and perhaps
+; TESTING and FINALIZE.
 ;
 ;   setup.exe /S [/AUTOSTART=0|1] [/PATH=0|1] [/D=C:\folder]      the last one without quotes, and last
 ;   uninstall.exe /S [/DELETEDATA=1]
@@ -66,6 +67,7 @@ Var Code
 
 !define MUI_ICON "${ICON}"
 !define MUI_UNICON "${ICON}"
+!define MUI_WELCOMEFINISHPAGE_BITMAP "${BANNER}"
 !define MUI_ABORTWARNING
 !define MUI_COMPONENTSPAGE_SMALLDESC
 !insertmacro MUI_PAGE_WELCOME
