@@ -75,20 +75,21 @@ class Desktop:
 
     def post(self, occasion: Occasion) -> None:
         """Have an alert shown, in place of an older one of its cause."""
+        alert, opens = occasion.alert, occasion.opens
         self._postbox.post(
             notification_for(
-                occasion.alert,
-                on_open=self._sender(occasion.opens),
-                on_snooze=self._sender(Snooze(seconds=self._snooze_s())),
-                on_explain=self._explainer(occasion.opens.project, occasion.explains),
-                offers=tuple((label, self._asker(command, occasion)) for label, command in occasion.offers),
+                alert,
+                on_open=self._asker(opens, alert.cause, opens),
+                on_snooze=self._asker(Snooze(seconds=self._snooze_s()), alert.cause, opens),
+                on_explain=self._explainer(opens.project, occasion.explains),
+                offers=tuple((label, self._asker(command, alert.cause, opens)) for label, command in occasion.offers),
                 icon=self._icons.get(occasion.mood) if occasion.mood is not None else None,
             )
         )
 
     async def test(self, alert: Alert) -> bool:
         """Show an alert at once, past all others that wait, and return whether it could be shown."""
-        on_open = self._sender(RaiseWindow())
+        on_open = self._asker(RaiseWindow(), alert.cause, RaiseWindow())
         return await self._postbox.show(Notification(alert.cause, alert.title, alert.body, on_clicked=on_open))
 
     def _explainer(self, project: str | None, nodeid: str | None) -> Callable[[], None] | None:
@@ -103,38 +104,28 @@ class Desktop:
 
     async def _have_explained(self, project: str, nodeid: str) -> None:
         """Show the test, and have it explained; a refusal is told where the person has pressed the button."""
+        shows = RaiseWindow(project=project, nodeid=nodeid)
         try:
-            await self._bus.send(RaiseWindow(project=project, nodeid=nodeid))
+            await self._bus.send(shows)
         except WatchkeeperError as error:
             _log.warning("a command was refused", command="RaiseWindow", reason=str(error))
-        try:
-            await self._bus.send(Explain(project=project, nodeid=nodeid))
-        except WatchkeeperError as error:
-            _log.warning("a command was refused", command="Explain", reason=str(error))
-            on_open = self._sender(RaiseWindow(project=project, nodeid=nodeid))
-            self._postbox.post(notification_for_refusal(f"explain:{project}", error, on_open=on_open))
+        await self._have_done(Explain(project=project, nodeid=nodeid), f"explain:{project}", shows)
 
-    def _asker(self, command: Command, occasion: Occasion) -> Callable[[], None]:
-        """Return what a button does that may be refused: the refusal is told where the person has pressed it."""
+    def _asker(self, command: Command, cause: str, opens: RaiseWindow) -> Callable[[], None]:
+        """Return what a button does. A refusal is told where the person has pressed it: in the notification's place."""
 
         def ask() -> None:
-            spawn(self._have_done(command, occasion), name=f"button {type(command).__name__}")
+            spawn(self._have_done(command, cause, opens), name=f"button {type(command).__name__}")
 
         return ask
 
-    async def _have_done(self, command: Command, occasion: Occasion) -> None:
+    async def _have_done(self, command: Command, cause: str, opens: RaiseWindow) -> None:
         try:
             await self._bus.send(command)
         except WatchkeeperError as error:
             _log.warning("a command was refused", command=type(command).__name__, reason=str(error))
-            on_open = self._sender(occasion.opens)
-            self._postbox.post(notification_for_refusal(occasion.alert.cause, error, on_open=on_open))
-
-    def _sender(self, command: Command) -> Callable[[], None]:
-        def send() -> None:
-            spawn(self._bus.send(command), name=f"button {type(command).__name__}")
-
-        return send
+            on_open = self._asker(opens, cause, opens)
+            self._postbox.post(notification_for_refusal(cause, error, on_open=on_open))
 
 
 def notification_for(

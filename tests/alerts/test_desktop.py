@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.alerts.desktop import notification_for
+from app.alerts.desktop import Desktop, notification_for
 from app.alerts.occasions import occasion_of
 from app.domain.agents import AgentState
 from app.domain.analysis import AnalysisView, When
 from app.domain.commands import Explain, RaiseWindow, Snooze
 from app.domain.coverage import ChangedLines, Coverage, FileCoverage
-from app.domain.errors import ModelNotSetUp, UsageError
+from app.domain.errors import CommandRefused, ModelNotSetUp, UsageError
 from app.domain.events import (
     AccessLogBroken,
     AgentChanged,
@@ -698,6 +698,29 @@ async def test_a_refused_explanation_is_told(alerts: Alerted) -> None:
     assert titles == ["test_logout went red", "No model is set up"]
     assert "watchkeeper keys set DEEPSEEK_API_KEY" in screen.shown[1].body
     assert [label for label, _ in screen.shown[1].buttons] == ["Open"]
+
+
+@pytest.mark.parametrize("label", ["Open", "Snooze"])
+async def test_a_button_that_is_refused_says_so(label: str, fake_clock: Any) -> None:
+    """In the notification's own place, and it can be opened from there."""
+    screen, bus = Screen(), Bus(fake_clock)
+    occasion = occasion_of(_change(broke=(LOGOUT,), still_red=1), SHOP, 0.0)
+    assert occasion is not None
+
+    def refuse(_command: RaiseWindow | Snooze) -> None:
+        raise CommandRefused("This Watchkeeper has no window.", "Start it without --headless.")
+
+    async with Desktop(bus, [screen]) as desktop:
+        bus.handle(RaiseWindow, refuse)
+        bus.handle(Snooze, refuse)
+        desktop.post(occasion)
+        await screen.titles(1)
+        _press(screen.shown[0], label)()
+        await screen.titles(2)
+
+    assert "This Watchkeeper has no window." in screen.shown[1].body
+    assert screen.shown[1].key == screen.shown[0].key
+    assert [each for each, _ in screen.shown[1].buttons] == ["Open"]
 
 
 async def test_the_snooze_button_makes_silence(alerts: Alerted, fake_clock: Any) -> None:
