@@ -66,6 +66,10 @@ QComboBox QAbstractItemView { background: $surface; border: 1px solid $border; s
     selection-color: $text; outline: none; }
 QCheckBox { spacing: 8px; padding: 4px; border: 2px solid transparent; border-radius: 6px; }
 QCheckBox:focus { border: 2px solid $accent; }
+QCheckBox::indicator { width: 16px; height: 16px; border: 1px solid $muted; border-radius: 4px; background: $surface; }
+QCheckBox::indicator:checked { background: $accent; border-color: $accent; }
+QCheckBox::indicator:disabled { border-color: $border; }
+QCheckBox::indicator:checked:disabled { background: $muted; border-color: $muted; }
 
 QAbstractItemView { background: $surface; border: none; outline: none; selection-background-color: $selection;
     selection-color: $text; }

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
-from PySide6.QtWidgets import QAbstractItemView, QCheckBox, QComboBox, QListView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QComboBox, QListView, QVBoxLayout, QWidget
 
 from app.domain.commands import ReadLogs
 from app.ui.delegates import LogDelegate
 from app.ui.log_model import LEVELS, LogModel, spoken
-from app.ui.parts import Page, button, label, row
+from app.ui.parts import CheckBox, Page, button, label, row
 from app.ui.search_field import SearchField
 from app.ui.theme import SPACE
 
@@ -44,7 +44,7 @@ class LogPage(Page):
             self._level.addItem(text, level)
         self._level.setCurrentIndex(1)
         self._level.currentIndexChanged.connect(self._refilter)
-        self._follow = QCheckBox("Follow")
+        self._follow = CheckBox("Follow")
         self._follow.setToolTip("Keep the newest line in sight")
         self._follow.setChecked(True)
         self._follow.toggled.connect(self._follow_if_asked)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QCheckBox
 
 from app.domain.commands import ReadLoginStart, SetSetting, StartAtLogin
 from app.domain.firststart import LoginStart
-from app.ui.parts import label, set_text
+from app.ui.parts import CheckBox, label, set_text
 from app.ui.wizard.step import Report, Step
 
 if TYPE_CHECKING:
     from app.domain.errors import WatchkeeperError
-    from app.ui.theme import Theme
     from app.ui.wizard.step import Surroundings
     from app.ui.words.catalogue import Catalogue
 
@@ -26,10 +23,10 @@ class LoginStep(Step):
     def __init__(self, around: Surroundings) -> None:
         tr = around.tr
         super().__init__(around, tr("Always there"))
-        self._login = QCheckBox(tr("Start Watchkeeper when I &log in"))
+        self._login = CheckBox(tr("Start Watchkeeper when I &log in"))
         self._login.setEnabled(False)
         self._method = label("", "muted", wraps=True)
-        self._updates = QCheckBox(tr("Tell me of &updates"))
+        self._updates = CheckBox(tr("Tell me of &updates"))
         self._how = label(
             tr("Now and then it asks whether there is a newer release. It tells nothing about you, and installs none."),
             "muted",
@@ -49,13 +46,6 @@ class LoginStep(Step):
         self._report.clear()
         self.offer(self.tr_of("&Finish"))
         self.asking.request(ReadLoginStart(), self._show_login, self._not_known)
-
-    def wear(self, theme: Theme) -> None:
-        """Take on the colours of a theme; a box that a style sheet touches has the system's palette otherwise."""
-        palette = theme.palette()
-        palette.setColor(QPalette.ColorRole.Window, QColor(theme.muted))  # the box's edge is drawn darker than this
-        for box in (self._login, self._updates):
-            box.setPalette(palette)
 
     def go_on(self) -> None:
         """Do what is ticked, one after the other, and be through when all of it is done."""
