@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from app.domain.errors import CommandRefused
-from app.domain.snapshot import Snapshot, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -25,7 +25,8 @@ from app.domain.events import (
     StopBegan,
 )
 from app.domain.findings import AuditVerdict, AuditView, Finding, Severity, Trigger, TriggerKind
-from app.domain.snapshot import Snapshot, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import Snapshot
 from app.engine.bus import Bus
 from app.engine.redaction import Redactor
 from tests.alerts.kit import Screen, on_desktop, settle

@@ -37,7 +37,8 @@ from app.domain.events import (
     VerdictChanged,
 )
 from app.domain.keys import SecretView, VaultState, VaultView
-from app.domain.snapshot import Snapshot, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import Snapshot
 from app.domain.verdicts import Cause, CauseKind, Check, Outcome, Stage, TestResult, Verdict
 from app.engine.bus import Bus
 from app.engine.redaction import Redactor

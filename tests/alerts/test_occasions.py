@@ -18,7 +18,8 @@ from app.domain.alerts import Urgency
 from app.domain.commands import RaiseWindow
 from app.domain.health import ChannelView, Ending, KeptBy, Lateness, UncleanEnd, Vitals
 from app.domain.keys import VaultState, VaultView
-from app.domain.snapshot import AgentView, Snapshot, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import AgentView, Snapshot
 from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult, Verdict
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from app.alerts.flow import local_minute
 from app.alerts.quiet import QuietHours, is_silent
 from app.domain.agents import HEALTH, AgentState
 from app.domain.events import AgentChanged, AgentPaused
-from app.domain.snapshot import Snapshot, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

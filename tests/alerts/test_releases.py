@@ -11,8 +11,9 @@ from app.alerts.occasions import occasion_of, renewed
 from app.domain import commands, events
 from app.domain.alerts import Urgency
 from app.domain.errors import UpdateRefused
+from app.domain.reduce import reduce
 from app.domain.releases import Release, ReleaseFile, UpdateView
-from app.domain.snapshot import Snapshot, reduce
+from app.domain.snapshot import Snapshot
 from app.engine.bus import Bus
 from tests.alerts.kit import Screen, on_desktop
 

@@ -25,7 +25,8 @@ from PySide6.QtWidgets import QApplication
 from app.domain import commands, events
 from app.domain.agents import AgentState
 from app.domain.history import LogLine, TestDetail
-from app.domain.snapshot import Snapshot, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import Snapshot
 from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult, Verdict
 from app.engine.clock import SystemClock
 from app.engine.tasks import spawn

@@ -12,7 +12,8 @@ from app.cli.terminal import Terminal
 from app.domain import events
 from app.domain.agents import AgentState
 from app.domain.coverage import ChangedLines, Coverage, FileCoverage
-from app.domain.snapshot import Snapshot, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import Snapshot
 from app.domain.verdicts import Cause, CauseKind, Check, Outcome, Stage, TestResult, Verdict
 
 ROOT = "/p/flask"

@@ -12,7 +12,8 @@ from app.domain import events
 from app.domain.agents import AgentState
 from app.domain.coverage import ChangedLines, Coverage, FileCoverage
 from app.domain.findings import AuditView, Severity
-from app.domain.snapshot import Mood, RunView, Snapshot, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import Mood, RunView, Snapshot
 from app.domain.verdicts import Cause, CauseKind, Check, Counts, Outcome, Stage, TestResult, Verdict
 
 ROOT = "/p"

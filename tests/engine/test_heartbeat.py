@@ -14,7 +14,8 @@ from app import __version__
 from app.domain.agents import AgentState
 from app.domain.events import AgentBeat, AgentChanged, VitalsTaken
 from app.domain.health import Vitals
-from app.domain.snapshot import Snapshot, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import Snapshot
 from app.engine import heartbeat
 from app.engine.heartbeat import HeartbeatFile
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from app.domain.errors import StoreError
 from app.domain.events import ProjectWatched, RunCollected, RunFinished, RunStarted, TestsRan, VerdictChanged
-from app.domain.snapshot import Snapshot, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import Snapshot
 from app.domain.verdicts import Cause, CauseKind, Counts, Outcome, TestResult, Verdict
 from app.store.database import Database
 from app.store.history import History

@@ -21,7 +21,7 @@ from app.domain.findings import (
     Trigger,
     TriggerKind,
 )
-from app.domain.snapshot import reduce
+from app.domain.reduce import reduce
 
 if TYPE_CHECKING:
     from app.domain.snapshot import Snapshot

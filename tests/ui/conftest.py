@@ -24,7 +24,8 @@ from app.domain.analysis import (
 from app.domain.coverage import ChangedLines, Coverage, FileCoverage
 from app.domain.history import LogLine, TestDetail, TestMoment, Why
 from app.domain.keys import SecretView, SlotView, VaultState, VaultView
-from app.domain.snapshot import Snapshot, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import Snapshot
 from app.domain.verdicts import Cause, CauseKind, Check, Outcome, Stage, TestResult, TestState, Verdict
 from app.engine.bus import Bus
 from app.ui.icons import Icons

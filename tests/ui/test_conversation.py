@@ -16,7 +16,7 @@ from app.domain import commands, events
 from app.domain.analysis import AnalysisView, Reply, Usage
 from app.domain.errors import BudgetSpent, CannotError, ConsentMissing
 from app.domain.modelwords import STOPPED
-from app.domain.snapshot import reduce
+from app.domain.reduce import reduce
 from app.engine.bus import Bus
 from app.engine.tasks import spawn
 from app.ui.pages.conversation import ConversationPage

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton, QWidget
 from app.domain import commands, events
 from app.domain.analysis import Confidence, Explained, ExplainStage, Explanation, When
 from app.domain.errors import ModelOutOfReach
-from app.domain.snapshot import reduce
+from app.domain.reduce import reduce
 from app.ui.pages.explain_prompt import PromptDialog
 from app.ui.pages.tests import TestsPage
 from app.ui.theme import DARK, LIGHT

@@ -14,7 +14,7 @@ from app.domain import commands, events
 from app.domain.analysis import ConversationRecord, Reply, Subject, SubjectKind, Usage
 from app.domain.errors import ConsentMissing, StoreError
 from app.domain.modelwords import finding_question, talk_title
-from app.domain.snapshot import reduce
+from app.domain.reduce import reduce
 from app.engine.bus import Bus
 from app.engine.tasks import spawn
 from app.ui.pages.audits import AuditsPage

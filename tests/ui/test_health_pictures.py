@@ -11,7 +11,7 @@ import pytest
 from PySide6.QtCore import QTimer
 
 from app.domain import events
-from app.domain.snapshot import reduce
+from app.domain.reduce import reduce
 from app.ui.theme import DARK, LIGHT
 from app.ui.window import Window
 from tests.ui.conftest import NOW

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QMessageBox, QPushButton, QWidg
 from app.domain import commands, events
 from app.domain.errors import SecretError, VaultLocked
 from app.domain.keys import SecretView, VaultState, VaultView
-from app.domain.snapshot import reduce
+from app.domain.reduce import reduce
 from app.engine.tasks import spawn
 from app.ui.keys_model import DUE, NAME, KeysModel
 from app.ui.keys_view import Urgency, asked_groups, closed_view, open_view, same_group

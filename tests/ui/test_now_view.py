@@ -11,7 +11,8 @@ from PySide6.QtCore import Qt
 from app.domain import events
 from app.domain.agents import AgentState
 from app.domain.health import KeptBy, Lateness
-from app.domain.snapshot import Mood, ProjectView, RunView, Snapshot, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import Mood, ProjectView, RunView, Snapshot
 from app.domain.verdicts import Cause, CauseKind, Outcome, Stage, TestState, Verdict
 from app.ui.headline import ended_at, headline
 from app.ui.now_view import RED_ROWS, now_view

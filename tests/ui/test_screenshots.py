@@ -12,7 +12,8 @@ from PySide6.QtGui import QColor, QImage, QPainter
 
 from app.domain import events
 from app.domain.history import LogLine
-from app.domain.snapshot import Mood, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import Mood
 from app.ui.icons import Panel
 from app.ui.theme import DARK, LIGHT
 from app.ui.window import Window

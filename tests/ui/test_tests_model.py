@@ -11,7 +11,8 @@ from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtTest import QAbstractItemModelTester
 
 from app.domain import events
-from app.domain.snapshot import Snapshot, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import Snapshot
 from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult
 from app.ui.tests_model import RESET_ABOVE, TestsModel
 from app.ui.tests_tree import Level, Node

@@ -16,7 +16,8 @@ from app.domain import events
 from app.domain.coverage import Coverage, FileCoverage
 from app.domain.history import Why
 from app.domain.keys import SecretView, VaultState, VaultView
-from app.domain.snapshot import Snapshot, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import Snapshot
 from app.domain.verdicts import Cause, CauseKind, Outcome, TestResult, Verdict
 from app.ui.coverage_model import CoverageModel
 from app.ui.coverage_view import CoverageOrder, coverage_view

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from app.domain import commands, events
 from app.domain.findings import AuditVerdict, AuditView, Severity
 from app.domain.health import KeptBy
-from app.domain.snapshot import Mood, Snapshot, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import Mood, Snapshot
 from app.domain.verdicts import Cause, CauseKind, Outcome, Stage, TestResult, Verdict
 from app.ui.headline import headline
 from app.ui.tray_view import ENTRY_LIMIT, RED_ENTRIES, TOOLTIP_LIMIT, is_busy, tray_view

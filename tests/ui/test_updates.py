@@ -10,8 +10,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton
 
 from app.domain import commands, events
+from app.domain.reduce import reduce
 from app.domain.releases import Release, ReleaseFile, UpdateView
-from app.domain.snapshot import Snapshot, reduce
 from app.ui.health_view import health_page_view
 from app.ui.theme import LIGHT
 from app.ui.tray_view import tray_view
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pytestqt.qtbot import QtBot
 
+    from app.domain.snapshot import Snapshot
     from app.ui.icons import Icons
     from tests.conftest import FakeClock
     from tests.ui.conftest import Desk

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from app.domain import commands, events
 from app.domain.analysis import ExplainStage, Explanation
 from app.domain.errors import CommandRefused
-from app.domain.snapshot import reduce
+from app.domain.reduce import reduce
 from app.engine.tasks import spawn
 from app.ui.headline import headline
 from app.ui.pages.now import NowPage

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from app.agents.health.stalls import Stalls
 from app.domain.agents import AgentState
 from app.domain.events import ProgressMissed
-from app.domain.snapshot import AgentView, Snapshot, reduce
+from app.domain.reduce import reduce
+from app.domain.snapshot import AgentView, Snapshot
 
 AFTER_S = 600.0
 BUSY = AgentView("tests:shop", AgentState.RUNNING, progress=5, waiting=2)
