@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import ipaddress
 from urllib.parse import urlsplit
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-"""Hosts that are this machine, where nothing needs to be encrypted."""
+
+def is_this_machine(host: str) -> bool:
+    """Return whether a host's name or address means this machine, where nothing needs to be encrypted.
+
+    That is `localhost` and the addresses of the loopback device (RFC 6761, 6.3; RFC 1122, 3.2.1.3; RFC 4291, 2.5.3).
+    """
+    name = host.lower().rstrip(".")
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def is_safe_address(url: str) -> bool:
@@ -17,4 +29,4 @@ def is_safe_address(url: str) -> bool:
         return False
     if not host or not url.isascii() or not url.isprintable() or " " in url:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
+    return parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(host))

@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from app.domain.addresses import is_this_machine
 from app.domain.errors import UsageError
 
 _PER = 1_000_000
@@ -91,18 +92,7 @@ class Provider:
     @property
     def is_local(self) -> bool:
         """Whether it is asked on this machine, so that nothing leaves it."""
-        return is_loopback(urlsplit(self.base_url).hostname or "")
-
-
-def is_loopback(host: str) -> bool:
-    """True for a host's name or address that means this machine."""
-    name = host.lower().rstrip(".")
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+        return is_this_machine(urlsplit(self.base_url).hostname or "")
 
 
 def _is_private(host: str) -> bool:
@@ -130,7 +120,7 @@ def _checked(url: str, name: str, *, has_key: bool) -> None:
             setting,
         )
     host = (parts.hostname or "").lower()
-    if parts.scheme == "https" or is_loopback(host):
+    if parts.scheme == "https" or is_this_machine(host):
         return
     if not _is_private(host):
         raise UsageError(

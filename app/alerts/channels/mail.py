@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from app.alerts.channels.secret import secret_of
 from app.alerts.channels.wording import body_of, title_of
 from app.domain import words
-from app.domain.addresses import LOOPBACK
+from app.domain.addresses import is_this_machine
 from app.domain.alerts import Urgency
 from app.domain.errors import ChannelError
 
@@ -80,7 +80,7 @@ class Mail:
     async def send(self, alert: Alert) -> None:
         """Send a mail; see app.alerts.channel.Channel. It went when the server took it for one of the addresses."""
         host, security = self._settings.host, self._settings.security
-        if security == "none" and host not in LOOPBACK:
+        if security == "none" and not is_this_machine(host):
             raise ChannelError(
                 f"Mail to {host} would go in clear.", "Set alerts.mail.security to starttls or tls.", is_final=True
             )

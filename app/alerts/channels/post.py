@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from app import __version__
-from app.domain.addresses import LOOPBACK
+from app.domain.addresses import is_this_machine
 from app.domain.errors import ChannelError
 from app.engine.resilience.retryafter import asked_wait
 
@@ -233,7 +233,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _proxy_for(url: str) -> str | None:
     """Return the proxy that the environment or the system names for an address; none for plain http or this machine."""
     host = urlsplit(url).hostname or ""
-    if not url.startswith("https:") or host in LOOPBACK or proxy_bypass(host):
+    if not url.startswith("https:") or is_this_machine(host) or proxy_bypass(host):
         return None
     proxies = getproxies()
     found = proxies.get("https") or proxies.get("all")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.doctor.check import Check, Level, Look
 from app.domain import healthwords, modelwords, words
-from app.domain.addresses import LOOPBACK
+from app.domain.addresses import is_this_machine
 from app.domain.keys import VaultState
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _half_done(told: AlertSettings) -> tuple[str, str] | None:
         return "Mail has somebody to write to, and no server.", "Name it: watchkeeper config set alerts.mail.host HOST"
     if mail.host and not any("@" in each for each in (mail.sender, mail.user)):
         return "Mail has no address to come from.", "Give it one: watchkeeper config set alerts.mail.sender me@host"
-    if mail.host and mail.security == "none" and mail.host not in LOOPBACK:
+    if mail.host and mail.security == "none" and not is_this_machine(mail.host):
         text = "Mail is set to go unencrypted to another machine, which is refused."
         return text, "Encrypt it: watchkeeper config set alerts.mail.security starttls"
     for name, on, secret, key in (

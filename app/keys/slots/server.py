@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+from app.domain.addresses import is_this_machine
 from app.domain.errors import SettingsError, SlotClosed
 from app.engine.workers import WorkerPool
 from app.keys.aead import KEY_BYTES, Forged, new_key, seal, unseal
@@ -237,15 +237,6 @@ def require_private(what: str, address: str) -> str:
         raise SettingsError(f"The address of {what} is none.", "It begins with https:// and a host's name.")
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise SettingsError(f"The address of {what} has more in it than host, port and path.", "Leave that out.")
-    if parts.scheme == "http" and not _is_here(host):
+    if parts.scheme == "http" and not is_this_machine(host):
         raise SettingsError(f"Keys do not go to {host} over http, where others can read them.", "Use https://")
     return address
-
-
-def _is_here(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

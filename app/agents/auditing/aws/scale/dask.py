@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 from dataclasses import dataclass
 from importlib import import_module
@@ -32,6 +31,7 @@ from app.agents.auditing.aws.scale.documents import (
     document_of,
     result_of,
 )
+from app.domain.addresses import is_this_machine
 from app.domain.errors import CannotError, SettingsError
 
 if TYPE_CHECKING:
@@ -89,21 +89,13 @@ def check_address(scheduler: str, certificates: Certificates | None) -> None:
         raise SettingsError(f"{scheduler!r} is no scheduler of Dask.", "It looks like tls://host:port.") from None
     if parts.scheme not in {"tls", "tcp"} or not host or not port:
         raise SettingsError(f"{scheduler!r} is no scheduler of Dask.", "It looks like tls://host:port.")
-    if parts.scheme == "tcp" and not is_here(host):
+    if parts.scheme == "tcp" and not is_this_machine(host):
         raise SettingsError(
             f"The scheduler {scheduler} is spoken to without TLS: whoever is on the way could run code on all workers.",
             _HOW,
         )
     if parts.scheme == "tls" and certificates is None:
         raise SettingsError(f"There are no certificates for the scheduler {scheduler}.", _HOW)
-
-
-def is_here(host: str) -> bool:
-    """Return whether a host is this machine, by its address or as `localhost`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class DaskExecutor:
@@ -195,7 +187,7 @@ class DaskExecutor:
         """
         for address in (told.get("address", ""), *told.get("workers", {})):
             scheme, _, rest = str(address).partition("://")
-            if scheme not in {"tls", "inproc"} and not is_here(urlsplit(f"//{rest}").hostname or ""):
+            if scheme not in {"tls", "inproc"} and not is_this_machine(urlsplit(f"//{rest}").hostname or ""):
                 raise SettingsError(f"The cluster listens beyond this machine, on {address}, without TLS.", _HOW)
 
     @property

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from app import __version__
+from app.domain.addresses import is_this_machine
 from app.engine.files import write_atomic
 from app.engine.regular import read_regular
 from app.engine.resilience.retryafter import asked_wait
@@ -84,11 +85,9 @@ def checked_base(base: str) -> str:
 
 
 def _is_near(host: str) -> bool:
-    if host == "localhost":
-        return True
     with suppress(ValueError):
         return ipaddress.ip_address(host).is_private
-    return False
+    return is_this_machine(host)
 
 
 class Osv:
