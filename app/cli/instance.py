@@ -115,10 +115,12 @@ def stop(context: Context) -> int:
 
 def _is_coming_up(lock: SingleInstance) -> bool:
     """Return whether someone took the lock a moment ago and lives; what a killed one left is older soon."""
+    owner = lock.owner()
+    if owner is None or abs(time.time() - owner.started_at) >= _FRESH_S:
+        return False
     from app.cli.lastlife import is_alive
 
-    owner = lock.owner()
-    return owner is not None and abs(time.time() - owner.started_at) < _FRESH_S and is_alive(owner.pid) is not False
+    return is_alive(owner.pid) is not False
 
 
 def _listed(names: list[str]) -> str:
