@@ -1,4 +1,4 @@
-"""What looks after the program and the machine it runs on: the health agent, sleep, the session's end, the network."""
+"""What looks after the program and its machine: the health agent, its own files, sleep, session's end, network."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ async def health(ground: Ground, bridge: SafeAsyncBridge, lag: LoopLag, supervis
     from app.engine.garbage import keep_swept
     from app.engine.sleepwatch import SleepWatch
     from app.engine.tasks import spawn
+    from app.house.succession import replaced
     from app.system.network import NetworkWatch
     from app.system.session import session_events
 
@@ -74,6 +75,7 @@ async def health(ground: Ground, bridge: SafeAsyncBridge, lag: LoopLag, supervis
             SleepWatch(woke, look_s=limits.asleep_every_s, stopped_s=limits.stopped_s) as sleep,
             session_events(sleep.look, ends),
             NetworkWatch(online, clock),
+            replaced(ground),
         ):
             yield
     finally:

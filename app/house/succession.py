@@ -1,6 +1,7 @@
 """An upgrade while the program runs: the newer one that is started asks the older one to leave, and takes its place.
 
-And the move of the program to another folder: what starts it at login is mended.
+And what happens to the program's own files meanwhile: of another release in their place the person is told, and when
+they were moved, what starts it at login is mended.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ _log = structlog.get_logger(__name__)
 
 LEAVES_S = 12.0
 """How long the older one may take to leave: a staged stop takes up to 10 s."""
+
+FOLLOW_EVERY_S = 60.0
+"""How often it is looked which release lies where this one came from."""
 
 _LOOK_EVERY_S = 0.1
 _RELEASE = re.compile(r"\d+(?:\.\d+)*")
@@ -135,6 +139,50 @@ async def moved(ground: Ground, autostart: Callable[[], Autostart] | None = None
         yield
     finally:
         mending.cancel()
+
+
+@asynccontextmanager
+async def replaced(
+    ground: Ground, on_disk: Callable[[], str] | None = None, *, every_s: float = FOLLOW_EVERY_S
+) -> AsyncIterator[None]:
+    """Tell by a notice when another release was installed over the one that runs, as package tools do.
+
+    Args:
+        ground: What the house stands on.
+        on_disk: Gives the release that lies there; empty where that cannot be read. Called in a thread.
+        every_s: How often it is asked.
+    """
+    from app.system.installed import release_on_disk
+
+    following = spawn(_follow_release(ground, on_disk or release_on_disk, every_s), name="release on disk")
+    try:
+        yield
+    finally:
+        following.cancel()
+
+
+async def _follow_release(ground: Ground, on_disk: Callable[[], str], every_s: float) -> None:
+    from app import __version__
+    from app.engine.notices import Notices
+
+    notices = Notices(ground.bus.publish, ground.clock)
+    while True:
+        await ground.clock.sleep(every_s)
+        there = await asyncio.to_thread(on_disk)
+        if not there:
+            continue  # in the midst of being replaced, removed, or on a disk that is away: nothing to be told yet
+        text = f"Watchkeeper {there} was installed while {__version__} runs." if there != __version__ else ""
+        notices.show("release", text, _how_to_follow(there, ground.bus.snapshot.health.kept_by) if text else "")
+
+
+def _how_to_follow(there: str, kept_by: KeptBy) -> str:
+    from app import __version__
+
+    if kept_by is KeptBy.SYSTEMD:
+        return "Restart it: systemctl --user restart watchkeeper"
+    if is_older(__version__, there):
+        return "Start Watchkeeper again: the new one takes its place and goes on with the same projects."
+    return "To have that one: watchkeeper stop, then start it again."
 
 
 async def _mend(ground: Ground, autostart: Callable[[], Autostart]) -> None:

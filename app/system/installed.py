@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +23,8 @@ from typing import Any, Final
 PACKAGE: Final = Path(__file__).resolve().parents[1]
 NAME: Final = "installed.json"
 KEY_BYTES: Final = 32
+_VERSION: Final = re.compile(rb'^__version__ = "([0-9A-Za-z.+-]{1,64})"$', re.MULTILINE)
+_LARGEST_INIT: Final = 65_536
 
 
 class Channel(StrEnum):
@@ -86,6 +89,23 @@ def installation(package: Path = PACKAGE) -> Installation:
         log = structlog.get_logger(__name__)
         log.warning("the note of how this program was installed cannot be read", file=NAME, error=repr(error))
         return Installation()
+
+
+def release_on_disk(package: Path = PACKAGE) -> str:
+    """Return the version that lies in the program's place by now; empty where that cannot be read. Blocks.
+
+    Package tools lay a newer release over one that runs, and nobody tells that one.
+
+    Args:
+        package: The folder of the package `app`.
+    """
+    from app.engine.regular import read_regular  # noqa: PLC0415 - as above
+
+    try:
+        found = _VERSION.search(read_regular(package / "__init__.py", _LARGEST_INIT))
+    except OSError:
+        return ""
+    return found[1].decode() if found else ""
 
 
 def _read(told: dict[str, Any], package: Path) -> Installation:

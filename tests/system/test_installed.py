@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.system.installed import PACKAGE, Channel, Feed, Installation, installation
+from app import __version__
+from app.system.installed import PACKAGE, Channel, Feed, Installation, installation, release_on_disk
 
 KEY = bytes(range(32))
 
@@ -62,3 +63,26 @@ def test_a_note_that_is_no_json_counts_as_none(tmp_path: Path) -> None:
     (tmp_path / "installed.json").write_bytes(b'{"channel": "se')
 
     assert installation(tmp_path) == Installation()
+
+
+@pytest.mark.parametrize(
+    ("content", "release"),
+    [
+        (b'"""Words."""\n\n__version__ = "1.2.3"\n', "1.2.3"),
+        (b'"""Words."""\n\n__vers', ""),
+        (b'__version__ = "1.2.3\n', ""),
+        (b"", ""),
+    ],
+    ids=["whole", "half", "no end", "empty"],
+)
+def test_the_release_that_lies_there_is_read(content: bytes, release: str, tmp_path: Path) -> None:
+    """By its text, since Python has its own imported long ago; what is half written tells none."""
+    (tmp_path / "__init__.py").write_bytes(content)
+
+    assert release_on_disk(tmp_path) == release
+
+
+def test_the_release_of_a_program_that_is_gone_is_none(tmp_path: Path) -> None:
+    """As after its removal; the one of this checkout is there."""
+    assert release_on_disk(tmp_path) == ""
+    assert release_on_disk() == __version__
