@@ -1,4 +1,4 @@
-"""The first start: nobody has named a project yet, so the wizard asks for one, and what it asks for is answered."""
+"""The wizard: it asks for a project at the first start, and for one more when wanted; what it asks is answered here."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from app.agents.settings_in_force import SettingsInForce
     from app.domain import commands
+    from app.domain.commands import AskForProject
     from app.domain.firststart import LoginStart
     from app.engine.bus import Bus
     from app.engine.places import Places
@@ -34,7 +35,9 @@ SCHEMA: Final = 1
 
 @asynccontextmanager
 async def first_start(on: Ground, built: House, desk: Desk, folders: tuple[Path, ...]) -> AsyncIterator[None]:
-    """Show the wizard where this is a first start; to be entered when the house stands.
+    """Show the wizard where this is a first start, and its first step when a project is to be added.
+
+    To be entered when the house stands.
 
     Args:
         on: What the house stands on.
@@ -42,20 +45,65 @@ async def first_start(on: Ground, built: House, desk: Desk, folders: tuple[Path,
         desk: Where the wizard is put.
         folders: The projects that were named at the start.
     """
-    if folders or on.life.safe_mode or not await asyncio.to_thread(is_first, on.places, built.in_force):
-        yield
-        return
+    from app.domain.commands import AskForProject
+
     async with AsyncExitStack() as stack:
-        answer(stack, on, built.in_force)
-        wizard = _wizard(on, built)
-        wizard.over.connect(lambda is_done: _end(on.bus, is_done=is_done))
-        desk.put_first(wizard)
-        try:
-            yield
-        finally:
-            desk.put_first(None)
-            wizard.hide()
-            wizard.deleteLater()
+        wizards = Wizards(stack, on, built, desk)
+        stack.callback(wizards.close)
+        if not (folders or on.life.safe_mode) and await asyncio.to_thread(is_first, on.places, built.in_force):
+            wizards.show(is_first=True)
+        stack.callback(on.bus.handle(AskForProject, wizards.ask_for_project))
+        yield
+
+
+class Wizards:
+    """The wizard that is open, one at a time; what it asks for is answered from the first one on.
+
+    Args:
+        stack: Ends the answers.
+        on: What the house stands on.
+        built: The house.
+        desk: Where the wizard is put.
+    """
+
+    def __init__(self, stack: AsyncExitStack, on: Ground, built: House, desk: Desk) -> None:
+        self._stack = stack
+        self._on = on
+        self._built = built
+        self._desk = desk
+        self._wizard: Wizard | None = None
+        self._is_answered = False
+
+    def show(self, *, is_first: bool) -> None:
+        """Open one, of all steps at the first start, or else of the one for a project."""
+        if not self._is_answered:
+            self._is_answered = True
+            answer(self._stack, self._on, self._built.in_force)
+        self.close()
+        self._wizard = wizard = _wizard(self._on, self._built, is_first=is_first)
+        wizard.over.connect(lambda is_done: _end(self._on.bus, is_done=is_done))
+        self._desk.put_first(wizard)
+
+    def ask_for_project(self, _asked: AskForProject) -> None:
+        """Open one that asks for a project; one that is open comes to the front.
+
+        Raises:
+            CommandRefused: Nothing is watched in safe mode.
+        """
+        if self._on.bus.snapshot.health.safe_mode:
+            raise CommandRefused("In safe mode nothing is watched.", "Start the agents first.")
+        if self._wizard is not None and self._wizard.isVisible():
+            self._desk.put_first(self._wizard)
+        else:
+            self.show(is_first=False)
+
+    def close(self) -> None:
+        """Close it, where one is open."""
+        self._desk.put_first(None)
+        if self._wizard is not None:
+            self._wizard.hide()
+            self._wizard.deleteLater()
+            self._wizard = None
 
 
 def is_first(places: Places, in_force: SettingsInForce) -> bool:
@@ -114,7 +162,7 @@ def answer(
     stack.callback(handle(commands.AskNoMore, ask_no_more))
 
 
-def _wizard(on: Ground, built: House) -> Wizard:
+def _wizard(on: Ground, built: House, *, is_first: bool) -> Wizard:
     from PySide6.QtCore import QLocale
 
     from app.agents.analysis.trying import choices
@@ -132,7 +180,7 @@ def _wizard(on: Ground, built: House) -> Wizard:
     _translate_qt(code)
     offers_updates = installation().feed is not None and "updates.enabled" in dict(fields(Settings))
     around = Surroundings(catalogue(code), on.bus.send, spawn, choices(settings.analysis), offers_updates)
-    return Wizard(around, Icons())
+    return Wizard(around, Icons(), is_first=is_first)
 
 
 def _translate_qt(code: str) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from app.domain.snapshot import AgentView, ProjectView, RunView, Snapshot
 
 NO_PROJECT = "No project is watched yet"
-ADD_PROJECT = "Start Watchkeeper with a folder: watchkeeper PATH"
+ADD_PROJECT = "Add one in the tray's menu, on the page Now, or with: watchkeeper PATH"
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ class NowView:
 
     Attributes:
         is_safe: Whether safe mode holds the agents: the headline says why, and they can be started.
+        wants_project: Whether none is watched yet, and one can be added.
     """
 
     headline: Headline
@@ -117,6 +118,7 @@ class NowView:
     lag: str
     notices: tuple[Notice, ...]
     is_safe: bool
+    wants_project: bool
     can_run: bool
     can_pause: bool
     can_resume: bool
@@ -139,6 +141,7 @@ def now_view(snapshot: Snapshot, now: float) -> NowView:
         lag=_lag(snapshot),
         notices=tuple(each for each in snapshot.notices.values() if each.key != "safe-mode"),
         is_safe=bool(snapshot.health.safe_mode),
+        wants_project=not (snapshot.projects or snapshot.health.safe_mode or snapshot.stopping),
         can_run=bool(snapshot.projects) and not snapshot.stopping,
         can_pause=any(not a.paused for a in agents),
         can_resume=any(a.paused for a in agents) or (bool(agents) and len(failed_agents(snapshot)) == len(agents)),

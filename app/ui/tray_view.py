@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.domain import healthwords, updatewords, words
 from app.domain.auditwords import auditing, grave
 from app.domain.commands import (
+    AskForProject,
     DownloadUpdate,
     InstallUpdate,
     LeaveSafeMode,
@@ -139,6 +140,7 @@ def _entries(snapshot: Snapshot, now: float) -> tuple[MenuEntry, ...]:
         for agent in failed_agents(snapshot)
     ]
     entries += _update_entries(snapshot.updates)
+    entries.append(_entry("add", "program", "Add a project\u2026", AskForProject()))
     entries.append(_entry("open", "program", "Open window", RaiseWindow()))
     entries.append(_entry("quit", "program", "Quit", Stop(reason="quit from the tray")))
     return tuple(entries)

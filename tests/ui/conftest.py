@@ -380,6 +380,7 @@ def desk(fake_clock: object) -> Desk:
         return answer_about_models(made, command)
 
     for kind in (
+        commands.AskForProject,
         commands.RunTests,
         commands.CancelRun,
         commands.Pause,

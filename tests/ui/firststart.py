@@ -119,9 +119,9 @@ def where_all_goes_well() -> FarSide:
 def maker(qtbot: QtBot, far: FarSide, icons: Icons) -> Callable[..., Wizard]:
     """Return what makes a wizard that is shown."""
 
-    def made(*, code: str = "en", theme: Theme = LIGHT, updates: bool = False) -> Wizard:
+    def made(*, code: str = "en", theme: Theme = LIGHT, updates: bool = False, is_first: bool = True) -> Wizard:
         around = Surroundings(catalogue(code), far.ask, far.spawn, (DEEPSEEK, OLLAMA), updates)
-        wizard = Wizard(around, icons, theme=theme, sample=lambda _places, _count: [2, 7])
+        wizard = Wizard(around, icons, is_first=is_first, theme=theme, sample=lambda _places, _count: [2, 7])
         qtbot.addWidget(wizard)
         wizard.show()
         return wizard

@@ -181,10 +181,10 @@ def test_the_first_page_says_safe_mode_first(window: Window, program: Program) -
 
     assert "Safe mode: no agent was started" in seen
     assert "It ended badly three times within ten minutes. Nothing is watched" in seen
-    assert "Run tests" not in shown
+    assert "Add a project\u2026" not in shown
     assert program.asked == [commands.LeaveSafeMode()]
     assert "Start the agents" not in after
-    assert "Run tests" in after
+    assert "Add a project\u2026" in after
 
 
 def test_a_test_alert_tells_what_came_of_it(window: Window, program: Program) -> None:

@@ -131,6 +131,14 @@ def test_a_pause_offers_to_resume(story: Story) -> None:
     assert view.entries[0].text == "Paused for 25 min more"
 
 
+def test_a_project_can_be_added_from_the_menu(story: Story) -> None:
+    """Whether one is watched already or not."""
+    views = [tray_view(snapshot, story.now) for snapshot in (Snapshot(started_at=0.0), story.red)]
+
+    offered = [entry for view in views for entry in view.entries if entry.key == "add"]
+    assert [(entry.text, entry.command) for entry in offered] == [("Add a project\u2026", commands.AskForProject())] * 2
+
+
 def test_a_failed_agent_can_be_resumed(story: Story) -> None:
     """An agent that has failed is offered to be resumed by name, and the headline says that this tries it at once."""
     view = tray_view(story.failed, story.now)

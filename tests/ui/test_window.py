@@ -24,6 +24,7 @@ from app.domain import commands, events
 from app.domain.analysis import ExplainStage, Explanation
 from app.domain.errors import CommandRefused
 from app.domain.reduce import reduce
+from app.domain.snapshot import Snapshot
 from app.engine.tasks import spawn
 from app.ui.headline import headline
 from app.ui.pages.now import NowPage
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication, QWidget
     from pytestqt.qtbot import QtBot
 
-    from app.domain.snapshot import Snapshot
     from app.ui.icons import Icons
     from tests.conftest import FakeClock
     from tests.ui.conftest import Desk, Story
@@ -437,6 +437,21 @@ def test_the_buttons_ask(window: Window, desk: Desk, story: Story) -> None:
         commands.Pause(),
         commands.Resume(),
     ]
+
+
+def test_a_project_can_be_added_before_and_after_the_first(window: Window, desk: Desk, story: Story) -> None:
+    """Where none is watched, that is the one thing to do; later it is a line below the projects."""
+    window.render(Snapshot(started_at=0.0))
+    window.show()
+    alone = [b.text() for b in window.findChildren(QPushButton) if b.isVisible() and b.objectName() == "primary"]
+    _button(window, "Add a project\u2026").click()
+    window.render(story.red)
+    styles = [b.objectName() for b in window.findChildren(QPushButton) if b.isVisible() and "project" in b.text()]
+    _button(window, "Add a project\u2026").click()
+
+    assert alone == ["Add a project\u2026"]
+    assert styles == ["link"]
+    assert desk.asked == [commands.AskForProject()] * 2
 
 
 def test_a_failed_agent_is_resumed_by_name(window: Window, desk: Desk, story: Story) -> None:

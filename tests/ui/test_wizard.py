@@ -24,6 +24,7 @@ from tests.ui.firststart import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pytestqt.qtbot import QtBot
@@ -44,6 +45,34 @@ def test_what_is_in_a_folder_is_shown_before_anything_is_kept(wizard: Wizard, fa
 
     assert far.asked[2:3] == [commands.KeepProject(path=ROOT)]
     assert "Step 2 of 3" in seen(wizard)
+
+
+def test_one_more_project_is_asked_for_alone(make: Callable[..., Wizard], far: FarSide) -> None:
+    """Nothing else is asked, no step is counted, and the wizard is over with the project."""
+    wizard = make(is_first=False)
+    over: list[bool] = []
+    wizard.over.connect(over.append)
+    shown = seen(wizard)
+    wizard.project.name(ROOT)
+    press(wizard, "Watch this project")
+
+    assert wizard.windowTitle() == "Add a project"
+    assert "Step" not in shown
+    assert far.kinds() == ["LookAtProject", "CountTests", "KeepProject", "AskNoMore"]
+    assert over == [True]
+    assert not wizard.isVisible()
+
+
+def test_one_more_project_can_be_thought_better_of(make: Callable[..., Wizard], far: FarSide) -> None:
+    """Nothing is kept then, and nothing said about later questions."""
+    wizard = make(is_first=False)
+    over: list[bool] = []
+    wizard.over.connect(over.append)
+    wizard.project.name(ROOT)
+    press(wizard, "Cancel")
+
+    assert far.kinds() == ["LookAtProject", "CountTests"]
+    assert over == [False]
 
 
 def test_a_folder_can_be_chosen_from_a_list(wizard: Wizard, far: FarSide, tmp_path: Path) -> None:

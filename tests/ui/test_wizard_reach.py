@@ -121,6 +121,11 @@ def test_each_letter_serves_once_in_a_step(make: Callable[..., Wizard], far: Far
     look("typed")
     wizard.step.skip()
     look("login")
+    wizard.close()
+    wizard = make(code=code, is_first=False)
+    look("one more, empty")
+    wizard.project.name(ROOT)
+    look("one more, found")
 
     assert doubled == []
 

@@ -12,6 +12,9 @@ from PySide6.QtWidgets import QApplication
 
 from app.agents.settings_in_force import SettingsInForce
 from app.domain import commands
+from app.domain.errors import CommandRefused
+from app.domain.events import LifeBegan
+from app.domain.health import KeptBy
 from app.engine.places import Places
 from app.house.firststart import first_start
 from app.house.ground import ground
@@ -106,6 +109,47 @@ async def until_no_tray_is_told() -> Window:
     window: Window = _seen(Window)
     window.hide()
     return window
+
+
+async def test_one_more_project_is_asked_for_when_wanted(places: Places) -> None:
+    """The project alone, in one window however often it is asked, and anew after it was closed."""
+    (places.data / "first-start.json").write_text('{"schema": 1, "done": true}', "utf-8")
+    async with started(places) as (on, _):
+        await on.bus.send(commands.AskForProject())
+        first = wizard()
+        await on.bus.send(commands.AskForProject())
+        again = wizard()
+        assert first is not None
+        first.reject()
+        closed = wizard()
+        await on.bus.send(commands.AskForProject())
+        second = wizard()
+        assert second is not None
+
+        assert again is first
+        assert closed is None
+        assert second is not first
+        assert [type(step).__name__ for step in second.steps] == ["ProjectStep"]
+        assert commands.KeepProject in on.bus._handlers
+    assert wizard() is None
+
+
+async def test_the_first_start_s_wizard_is_shown_to_who_wants_a_project(places: Places) -> None:
+    """It asks for one: there are no two windows that do."""
+    async with started(places) as (on, _):
+        shown = wizard()
+        await on.bus.send(commands.AskForProject())
+
+        assert wizard() is shown
+
+
+async def test_in_safe_mode_no_project_is_asked_for(places: Places) -> None:
+    """Nothing would be watched; the refusal says what to do."""
+    async with started(places, safe=True) as (on, _):
+        on.bus.publish(LifeBegan(at=0.0, kept_by=KeptBy.NOBODY, safe_mode="asked for"))
+
+        with pytest.raises(CommandRefused, match="safe mode"):
+            await on.bus.send(commands.AskForProject())
 
 
 async def test_what_is_raised_meanwhile_stays_behind_it(places: Places) -> None:

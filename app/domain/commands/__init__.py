@@ -33,6 +33,7 @@ from app.domain.commands.auditing import (
 )
 from app.domain.commands.base import Command, PrivateCommand
 from app.domain.commands.firststart import (
+    AskForProject,
     AskNoMore,
     CountTests,
     KeepProject,
@@ -77,6 +78,7 @@ from app.domain.commands.watching import CancelRun, ReadDiff, ReadRuns, ReadTest
 __all__ = [
     "ApplyRepair",
     "Ask",
+    "AskForProject",
     "AskNoMore",
     "CancelAudit",
     "CancelRun",

@@ -8,6 +8,11 @@ from app.domain.commands.base import PrivateCommand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskForProject(PrivateCommand):
+    """Ask the person for one more project, in a window. Answer: None. Refused with CommandRefused in safe mode."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LookAtProject(PrivateCommand):
     """Find out what a folder is, and what would run its tests. Answer: app.domain.firststart.ProjectLook.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QModelIndex, QPoint, Qt, Slot
 from PySide6.QtWidgets import QGridLayout, QLabel, QListView, QMenu, QVBoxLayout, QWidget
 
-from app.domain.commands import CancelRun, LeaveSafeMode, Pause, Resume, RunTests
+from app.domain.commands import AskForProject, CancelRun, LeaveSafeMode, Pause, Resume, RunTests
 from app.ui.delegates import RedDelegate
 from app.ui.headline import NO_PROJECT
 from app.ui.now_view import NowView, now_view
@@ -97,6 +97,8 @@ class NowPage(Page):
         self._start_agents.hide()
         self._run = button("Run tests", "primary", "Run the tests of all projects now (F5)")
         self._run.clicked.connect(lambda: self._context.request(RunTests()))
+        self._add = button("Add a project\u2026", "primary", "Choose the folder of a project")
+        self._add.clicked.connect(self._add_project)
         self._stop = button("Stop run", tooltip="End the running tests without a verdict")
         self._stop.clicked.connect(lambda: self._context.request(CancelRun()))
         self._pause = button("Pause", tooltip="Do not test saves for a while")
@@ -116,7 +118,7 @@ class NowPage(Page):
         text_box.addStretch()
         top = row(self._mood, spacing=2 * SPACE)
         top.addLayout(text_box, 1)
-        top.addLayout(row(self._start_agents, self._run, self._stop, self._pause))
+        top.addLayout(row(self._start_agents, self._add, self._run, self._stop, self._pause))
         card.body.addLayout(top)
         self._run_box = QVBoxLayout()
         self._run_box.setSpacing(SPACE)
@@ -166,6 +168,9 @@ class NowPage(Page):
         self._project_box = QVBoxLayout()
         self._project_box.setSpacing(SPACE + 4)
         card.body.addLayout(self._project_box)
+        self._add_more = button("Add a project\u2026", "link", "Choose the folder of one more project")
+        self._add_more.clicked.connect(self._add_project)
+        card.body.addLayout(row(self._add_more, 1))
         return card
 
     def _make_agents(self) -> QWidget:
@@ -209,8 +214,9 @@ class NowPage(Page):
         set_text(self._detail, view.headline.detail)
         self._detail.setVisible(bool(view.headline.detail))
         self._start_agents.setVisible(view.is_safe)
-        self._run.setVisible(not view.is_safe)
-        self._pause.setVisible(not view.is_safe)
+        self._add.setVisible(view.wants_project)
+        self._run.setVisible(not (view.is_safe or view.wants_project))
+        self._pause.setVisible(not (view.is_safe or view.wants_project))
         self._run.setEnabled(view.can_run)
         self._stop.setVisible(bool(view.runs))
         set_text(self._pause, "Resume" if view.can_resume else "Pause")
@@ -228,6 +234,7 @@ class NowPage(Page):
 
     def _show_projects(self, view: NowView) -> None:
         self._no_project.setVisible(not view.projects)
+        self._add_more.setVisible(bool(view.projects) and not view.is_safe)
         lines = keep_rows(
             self._projects,
             self._project_box,
@@ -261,6 +268,10 @@ class NowPage(Page):
     def _open_all(self) -> None:
         if self._view is not None and self._view.reds:
             self._context.open_test(self._view.reds[0].project, None)
+
+    @Slot()
+    def _add_project(self) -> None:
+        self._context.request(AskForProject())
 
     @Slot()
     def _pause_or_resume(self) -> None:

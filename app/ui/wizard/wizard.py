@@ -1,4 +1,4 @@
-"""The wizard of the first start: three steps in a window of its own, by hand or by keyboard, and no nested loop."""
+"""The wizard: three steps at the first start, one for a further project, in a window of its own and no nested loop."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Wizard(QDialog):
     Args:
         around: What the steps are handed.
         icons: Draws the program's icon.
+        is_first: Whether this is the first start; else the project alone is asked for.
         theme: The colours; without them the system's appearance decides, and is followed.
         sample: Chooses which groups of a recovery code are typed again; see Recovery.
     """
@@ -47,6 +48,7 @@ class Wizard(QDialog):
         around: Surroundings,
         icons: Icons,
         *,
+        is_first: bool = True,
         theme: Theme | None = None,
         sample: Callable[[range, int], list[int]] | None = None,
     ) -> None:
@@ -58,23 +60,27 @@ class Wizard(QDialog):
         self._at = 0
         tr = around.tr
         self.setObjectName("window")
-        self.setWindowTitle(tr("Set up Watchkeeper"))
+        self.setWindowTitle(tr("Set up Watchkeeper") if is_first else tr("Add a project"))
         self.setWindowIcon(icons.app())
         self.setWindowFlags(Qt.WindowType.Window)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setModal(False)
         self.project = ProjectStep(around)
         model = (ModelStep(around, sample=sample),) if around.choices else ()
-        self.steps: tuple[Step, ...] = (self.project, *model, LoginStep(around))
+        self.steps: tuple[Step, ...] = (self.project, *model, LoginStep(around)) if is_first else (self.project,)
         self._logo = QLabel()
         self._logo.setFixedSize(_LOGO_PX, _LOGO_PX)
         self._title = label("", "title", wraps=True)
         self._number = label("", "muted")
         self._skip = button(tr("&Skip"), tooltip=tr("Leave this out: it is not asked again"))
+        self._cancel = button(tr("&Cancel"))
+        self._skip.setVisible(is_first)
+        self._cancel.setVisible(not is_first)
         self._back = button(tr("&Back"))
         self._go = button("", "primary")
         self._build()
         self._skip.clicked.connect(self._skip_step)
+        self._cancel.clicked.connect(self.reject)
         self._back.clicked.connect(self._go_back)
         self._go.clicked.connect(self._go_on)
         for step in self.steps:
@@ -126,15 +132,16 @@ class Wizard(QDialog):
         box.setSpacing(2 * SPACE)
         box.addLayout(head)
         box.addWidget(area, 1)
-        box.addLayout(row(self._skip, self._number, 1, self._back, self._go, spacing=SPACE + 4))
+        box.addLayout(row(self._skip, self._cancel, self._number, 1, self._back, self._go, spacing=SPACE + 4))
 
     def _show_step(self) -> None:
         tr, step = self._around.tr, self.step
         for each in self.steps:
             each.setVisible(each is step)
         set_text(self._title, step.title)
-        set_text(self._number, tr("Step {step} of {steps}", step=self._at + 1, steps=len(self.steps)))
-        self.setAccessibleName(f"{self._number.text()}: {step.title}")
+        if len(self.steps) > 1:
+            set_text(self._number, tr("Step {step} of {steps}", step=self._at + 1, steps=len(self.steps)))
+        self.setAccessibleName(": ".join(filter(None, (self._number.text(), step.title))))
         self._back.setVisible(self._at > 0)
         self._show_buttons()
         self._go.setFocus(Qt.FocusReason.OtherFocusReason)  # where a step has no better place
