@@ -36,6 +36,7 @@ def _tray(folders: tuple[Path, ...], options: TrayOptions) -> int:
 
 
 def _watch(folders: tuple[Path, ...], options: TrayOptions) -> int:
+    from app.domain.errors import NoInstance
     from app.engine.places import Places
     from app.house.succession import succeed
     from app.system.instance import SingleInstance
@@ -49,7 +50,11 @@ def _watch(folders: tuple[Path, ...], options: TrayOptions) -> int:
             if left is not None:
                 return _take_over(instance, (*checked, *left.folders), options, is_kept=left.was_kept)
             Service.take(os.environ).ready()  # all that is to be started has been: else systemd takes it for a failure
-            return _raise_running(places, checked)
+            try:
+                return _raise_running(places, checked, instance)
+            except NoInstance:
+                if not instance.acquire():  # it has ended meanwhile
+                    raise
         return _watch_alone(places, checked, options)
 
 
@@ -242,9 +247,14 @@ def _checked(folders: tuple[Path, ...]) -> tuple[Path, ...]:
     return tuple(check_folder(folder) for folder in folders)
 
 
-def _raise_running(places: Places, folders: tuple[Path, ...]) -> int:
-    """Have the instance that runs show itself, and watch what was named."""
-    from app.cli.patience import PATIENCE_S, patiently
+def _raise_running(places: Places, folders: tuple[Path, ...], instance: SingleInstance) -> int:
+    """Have the instance that runs show itself, and watch what was named.
+
+    Raises:
+        NoInstance: It has ended meanwhile.
+        CannotError: It cannot be reached, or refuses.
+    """
+    from app.cli.patience import PATIENCE_S, patiently, send_when_up
     from app.cli.safemode import SAFE_NOTE, safe_mode_of
     from app.cli.terminal import Terminal
     from app.control.client import ControlClient
@@ -254,7 +264,7 @@ def _raise_running(places: Places, folders: tuple[Path, ...]) -> int:
 
     # Whether it answers at all is known soon; what it is then asked may take its time.
     with patiently(Terminal(sys.stdout, sys.stderr, os.environ)), ControlClient(places, timeout_s=PATIENCE_S) as client:
-        snapshot = client.send(ReadStatus())
+        snapshot = send_when_up(client, ReadStatus(), lambda: not instance.acquire())
     if safe_mode_of(snapshot):
         _say(SAFE_NOTE)
     with ControlClient(places) as client:

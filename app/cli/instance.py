@@ -6,25 +6,18 @@ import time
 from typing import TYPE_CHECKING
 
 from app.cli.exits import EXIT_RED
-from app.cli.patience import PATIENCE_S, patiently
+from app.cli.patience import PATIENCE_S, holds_fresh, patiently, send_when_up
 from app.cli.safemode import SAFE_NOTE, safe_mode_of
 from app.cli.terminal import plain
 from app.domain import commands, words
 
 if TYPE_CHECKING:
     from app.cli.context import Context
-    from app.system.instance import SingleInstance
 
 _BAD_MOODS = ("red", "attention")
 
 _STOP_PATIENCE_S = 12.0
 """A staged stop takes up to 10 s."""
-
-_START_PATIENCE_S = 10.0
-"""How long one that is coming up may take from its lock to its socket."""
-
-_FRESH_S = 30.0
-"""How old a lock may be whose holder counts as coming up."""
 
 _LOOK_EVERY_S = 0.05
 
@@ -76,22 +69,14 @@ def resume(context: Context) -> int:
 def stop(context: Context) -> int:
     """End the running instance, and wait until it is gone: first its socket, then, after its agents, its lock.
 
-    One that is coming up has its lock, and no socket yet: it is waited for, since it is the one that is meant.
+    One that is coming up is waited for, since it is the one that is meant.
     """
     from app.domain.errors import CannotError, InstanceUnreachable, NoInstance
     from app.system.instance import SingleInstance
 
     lock = SingleInstance(context.places)
-    deadline = time.monotonic() + _START_PATIENCE_S
     with patiently(context.terminal), context.client(PATIENCE_S) as client:
-        while True:
-            try:
-                client.send(commands.Stop(reason="`watchkeeper stop`"))
-                break
-            except NoInstance:
-                if time.monotonic() >= deadline or not _is_coming_up(lock):
-                    raise
-                time.sleep(_LOOK_EVERY_S)
+        send_when_up(client, commands.Stop(reason="`watchkeeper stop`"), lambda: holds_fresh(lock))
     deadline = time.monotonic() + _STOP_PATIENCE_S
     while time.monotonic() < deadline:
         try:
@@ -111,16 +96,6 @@ def stop(context: Context) -> int:
         f"Watchkeeper was told to stop, and still runs after {_STOP_PATIENCE_S:g} s.",
         "`watchkeeper logs` tells what it waits for.",
     )
-
-
-def _is_coming_up(lock: SingleInstance) -> bool:
-    """Return whether someone took the lock a moment ago and lives; what a killed one left is older soon."""
-    owner = lock.owner()
-    if owner is None or abs(time.time() - owner.started_at) >= _FRESH_S:
-        return False
-    from app.cli.lastlife import is_alive
-
-    return is_alive(owner.pid) is not False
 
 
 def _listed(names: list[str]) -> str:

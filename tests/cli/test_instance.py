@@ -249,7 +249,7 @@ def test_stop_waits_for_no_note_that_a_killed_one_left(
     cli: CommandLine, places: Places, pid: int, age_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its process is gone, or another's that has its number by now."""
-    monkeypatch.setattr("app.cli.instance.time.sleep", lambda seconds: pytest.fail(f"waits {seconds} s"))
+    monkeypatch.setattr("app.cli.patience.time.sleep", lambda seconds: pytest.fail(f"waits {seconds} s"))
     places.create()
     (places.runtime / "instance.json").write_text(json.dumps({"pid": pid, "started_at": time.time() - age_s}), "utf-8")
 

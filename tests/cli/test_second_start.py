@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -73,3 +74,40 @@ def test_safe_mode_is_said_where_a_project_is_named(
     assert commands.WatchProject(path=str(project)) in instance.seen
     assert ("Safe mode: no agent was started" in said) is bool(why)
     assert ("watchkeeper health --leave-safe-mode" in said) is bool(why)
+
+
+@pytest.mark.usefixtures("words")
+def test_one_that_ends_while_it_comes_up_is_followed(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It had the lock and never a socket: the second start does not fail, but watches in its place."""
+    watched: list[tuple[Path, ...]] = []
+
+    def watch(_places: Places, folders: tuple[Path, ...], _options: object) -> int:
+        watched.append(folders)
+        return 0
+
+    monkeypatch.setattr(main, "_watch_alone", watch)
+    with SingleInstance(places) as lock:
+        assert lock.acquire()
+        gives_up = threading.Timer(0.3, lock.release)
+        gives_up.start()
+
+        code = main.main()
+        gives_up.join()
+
+    assert code == 0
+    assert len(watched) == 1
+
+
+@pytest.mark.usefixtures("words")
+def test_one_that_never_comes_up_is_told(
+    places: Places, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while, and not as if nothing ran."""
+    monkeypatch.setattr("app.cli.patience.COMES_UP_S", 0.2)
+    with SingleInstance(places) as lock:
+        assert lock.acquire()
+
+        code = main.main()
+
+    assert code == 3
+    assert "The Watchkeeper that was started does not answer after 0.2 s." in capsys.readouterr().err

@@ -101,6 +101,31 @@ async def test_row_14_of_many_starts_one_runs_and_the_others_end_well(tmp_path: 
 
 
 @pytest.mark.usefixtures("tidy")
+async def test_row_14_of_starts_at_one_time_one_runs_and_the_others_end_well(tmp_path: Path) -> None:
+    """As by an impatient double click: those that find the first one coming up wait for it, and say nothing."""
+    raised = Raised(a_shop(tmp_path / "shop"), tmp_path / "home")
+    starts = [raised.start() for _ in range(STARTS)]
+    try:
+        await raised.status()
+        async with asyncio.timeout(WITHIN_S):
+            while sum(each.poll() is None for each in starts) > 1:  # noqa: ASYNC110 - no event tells of a process's end
+                await asyncio.sleep(0.05)
+        stays = [each for each in starts if each.poll() is None]
+        others = [each for each in starts if each not in stays]
+        said = [other.communicate() for other in others]
+        await raised.stop()
+        said += [await asyncio.to_thread(each.communicate, timeout=WITHIN_S) for each in stays]
+    finally:
+        for each in starts:
+            each.kill()
+            each.wait()
+
+    assert len(stays) == 1
+    assert [each.returncode for each in starts] == [0] * STARTS
+    assert said == [("", "")] * STARTS
+
+
+@pytest.mark.usefixtures("tidy")
 def test_row_48_the_program_says_nothing_under_strict_eyes(tmp_path: Path) -> None:
     """Warnings as errors, asyncio's debug mode, -X dev: it judges a save, ends with 0, and complains of nothing."""
     with Headless(a_shop(tmp_path / "shop"), tmp_path / "home", python=STRICT, environ=DEBUG) as program:
