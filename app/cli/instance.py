@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from app.cli.exits import EXIT_RED
-from app.cli.patience import PATIENCE_S, holds_fresh, patiently, send_when_up
+from app.cli.patience import LOOK_EVERY_S, PATIENCE_S, holds_fresh, patiently, send_when_up
 from app.cli.safemode import SAFE_NOTE, safe_mode_of
 from app.cli.terminal import plain
 from app.domain import commands, words
@@ -18,8 +18,6 @@ _BAD_MOODS = ("red", "attention")
 
 _STOP_PATIENCE_S = 12.0
 """A staged stop takes up to 10 s."""
-
-_LOOK_EVERY_S = 0.05
 
 
 def status(context: Context) -> int:
@@ -91,7 +89,7 @@ def stop(context: Context) -> int:
                 return 0
         except InstanceUnreachable:
             pass  # it hangs up first and goes then
-        time.sleep(_LOOK_EVERY_S)
+        time.sleep(LOOK_EVERY_S)
     raise CannotError(
         f"Watchkeeper was told to stop, and still runs after {_STOP_PATIENCE_S:g} s.",
         "`watchkeeper logs` tells what it waits for.",
