@@ -1,9 +1,10 @@
 """From the start of the program to its icon in the tray, and what takes the time. Run by hand.
 
-    python tests/benchmarks/bench_start.py [--quick]
+    python tests/benchmarks/bench_start.py [--quick] [--beside PROGRAM]
 
 Goal: under 1.0 s. The icon counts as visible when the tray's host (StatusNotifier, in an X session of its own) is told
-of it. Compare with Python and Qt alone: the machine has a say.
+of it. Compare with Python and Qt alone: the machine has a say. PROGRAM is an installed or unpacked Watchkeeper, whose
+starts are timed in turn with this checkout's.
 """
 
 from __future__ import annotations
@@ -67,6 +68,24 @@ def imports_of(errors: str) -> list[tuple[int, str]]:
     return sorted(found, reverse=True)[:IMPORTS_SHOWN]
 
 
+async def bench_beside(beside: str, runs: int, folder: Path) -> None:
+    """Print how long another one takes to its icon, and this checkout in turn with it."""
+    project = str(folder / "project")
+    with Session(tray=False, notifications=False) as session:
+        environ = session.environ | {"WATCHKEEPER_HOME": str(folder / "home")}
+        environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        programs = {"checkout": [sys.executable, "-m", "app.main", project], "the other": [beside, project]}
+        for program in programs.values():
+            await start_once(program, environ)
+        starts = [{name: await start_once(program, environ) for name, program in programs.items()} for _ in range(runs)]
+        for name in programs:
+            taken = statistics.median(each[name][0] for each in starts)
+            memory = statistics.median(each[name][1] for each in starts)
+            print(f"{name:<10} start to icon, median {taken * 1000:6.0f} ms   memory {memory:6.0f} MiB")
+        ratio = statistics.median(each["the other"][0] / each["checkout"][0] for each in starts)
+        print(f"the other over the checkout, median {ratio:.2f}")
+
+
 async def bench(runs: int, folder: Path) -> None:
     project = folder / "project"
     with Session(tray=False, notifications=False) as session:
@@ -93,13 +112,16 @@ async def bench(runs: int, folder: Path) -> None:
 def main() -> int:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--quick", action="store_true", help=f"{RUNS_QUICK} runs instead of {RUNS}")
-    runs = RUNS_QUICK if words.parse_args().quick else RUNS
+    words.add_argument("--beside", metavar="PROGRAM", help="an installed or unpacked Watchkeeper")
+    given = words.parse_args()
+    runs = RUNS_QUICK if given.quick else RUNS
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder, "project")
         project.mkdir()
         (project / "test_it.py").write_text("def test_it():\n    pass\n", encoding="utf-8")
-        asyncio.run(bench(runs, Path(folder)))
+        made = Path(folder)
+        asyncio.run(bench_beside(given.beside, runs, made) if given.beside else bench(runs, made))
     return 0
 
 
