@@ -21,18 +21,16 @@ import hashlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit import FROM_LOCK, LOCK, MISSING_EXIT, ROOT, USAGE_EXIT, Kit, Stop, cpython
+from kit import FROM_LOCK, LOCK, ROOT, Kit, Missing, carried_out, cpython, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from types import FrameType
 
 VARIABLE = "WATCHKEEPER_TEST_BOX"
 CACHE = "WATCHKEEPER_TEST_BOX_CACHE"
@@ -65,10 +63,6 @@ _APT = ("apt-get", "-qq", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Options::=--forc
 _SILENT: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
-class BoxMissing(RuntimeError):
-    """There is no box here; the text says what to do."""
-
-
 class Box:
     """What is kept, and what runs in it. To be used in the namespaces that this script makes.
 
@@ -94,7 +88,7 @@ class Box:
         """Make what is missing or outdated, and mount what programs in it need. One killed half way begins anew.
 
         Raises:
-            BoxMissing: Something is still mounted in the old one.
+            Missing: Something is still mounted in the old one.
             subprocess.CalledProcessError: A step failed; it has said why on stderr.
         """
         wanted = self._made_of()
@@ -104,13 +98,13 @@ class Box:
         self._stamp.unlink(missing_ok=True)
         for old in (self.root, self._template, self._fresh):
             self._remove(old)
-        _say(f"Debian {RELEASE}: downloading ...")
+        say(f"Debian {RELEASE}: downloading ...")
         self._make_debian()
         self._mount()
-        _say("Windows' CPython: downloading ...")
+        say("Windows' CPython: downloading ...")
         python = Kit(self._folder / "windows", self._environ)
         python.make_python()
-        _say("Wine: making its prefix ...")
+        say("Wine: making its prefix ...")
         self._make_template(python.python.parent)
         self._stamp.write_text(wanted, "utf-8")
 
@@ -170,11 +164,11 @@ class Box:
         """Remove a folder in which nothing is mounted.
 
         Raises:
-            BoxMissing: Something is; it stays as it is.
+            Missing: Something is; it stays as it is.
         """
         inside = mounted_in(folder)
         if inside:
-            raise BoxMissing(f"{inside[0]} is mounted, so {folder} is not removed. Unmount it: umount {inside[0]}")
+            raise Missing(f"{inside[0]} is mounted, so {folder} is not removed. Unmount it: umount {inside[0]}")
         if folder.exists():
             shutil.rmtree(folder)
 
@@ -252,28 +246,18 @@ def _run(*argv: str) -> None:
         argv, check=False, timeout=_MAKE_S, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     if done.returncode:
-        _say(done.stdout.decode("utf-8", "replace")[-2000:])
+        say(done.stdout.decode("utf-8", "replace")[-2000:])
         raise subprocess.CalledProcessError(done.returncode, argv)
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    del frame
-    raise SystemExit(128 + number)
-
-
 def _require() -> None:
-    """Raise BoxMissing, with what to do, where no box can be had."""
+    """Raise Missing, with what to do, where no box can be had."""
     if sys.platform != "linux" or os.geteuid() != 0:
-        raise BoxMissing("A box needs Linux and root, for chroot and mounts. Run it with: sudo")
+        raise Missing("A box needs Linux and root, for chroot and mounts. Run it with: sudo")
     missing = {name: package for name, package in PROGRAMS.items() if shutil.which(name) is None}
     if missing:
         install = "apt-get install " + " ".join(sorted(missing.values()))
-        raise BoxMissing(f"The box needs {', '.join(missing)}. On Debian and Ubuntu: {install}")
+        raise Missing(f"The box needs {', '.join(missing)}. On Debian and Ubuntu: {install}")
 
 
 def _apart(arguments: Sequence[str], folder: Path) -> int:
@@ -291,32 +275,17 @@ def _inside(arguments: Sequence[str], folder: Path) -> int:
     return subprocess.run(arguments, check=False, env={**env, VARIABLE: str(folder)}).returncode
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run a command with the box beside it; return the command's exit code."""
-    if not arguments:
-        _say("usage: box.py COMMAND [ARGUMENT...]")
-        return USAGE_EXIT
+def _with_box(arguments: Sequence[str]) -> int:
     named = os.environ.get(CACHE)
     folder = Path(named).resolve() if named else ROOT / ".pytest_cache" / "box"
-    signal.signal(signal.SIGTERM, _leave)
-    try:
-        if os.environ.get(_INSIDE):
-            return _inside(arguments, folder)
-        _require()
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            return _apart(arguments, folder)
-    except BoxMissing as missing:
-        _say(str(missing))
-        return MISSING_EXIT
-    except Stop as stop:
-        _say(str(stop))
-        return stop.code
-    except subprocess.CalledProcessError as failed:
-        _say(f"The box could not be made: {' '.join(failed.cmd)} ended with code {failed.returncode}.")
-        return 1
+    if os.environ.get(_INSIDE):
+        return _inside(arguments, folder)
+    _require()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _apart(arguments, folder)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(carried_out("box.py", sys.argv[1:], _with_box))

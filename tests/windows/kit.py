@@ -36,7 +36,7 @@ from provision.console import Stop  # noqa: E402 - found by the line above
 from release.windows import cpython  # noqa: E402 - likewise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
 VARIABLE = "WATCHKEEPER_TEST_WINDOWS"
@@ -61,8 +61,8 @@ _PREFIX_S = 300.0
 _END_S = 60.0
 
 
-class WineMissing(RuntimeError):
-    """There is no Wine here; the text says what to install."""
+class Missing(RuntimeError):
+    """What it takes is not here; the text says what to install."""
 
 
 class Kit:
@@ -99,7 +99,7 @@ class Kit:
         """Make what is missing or outdated. A run that was killed half way begins anew.
 
         Raises:
-            WineMissing: There is no Wine.
+            Missing: There is no Wine.
             subprocess.CalledProcessError: A step failed; it has said why on stderr.
         """
         wanted = self._made_of()
@@ -110,9 +110,9 @@ class Kit:
         for name in (self._home.name, self._prefix.name):
             shutil.rmtree(self._folder / name, ignore_errors=True)
         self._home.mkdir()
-        _say("Windows' CPython: downloading ...")
+        say("Windows' CPython: downloading ...")
         self.make_python()
-        _say("Wine: making its prefix ...")
+        say("Wine: making its prefix ...")
         self._make_prefix()
         self._stamp.write_text(wanted, "utf-8")
 
@@ -141,7 +141,7 @@ class Kit:
         )
         try:
             if holder.stdout is None or not holder.stdout.readline():
-                raise WineMissing("Windows' Python does not start under Wine here.")
+                raise Missing("Windows' Python does not start under Wine here.")
             yield
         finally:
             # Wine's server ends all that runs in this prefix, and nothing else.
@@ -154,7 +154,7 @@ class Kit:
 
     def _made_of(self) -> str:
         if shutil.which("wine") is None:
-            raise WineMissing("There is no Wine here. Run: apt-get install --no-install-recommends wine")
+            raise Missing("There is no Wine here. Run: apt-get install --no-install-recommends wine")
         version = subprocess.run(("wine", "--version"), env=self.wine_environ, check=True, capture_output=True)
         code = [Path(file).read_bytes() for file in (__file__, cpython.__file__)]
         parts = (*code, self._requirements().encode(), version.stdout, str(self._folder).encode())
@@ -276,9 +276,35 @@ def _name_source(compiled: Path) -> None:
     compiled.unlink()
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Say something to who started this."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+def carried_out(name: str, arguments: Sequence[str], work: Callable[[Sequence[str]], int]) -> int:
+    """Run a command with something beside it, for a script of this folder; return the exit code.
+
+    Args:
+        name: The script.
+        arguments: The command.
+        work: Brings what is to be beside it, runs it, and returns its exit code.
+    """
+    if not arguments:
+        say(f"usage: {name} COMMAND [ARGUMENT...]")
+        return USAGE_EXIT
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        return work(arguments)
+    except Missing as missing:
+        say(str(missing))
+        return MISSING_EXIT
+    except Stop as stop:
+        say(str(stop))
+        return stop.code
+    except subprocess.CalledProcessError as failed:
+        say(f"{name} could not make it: {' '.join(failed.cmd)} ended with code {failed.returncode}.")
+        return 1
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
@@ -286,33 +312,18 @@ def _leave(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run a command with the kit beside it; return the command's exit code."""
-    if not arguments:
-        _say("usage: kit.py COMMAND [ARGUMENT...]")
-        return USAGE_EXIT
+def _with_kit(arguments: Sequence[str]) -> int:
     named = os.environ.get(CACHE)
     folder = Path(named).resolve() if named else ROOT / ".pytest_cache" / "windows"
     folder.mkdir(parents=True, exist_ok=True)
     kit = Kit(folder, os.environ)
-    signal.signal(signal.SIGTERM, _leave)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            kit.make()
-            with kit.session():
-                env = {**kit.wine_environ, VARIABLE: str(folder)}
-                return subprocess.run(arguments, check=False, env=env).returncode
-        except WineMissing as missing:
-            _say(str(missing))
-            return MISSING_EXIT
-        except Stop as stop:
-            _say(str(stop))
-            return stop.code
-        except subprocess.CalledProcessError as failed:
-            _say(f"The kit could not be made: {' '.join(failed.cmd)} ended with code {failed.returncode}.")
-            return 1
+        kit.make()
+        with kit.session():
+            env = {**kit.wine_environ, VARIABLE: str(folder)}
+            return subprocess.run(arguments, check=False, env=env).returncode
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(carried_out("kit.py", sys.argv[1:], _with_kit))

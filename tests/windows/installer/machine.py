@@ -92,8 +92,12 @@ class Machine:
 
     def speak(self, language: str) -> None:
         """Have Windows speak another language, such as `ru_RU`, from its next start on: that is now."""
-        self._environ = {"LC_ALL": f"{language}.UTF-8"}
+        self.set(LC_ALL=f"{language}.UTF-8")
         self._box.end_all()
+
+    def set(self, **environ: str) -> None:
+        """Add to the environment of all programs that are started from now on."""
+        self._environ |= environ
 
     def end_of(self, *argv: str, seconds: float = RUN_S) -> int:
         """Run a program to its end without listening to it, and return its exit code.

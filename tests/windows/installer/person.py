@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from machine import Machine, Ran
+    from screen import Screen
 
 UNINSTALL = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall\Watchkeeper"
 RUN = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Run"
 APP_ID = r"HKCU\Software\Classes\AppUserModelId\Watchkeeper"
 PYTHON = "Python312"
+WIZARD = "Set up Watchkeeper"
 RECOVERY = r"C:\recovery.txt"
 """Where a person has the code written who makes a vault without a terminal."""
 _LINE = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1]))"
@@ -115,6 +117,24 @@ def make_project(machine: Machine, folder: Path) -> None:
     (folder / "prices.py").write_text(GOOD, "utf-8")
     (folder / "test_prices.py").write_text(textwrap.dedent(TESTS).lstrip(), "utf-8")
     machine.own(folder)
+
+
+def skip_wizard(screen: Screen) -> int:
+    """Skip each step of the first start, as somebody does who wants to look around, and return how many there were."""
+    steps = 0
+    wizard: str | None = screen.until_window(WIZARD)
+    while wizard is not None:
+        before = screen.head_of(wizard)
+        screen.picture("a step of the wizard")
+        screen.press(wizard, "alt+s")
+        steps += 1
+
+        def turned(number: str = wizard, shown: bytes = before) -> bool:
+            return screen.head_of(number) != shown
+
+        until(turned, "the wizard goes on")
+        wizard = screen.window(WIZARD)
+    return steps
 
 
 def words_of(programs: Sequence[str], name: str) -> list[str]:

@@ -21,6 +21,8 @@ NEXT_FROM_RIGHT, NEXT_FROM_BOTTOM = 138, 24
 """In pixels, at 96 to the inch."""
 HEAD = (20, 50)
 """Where a title stands in a window, and how high it is."""
+BUTTON_LONG, BUTTON_DEEP = 48, 8
+"""How long a stretch of one colour is that no word and no icon has, and how far below its upper edge it is clicked."""
 FEW_VALUES = 64
 """A window without its content has a handful of byte values in its picture; text and edges bring many."""
 
@@ -101,7 +103,7 @@ class Screen:
     def pixels(self, area: Area) -> bytes:
         """Return what an area shows, as the bytes of a PPM picture."""
         crop = f"{area.width}x{area.height}+{area.x}+{area.y}"
-        argv = ("import", "-window", "root", "-crop", crop, "+repage", "ppm:-")
+        argv = ("import", "-window", "root", "-crop", crop, "+repage", "-depth", "8", "ppm:-")
         return subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout
 
     def pixels_of(self, number: str) -> bytes:
@@ -137,6 +139,17 @@ class Screen:
         area = self.area(number)
         _run("xdotool", "windowactivate", "--sync", number)
         self.click((area.x + area.width - NEXT_FROM_RIGHT, area.y + area.height - NEXT_FROM_BOTTOM))
+
+    def until_button(self, number: str, colour: str) -> tuple[int, int]:
+        """Wait until a window shows a button that is filled with a colour, such as `#2460d8`, and return its middle."""
+        wanted = bytes.fromhex(colour.removeprefix("#"))
+
+        def look() -> tuple[int, int] | None:
+            area, picture = self.area(number), self.pixels_of(number)
+            found = picture and _filled(picture, wanted)
+            return (area.x + found[0], area.y + found[1]) if found else None
+
+        return until(look, f"a button of the colour {colour}")
 
     def click_to_the_end(self, number: str, what: str) -> Path:
         """Click the button of the last page, which has no effect before it is up, until the window is gone.
@@ -208,6 +221,19 @@ class Visitors:
 def _run(*argv: str) -> str:
     done = subprocess.run(argv, capture_output=True, check=True, timeout=60)
     return done.stdout.decode("utf-8", "replace")
+
+
+def _filled(picture: bytes, colour: bytes) -> tuple[int, int] | None:
+    """Return the middle of the first line of a picture (PPM, 8 bits) with so long a stretch of a colour."""
+    _kind, size, _depth, pixels = picture.split(b"\n", 3)
+    width, height = map(int, size.split())
+    stretch = colour * BUTTON_LONG
+    for y in range(height):
+        line = pixels[3 * width * y : 3 * width * (y + 1)]
+        x = line.find(stretch)
+        if x >= 0 and x % 3 == 0:
+            return x // 3 + BUTTON_LONG // 2, y + BUTTON_DEEP
+    return None
 
 
 def _title(number: str) -> str:

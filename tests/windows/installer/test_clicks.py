@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from machine import LONG_S, until
-from person import RUN, Installed, usual_folder
+from person import BROKEN, RUN, Installed, make_project, usual_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TITLE = "Установка Watchkeeper"
 UNINSTALLER = "Удаление Watchkeeper"
 PROGRAM = "Watchkeeper"
+WIZARD = "Настройка Watchkeeper"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,46 @@ def test_the_last_page_starts_it(installed: Installed, screen: Screen) -> None:
     screen.picture("started")
 
     assert installed.until_running()["mood"]
+
+
+@pytest.fixture(scope="module")
+def chosen(installed: Installed, screen: Screen) -> dict[str, Any]:
+    """What the program sees once a project was named in the wizard, by the keyboard alone."""
+    folder = installed.machine.drive / "My shop"  # outside of the home, whose letters no keyboard here has
+    make_project(installed.machine, folder)
+    wizard = screen.until_window(WIZARD)
+    screen.write(wizard, installed.machine.name(folder))
+    shown = screen.until_drawn(wizard)
+    screen.press(wizard, "Return")
+    until(lambda: screen.pixels_of(wizard) != shown, "the wizard looks")
+    screen.picture("the project was looked at")
+
+    def is_watched() -> dict[str, Any]:
+        screen.press(wizard, "Return")
+        return installed.status().get("projects", {})
+
+    until(is_watched, "the project is watched")
+    screen.picture("the next step")
+    return installed.until_mood("green")
+
+
+def test_a_project_is_chosen_in_the_wizard(chosen: dict[str, Any]) -> None:
+    """Its tests run at once, with its own Python."""
+    (project,) = chosen["projects"].values()
+
+    assert project["interpreter_source"] == ".venv"
+    assert project["last"]["verdict"] == "green"
+
+
+def test_what_is_chosen_there_turns_red(chosen: dict[str, Any], installed: Installed, screen: Screen) -> None:
+    """From the next save on."""
+    (root,) = chosen["projects"]
+    (installed.machine.path(root) / "prices.py").write_text(BROKEN, "utf-8")
+
+    red = installed.until_mood("red")
+
+    screen.picture("a red test")
+    assert "test_prices.py::test_total" in red["projects"][root]["tests"]
 
 
 @pytest.fixture(scope="module")

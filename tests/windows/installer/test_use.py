@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from machine import until
-from person import BROKEN, GOOD, RECOVERY, RUN, UNINSTALL, Installed, install, make_project, usual_folder, words_of
+from person import (
+    BROKEN,
+    GOOD,
+    RECOVERY,
+    RUN,
+    UNINSTALL,
+    WIZARD,
+    Installed,
+    install,
+    make_project,
+    skip_wizard,
+    usual_folder,
+    words_of,
+)
 from screen import Visitors
 
 if TYPE_CHECKING:
@@ -17,7 +30,7 @@ if TYPE_CHECKING:
     from machine import Machine, Ran
     from screen import Area, Screen
 
-WINDOW, WIZARD = "Watchkeeper", "Set up Watchkeeper"
+WINDOW = "Watchkeeper"
 SETTING = ("tests.hang_seconds", "471")
 
 
@@ -53,28 +66,10 @@ def started(installed: Installed, screen: Screen) -> Started:
     snapshot = installed.until_running()
     icons = until(screen.tray_icons, "the icon in the tray")
     screen.picture("the first start")
-    steps = _through_wizard(screen)
+    steps = skip_wizard(screen)
     last = screen.until_window(WINDOW)
     screen.picture("the window")
     return Started(snapshot, icons, steps, screen.windows()[last], installed.machine.programs())
-
-
-def _through_wizard(screen: Screen) -> int:
-    """Skip each step, as somebody does who wants to look around first, and return how many there were."""
-    steps = 0
-    wizard = screen.window(WIZARD)
-    while wizard is not None:
-        before = screen.head_of(wizard)
-        screen.picture("a step of the wizard")
-        screen.press(wizard, "alt+s")
-        steps += 1
-
-        def turned(number: str = wizard, shown: bytes = before) -> bool:
-            return screen.head_of(number) != shown
-
-        until(turned, "the wizard goes on")
-        wizard = screen.window(WIZARD)
-    return steps
 
 
 def test_the_first_start_shows_the_wizard(started: Started) -> None:
