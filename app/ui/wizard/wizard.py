@@ -72,15 +72,12 @@ class Wizard(QDialog):
         self._logo.setFixedSize(_LOGO_PX, _LOGO_PX)
         self._title = label("", "title", wraps=True)
         self._number = label("", "muted")
-        self._skip = button(tr("&Skip"), tooltip=tr("Leave this out: it is not asked again"))
-        self._cancel = button(tr("&Cancel"))
-        self._skip.setVisible(is_first)
-        self._cancel.setVisible(not is_first)
+        aside = (tr("&Skip"), tr("Leave this out: it is not asked again")) if is_first else (tr("&Cancel"), "")
+        self._aside = button(aside[0], tooltip=aside[1])
         self._back = button(tr("&Back"))
         self._go = button("", "primary")
         self._build()
-        self._skip.clicked.connect(self._skip_step)
-        self._cancel.clicked.connect(self.reject)
+        self._aside.clicked.connect(self._skip_step if is_first else self.reject)
         self._back.clicked.connect(self._go_back)
         self._go.clicked.connect(self._go_on)
         for step in self.steps:
@@ -132,7 +129,7 @@ class Wizard(QDialog):
         box.setSpacing(2 * SPACE)
         box.addLayout(head)
         box.addWidget(area, 1)
-        box.addLayout(row(self._skip, self._cancel, self._number, 1, self._back, self._go, spacing=SPACE + 4))
+        box.addLayout(row(self._aside, self._number, 1, self._back, self._go, spacing=SPACE + 4))
 
     def _show_step(self) -> None:
         tr, step = self._around.tr, self.step
