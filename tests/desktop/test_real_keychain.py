@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from app.domain.errors import KeychainError, VaultError, VaultExists, VaultLocke
 from app.engine.clock import SystemClock
 from app.keys.keychain.anchor import Anchored, KeychainAnchor
 from app.keys.keychain.keychain import Keychain
+from app.keys.keychain.providers import SecretService
 from app.keys.log.accesslog import AccessLog
 from app.keys.log.chain import Action
 from app.keys.slots.keychain import KeychainSlot
@@ -28,6 +30,8 @@ from app.keys.vault.vaultfile import VaultFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from app.domain.keys import KeychainState
 
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "canary-0f6e2b"
@@ -200,6 +204,38 @@ async def test_a_daemon_that_is_killed_while_it_is_asked_is_told_at_once(gnome: 
     assert time.monotonic() - killed < AT_ONCE_S
 
 
+@dataclass(frozen=True)
+class Meanwhile(SecretService):
+    """Something happens once the service was found ready, and before it is used."""
+
+    happens: Callable[[], None]
+
+    def trouble(self, account: str, *, attended: bool, writing: bool) -> KeychainState | None:
+        state = super().trouble(account, attended=attended, writing=writing)
+        self.happens()
+        return state
+
+
+def test_a_daemon_that_dies_once_it_was_found_ready_leaves_no_connection_open(gnome: GnomeKeyring) -> None:
+    """It is told as any that is gone; a socket that nobody closes would be a warning, and so a failure."""
+    keychain = alone(provider=Meanwhile(gnome.kill))
+
+    assert at_once(lambda: keychain.get("a")) == "absent"
+    gc.collect()
+
+
+async def test_a_keyring_that_is_locked_once_it_was_found_ready_asks_nobody(
+    bus: PrivateBus, gnome: GnomeKeyring
+) -> None:
+    """Without a person no prompt comes up, however late a screen lock locks it."""
+    keychain = alone(provider=Meanwhile(gnome.lock))
+
+    async with Silent(bus.address, PROMPTER) as prompter:
+        state = await asyncio.to_thread(at_once, lambda: keychain.set("a", CANARY))
+
+    assert (state, prompter.called) == ("locked", [])
+
+
 def test_a_daemon_that_stops_answering_hangs_and_comes_back(gnome: GnomeKeyring) -> None:
     """It is told within the patience, then at once, and answers again as soon as it does."""
     keychain = alone(patience_s=PATIENCE_S)
@@ -323,6 +359,7 @@ class Keyring(KeyringBackend):
 USES_KEYCHAIN = f"""
 from app.domain.errors import KeychainError
 from app.keys.keychain.keychain import Keychain
+from app.keys.keychain.providers import SecretService
 keychain = Keychain(attended=False)
 try:
     keychain.set("a", "{CANARY}")

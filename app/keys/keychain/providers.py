@@ -9,7 +9,7 @@ The library takes a tenth of a second to import, so that it is imported with the
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -115,14 +115,13 @@ class SecretService:
     name: ClassVar[str] = "keyring.backends.SecretService.Keyring"
 
     def backend(self) -> Backend:
-        """Return a new instance."""
-        return _instance(self.name)  # type: ignore[no-any-return] # taken by name
+        """Return a new instance that opens the keyring as `_opened` does."""
+        backend = _instance(self.name)
+        backend.get_preferred_collection = _opened
+        return backend  # type: ignore[no-any-return] # taken by name
 
     def trouble(self, account: str, *, attended: bool, writing: bool) -> KeychainState | None:
-        """Return why it must not be asked; with a person, what is locked or missing is unlocked or made first.
-
-        The library would bring up a prompt whoever is there, and leave its connection open when that comes to nothing.
-        """
+        """Return why it must not be asked; with a person, what is locked or missing is unlocked or made first."""
         import secretstorage  # noqa: PLC0415 - see the module's docstring
 
         with closing(secretstorage.dbus_init()) as connection:
@@ -235,6 +234,26 @@ def _instance(name: str, *, is_local: bool = False) -> Any:  # noqa: ANN401 - a 
     # KEYRING_PROPERTY_... of the environment sets attributes on it: another collection, another persistence.
     vars(backend).clear()
     return backend
+
+
+def _opened() -> Collection:
+    """Return the default keyring, on a connection that whoever asked for it closes.
+
+    It was found ready just before. When it no longer is, the library's own would bring up a prompt whoever is there,
+    and leave its connection open.
+
+    Raises:
+        Exception: It is gone, or locked again; `state_of` says which.
+    """
+    import secretstorage  # noqa: PLC0415 - see the module's docstring
+
+    with ExitStack() as until_opened:
+        connection = until_opened.enter_context(closing(secretstorage.dbus_init()))
+        collection = secretstorage.get_collection_by_alias(connection, "default")
+        if collection.is_locked():
+            raise secretstorage.LockedException
+        until_opened.pop_all()
+        return collection
 
 
 def _unlocked(collection: Collection) -> KeychainState | None:
