@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -118,8 +117,7 @@ def unpack(recipe: Recipe, folder: Path) -> Path:
     words = ["-q", "--no-deps", "--no-binary", ":all:", "--require-hashes", "-d", ".", "-r", "pinned.txt"]
     _run([sys.executable, "-m", "pip", "download", *words], folder)
     (archive,) = folder.glob("*.tar.gz")
-    with tarfile.open(archive) as content:
-        content.extractall(folder, filter="data")
+    _run(["tar", "-xzf", archive.name], folder)
     return archive.with_name(archive.name.removesuffix(".tar.gz"))
 
 

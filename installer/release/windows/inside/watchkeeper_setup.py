@@ -94,9 +94,11 @@ def unpacked(archive: Path) -> bool:
     """Unpack the packages beside their archive, and remove that; return whether there was room for them."""
     if not archive.exists():
         return True
+    # The first Pythons 3.11 have no filters yet, and later ones ask for one.
+    filtered = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
     try:
         with tarfile.open(archive) as packed:
-            packed.extractall(archive.parent, filter="data")
+            packed.extractall(archive.parent, **filtered)  # noqa: S202 - it came within this program
         archive.unlink()
     except OSError as error:
         _log(f"unpacking: {error}")
