@@ -13,7 +13,6 @@ import pytest
 
 from app.domain.verdicts import Outcome, Verdict
 from tests.mutations.watched import Watched, family, gone, lives, watching
-from tests.unplugged import WITHOUT_PLUGINS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +47,6 @@ class Nasty:
         files: Others that it needs.
         tests: Settings of the section `[tests]`.
         bad_runs: Whether the files after it still run: not when it takes the interpreter along.
-        plugins: Whether it needs the plugins of pytest that are installed.
     """
 
     code: str
@@ -57,7 +55,6 @@ class Nasty:
     files: Mapping[str, str] = field(default_factory=dict)
     tests: Mapping[str, object] = field(default_factory=dict)
     bad_runs: bool = True
-    plugins: bool = False
 
 
 KILLED = """
@@ -225,8 +222,11 @@ PROJECTS = {
             pass
         """,
         {"test_awaits": PASSED, "test_awaits_and_fails": FAILED, "test_has_no_mark": FAILED},
-        files={"pytest.ini": "[pytest]\nasyncio_mode = strict\nasyncio_default_fixture_loop_scope = function\n"},
-        plugins=True,
+        # Named, since in short no plugin is loaded by itself.
+        files={
+            "pytest.ini": "[pytest]\naddopts = -p asyncio\nasyncio_mode = strict\n"
+            "asyncio_default_fixture_loop_scope = function\n"
+        },
     ),
 }
 
@@ -340,12 +340,8 @@ FILES = ("test_first", "test_nasty", "test_zbad", "test_zlast")
         for name, nasty in PROJECTS.items()
     ],
 )
-async def test_a_nasty_project_is_judged_rightly_and_leaves_nothing(
-    nasty: Nasty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_nasty_project_is_judged_rightly_and_leaves_nothing(nasty: Nasty, tmp_path: Path) -> None:
     """Each test's outcome, the verdict, one run for each save, no process, and a green run when it is mended."""
-    if nasty.plugins:
-        monkeypatch.delenv(WITHOUT_PLUGINS, raising=False)
     await live_through(nasty, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Row 49: the program runs on while its world misbehaves, with a fault each two seconds."""
+"""Row 49: the program runs on while its world misbehaves, with a fault every few seconds."""
 
 from __future__ import annotations
 

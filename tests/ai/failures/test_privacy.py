@@ -238,15 +238,15 @@ def test_lines_stay(make_privacy: MakePrivacy) -> None:
         "file:",
     ],
 )
-def test_a_megabyte_takes_no_time(make_privacy: MakePrivacy, text: str) -> None:
+def test_a_long_text_takes_no_time(make_privacy: MakePrivacy, text: str) -> None:
     """Cleaning takes time in proportion to the text."""
     privacy = make_privacy({"A_KEY": "hunter2-z"})
-    long = text * (1_000_000 // len(text))
+    long = text * (400_000 // len(text))
     before = time.process_time()
 
     privacy.clean(long)
 
-    assert time.process_time() - before < 8.0  # 0.7 to 1.4 s where it was measured; quadratic time takes minutes
+    assert time.process_time() - before < 4.0  # 0.3 to 0.6 s where it was measured; quadratic time takes half a minute
 
 
 def test_sources_are_no_way_around(facts: FailureFacts) -> None:
