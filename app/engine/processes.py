@@ -21,6 +21,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from app.domain.errors import CannotError, ProjectError
 from app.engine.guarded import OUTPUT_CAP, Ended, GuardChannel
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from app.engine.clock import Clock
+
+_log = structlog.get_logger(__name__)
 
 __all__ = ["OUTPUT_CAP", "Ended", "GuardedProcess", "ProcessRunner"]
 
@@ -117,6 +121,8 @@ class ProcessRunner:
     ) -> AsyncIterator[GuardedProcess]:
         """Start a program, and end it on leaving if it still runs.
 
+        A guard that somebody ended before it came to the program is started once more.
+
         Args:
             argv: The program (a path, or a name to be found on `env`'s PATH) and its arguments.
             cwd: Its working folder.
@@ -129,20 +135,26 @@ class ProcessRunner:
             ProjectError: The working folder cannot be entered.
             CannotError: The program cannot be started.
         """
+        for is_last in (False, True):
+            async with self._guarded(argv, cwd, env, output_cap, "orders" if orders else "") as channel:
+                if channel.pid or channel.failure or is_last:
+                    _refuse(channel, argv[0], cwd)
+                    yield GuardedProcess(channel, takes_orders=orders)
+                    return
+            # Somebody ended the guard before it came to the program: short of memory, the system itself does.
+            _log.warning("a guard was ended at its start, and is started anew", program=argv[0])
+
+    @asynccontextmanager
+    async def _guarded(
+        self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], output_cap: int, orders: str
+    ) -> AsyncIterator[GuardChannel]:
+        """Start a guard, and give its channel once it has started the program, could not, or is gone."""
         loop = asyncio.get_running_loop()
         channel = GuardChannel(loop, self._clock, output_cap)
         pipe = asyncio.subprocess.PIPE
+        words = (*self._guard, orders, str(cwd), *argv)
         guard = loop.subprocess_exec(
-            lambda: channel,
-            *self._guard,
-            "orders" if orders else "",
-            str(cwd),
-            *argv,
-            env=dict(env),
-            stdin=pipe,
-            stdout=pipe,
-            stderr=pipe,
-            **_APART,
+            lambda: channel, *words, env=dict(env), stdin=pipe, stdout=pipe, stderr=pipe, **_APART
         )
         try:
             try:
@@ -151,8 +163,7 @@ class ProcessRunner:
             except (OSError, ValueError) as error:
                 raise CannotError(f"{argv[0]} could not be started: {error}.") from error
             await channel.started()
-            _refuse(channel, argv[0], cwd)
-            yield GuardedProcess(channel, takes_orders=orders)
+            yield channel
         finally:
             if channel.connected:
                 channel.end_program()

@@ -348,6 +348,30 @@ async def test_a_killed_guard_takes_the_program_along(runner: ProcessRunner) -> 
         await until(lambda: not lives(process.pid))
 
 
+@pytest.mark.parametrize(("deaths", "said"), [(1, "1"), (2, "its guard ended at once")])
+async def test_a_guard_that_is_killed_at_its_start_is_started_once_more(tmp_path: Path, deaths: int, said: str) -> None:
+    """Its program had not begun, and nobody may be told that there is none; where it goes on, that is told."""
+    mortal = tmp_path / "python"
+    mortal.write_text(
+        f"""\
+        #!/bin/sh
+        echo >> '{tmp_path}/starts'
+        [ $(wc -l < '{tmp_path}/starts') -gt {deaths} ] || kill -9 $$
+        exec '{sys.executable}' "$@"
+    """.replace("        ", "")
+    )
+    mortal.chmod(0o755)
+
+    try:
+        async with python(ProcessRunner(clock=SystemClock(), python=str(mortal)), "print(1)") as process:
+            told = (await process.wait()).output.decode().strip()
+    except CannotError as error:
+        told = str(error)
+
+    assert said in told
+    assert (tmp_path / "starts").read_text() == "\n" * 2
+
+
 async def test_a_stopped_guard_does_not_hold_us(runner: ProcessRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     """A guard that does not act is ended from here, and the program with it."""
     monkeypatch.setattr(guarded, "FORCE_AFTER_S", 0.1)
