@@ -57,6 +57,11 @@ class Ended:
     output: bytes
     killed: bool
 
+    @property
+    def unseen(self) -> bool:
+        """True when nobody could see how it ended: somebody ended its guard, and with that the program."""
+        return self.code is None and self.signal is None and not self.killed
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from app.domain.events import TestsRan
+from app.domain.events import RunStarted, TestsRan
 from app.domain.verdicts import Outcome, Verdict
 from tests.faults.headless import LIGHT
 from tests.mutations.watched import Watched, family, gone, watching
@@ -159,3 +159,50 @@ async def test_row_46_tests_that_print_crash_and_hang_are_judged_one_after_the_o
     assert 0 < len(printed) < MIB
     assert grown < GROWTH_MIB * MIB
     assert is_gone
+
+
+SLOW_AT_FIRST = """
+    def test_adds():
+        begun = Path(__file__).parent.parent / "begun"
+        if not begun.exists():
+            begun.touch()
+            time.sleep(600)
+        assert 1 + 1 == {result}
+"""
+
+
+@pytest.mark.parametrize("within", ["the start", "a test"])
+async def test_a_run_whose_guard_is_killed_is_repeated(tmp_path: Path, within: str) -> None:
+    """Somebody kills it, short of memory, say: a red test is told of all the same, and nothing else is."""
+    root = tmp_path / "shop"
+    root.mkdir()
+    test, begun = root / "test_shop.py", tmp_path / "begun"
+    begun.touch()
+    test.write_text(textwrap.dedent(HEAD + SLOW_AT_FIRST.format(result=2)))
+    async with watching(root, tmp_path / "home") as watched:
+        await watched.ran(1)
+        await watched.quiet()
+        if within == "a test":
+            begun.unlink()
+        test.write_text(textwrap.dedent(HEAD + SLOW_AT_FIRST.format(result=3)))
+        await watched.until(lambda: len(watched.all(RunStarted)) == 2 and begun.exists())
+        for guard in psutil.Process().children():
+            guard.kill()
+        await watched.until(lambda: watched.red)
+        await watched.quiet()
+
+    assert watched.verdicts == [Verdict.GREEN, Verdict.RED]
+    assert watched.red == {"test_shop.py::test_adds"}
+
+
+async def test_a_run_whose_guard_the_tests_kill_is_told(tmp_path: Path) -> None:
+    """Killed each time, it is repeated once."""
+    root = tmp_path / "shop"
+    root.mkdir()
+    (root / "test_shop.py").write_text("import os\n\n\ndef test_kills():\n    os.kill(os.getppid(), 9)\n")
+    async with watching(root, tmp_path / "home") as watched:
+        await watched.until(lambda: Verdict.CRASHED in watched.verdicts)
+        await watched.quiet()
+
+    assert watched.verdicts == [Verdict.CRASHED]
+    assert len(watched.all(RunStarted)) == 2

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 from app.agents.testing.afterwards.lastgreen import LastGreen
 from app.agents.testing.cycle import Cycle
 from app.agents.testing.echo import Echo, left_alone
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from app.engine.heartbeat import Pulse
     from app.engine.processes import ProcessRunner
 
+
+_log = structlog.get_logger(__name__)
 
 ENTER_S = 600.0
 """A tree on a slow disk may take so long to enter; the watch beats again when it is in."""
@@ -132,6 +136,7 @@ class TestWatcher:
         self._is_hindered = self._is_doubtful = False
         self._ended_at = float("-inf")
         self._ended_badly = False
+        self._was_cut_off = False
 
     @property
     def name(self) -> str:
@@ -320,6 +325,13 @@ class TestWatcher:
         if outcome is None:
             if self.inbox.has_changes():
                 self.inbox.give_back(cycle.cause)
+            cycle.finish(Verdict.CANCELLED)
+            return
+        is_cut_off, self._was_cut_off = outcome.unseen and not self._was_cut_off, outcome.unseen
+        if is_cut_off:
+            # By somebody who wanted memory, say; who is ended twice in a row may well be ended by the tests.
+            _log.warning("a run was ended from outside, and is repeated", project=self._project)
+            self.inbox.give_back(cycle.cause)
             cycle.finish(Verdict.CANCELLED)
             return
         self._ended_at, self._ended_badly = self._clock.monotonic(), outcome.verdict.is_trouble

@@ -65,6 +65,7 @@ class ToolRun:
         self._clock = clock
         self._env = child_environment(environ, interpreter or str(root))
         self._steps: Sequence[Step] = ()
+        self._is_unseen = False
 
     @property
     def wrote(self) -> Mapping[str, tuple[int, int] | None]:
@@ -117,6 +118,7 @@ class ToolRun:
             self._clock.monotonic() - began,
             story.collected or tuple(story.results),
             is_settled and not (listener.lacking or story.missed),
+            self._is_unseen,
         )
 
     def _refused(self, verdict: Verdict, error: WatchkeeperError, began: float) -> RunOutcome:
@@ -139,6 +141,7 @@ class ToolRun:
                 )
         finally:
             batches.aclose()
+        self._is_unseen |= ended.unseen
         output = readable(ended.output)
         finding = self._hung(step, output) if hung else await to_thread(self._concluded, step, ended, output)
         batches.flush()

@@ -41,6 +41,7 @@ class RunOutcome:
         duration_s: Seconds from start to end.
         nodeids: The tests that were collected, in order.
         complete: True when every test that the arguments select was collected and gave a result.
+        unseen: True when somebody ended the run from outside, so that what it says is nothing about the tests.
     """
 
     verdict: Verdict
@@ -49,6 +50,7 @@ class RunOutcome:
     duration_s: float
     nodeids: tuple[str, ...]
     complete: bool
+    unseen: bool = False
 
 
 class TestRun:
@@ -126,6 +128,7 @@ class TestRun:
         """
         began = self._clock.monotonic()
         journal = self._journal
+        unseen = False
         batches = Batches(journal, on_collected, on_results, on_stage)
         try:
             worker, order = await self._ordered()
@@ -138,6 +141,7 @@ class TestRun:
         except CannotError as error:
             finding, output = Finding(Verdict.NO_INTERPRETER, str(error)), ""
         else:
+            unseen = ended.unseen
             output = readable(ended.output)
             finding = self._judge(journal, ended, output, hung=hung)
         finally:
@@ -150,6 +154,7 @@ class TestRun:
             self._clock.monotonic() - began,
             journal.collected,
             finding.verdict in (Verdict.GREEN, Verdict.RED, Verdict.NO_TESTS) and journal.is_complete,
+            unseen,
         )
 
     async def _ordered(self) -> tuple[Worker, Order]:
