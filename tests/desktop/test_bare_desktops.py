@@ -34,8 +34,7 @@ async def test_row_43_without_a_tray_the_window_opens_once_and_says_why(programs
             screen.screenshot("no-tray")
             await reader.until_seen("no tray")
 
-            screen.close_window(number)
-            await until(lambda: not screen.windows("Watchkeeper"), "the window closes")
+            await screen.close_window(number)
             project.save_in_place(BROKEN)
             await program.until_mood("red")
 

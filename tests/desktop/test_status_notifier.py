@@ -99,8 +99,7 @@ async def test_open_window_opens_it(host: TrayHost, program: Program, project: P
 
     await host.press(item, "Open window")
     number = await screen.until_window("Watchkeeper")
-    screen.close_window(number)
-    await until(lambda: not screen.windows("Watchkeeper"), "the window closes")
+    await screen.close_window(number)
     await host.activate(item)
 
     assert await screen.until_window("Watchkeeper")

@@ -23,9 +23,7 @@ async def test_a_click_opens_the_window(program: Program, project: Project, scre
     number = await screen.until_window("Watchkeeper")
     await screen.until_drawn(number)
     screen.screenshot("window-green")
-    screen.close_window(number)
-
-    await until(lambda: not screen.windows("Watchkeeper"), "the window closes")
+    await screen.close_window(number)
     program.must_run()
     assert screen.tray_icons()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OUR_CLASS = '("watchkeeper" "watchkeeper")'
+LOST_S = 3.0
 FEW_VALUES = 64
 """A window without its content has a handful of byte values in its picture; text and edges bring many."""
 COLOURED = 60
@@ -129,9 +132,24 @@ class Screen:
         """Wait until there is a visible window whose title contains `title`, and return its id."""
         return (await until(lambda: self.windows(title), f"a window called {title!r}"))[-1]
 
-    def close_window(self, number: str) -> None:
-        """Ask a window to close, as its close button does (openbox's key for it)."""
-        self._run("xdotool", "windowactivate", "--sync", number, "key", "alt+F4")
+    async def close_window(self, number: str) -> None:
+        """Have a window closed as its close button does (openbox's key for it), and wait until it is.
+
+        A key that comes while openbox moves the focus is lost on a busy machine, and is pressed again.
+        """
+        pressed = float("-inf")
+
+        def gone() -> bool:
+            nonlocal pressed
+            is_there = any(number == each for each, _ in self._managed())
+            if is_there and time.monotonic() - pressed > LOST_S:
+                pressed = time.monotonic()
+                argv = ["xdotool", "windowactivate", "--sync", number, "key", "alt+F4"]
+                with suppress(subprocess.TimeoutExpired):  # it may be gone by now, and is never active then
+                    subprocess.run(argv, env=self._environ, capture_output=True, check=False, timeout=LOST_S)
+            return not is_there
+
+        await until(gone, "the window closes")
 
     def click(self, place: tuple[int, int], button: int = 1) -> None:
         """Click at a place: 1 is the left button, 3 the right one."""
