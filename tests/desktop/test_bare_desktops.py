@@ -35,6 +35,7 @@ async def test_row_43_without_a_tray_the_window_opens_once_and_says_why(programs
             await reader.until_seen("no tray")
 
             await screen.close_window(number)
+            await until(lambda: not screen.windows("Watchkeeper"), "no window is left")
             project.save_in_place(BROKEN)
             await program.until_mood("red")
 

@@ -359,7 +359,6 @@ class Keyring(KeyringBackend):
 USES_KEYCHAIN = f"""
 from app.domain.errors import KeychainError
 from app.keys.keychain.keychain import Keychain
-from app.keys.keychain.providers import SecretService
 keychain = Keychain(attended=False)
 try:
     keychain.set("a", "{CANARY}")

@@ -100,6 +100,7 @@ async def test_open_window_opens_it(host: TrayHost, program: Program, project: P
     await host.press(item, "Open window")
     number = await screen.until_window("Watchkeeper")
     await screen.close_window(number)
+    await until(lambda: not screen.windows("Watchkeeper"), "no window is left")
     await host.activate(item)
 
     assert await screen.until_window("Watchkeeper")

@@ -24,6 +24,7 @@ async def test_a_click_opens_the_window(program: Program, project: Project, scre
     await screen.until_drawn(number)
     screen.screenshot("window-green")
     await screen.close_window(number)
+    await until(lambda: not screen.windows("Watchkeeper"), "no window is left")
     program.must_run()
     assert screen.tray_icons()
 
