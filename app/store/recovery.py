@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import sqlite3
+import tempfile
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ _BUSY_S = 5.0
 _STAMP = "%Y%m%dT%H%M%S"
 _BACKUP = "history-"
 _SUFFIX = ".sqlite3"
+_PART = ".part"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +173,16 @@ def foreign(name: str) -> Fault:
 def back_up(path: Path, folder: Path, stamp: float) -> Path:
     """Copy the live file with SQLite's backup, check the copy, and only then give it its name. Returns the copy.
 
+    Several may do so at once: each writes a file of its own, and the last one keeps the name.
+
     Raises:
         Fault: It cannot be copied, or the copy is not sound.
     """
     final = folder / f"{_BACKUP}{time.strftime(_STAMP, time.gmtime(stamp))}{_SUFFIX}"
-    part = beside(final, f".{os.getpid()}.part")
+    part = None
     try:
         make_private(folder)
-        _touch(part)
+        part = _new_part(final)
         with closing(_connect(path, "rw")) as source, closing(sqlite3.connect(part)) as target:
             source.backup(target)
             target.execute("PRAGMA journal_mode = DELETE")
@@ -188,11 +192,13 @@ def back_up(path: Path, folder: Path, stamp: float) -> Path:
         part.replace(final)
         for old in backups(folder)[KEPT_BACKUPS:]:
             old.unlink(missing_ok=True)
+        _remove_left_parts(folder, stamp)
     except (sqlite3.Error, OSError) as error:
         raise of_sqlite(error, str(path)) from None
     finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        if part is not None:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
     return final
 
 
@@ -221,7 +227,7 @@ def protected_migration(path: Path, backup_folder: Path, stamp: float, *, fresh:
     copy = None if fresh else back_up(path, backup_folder, stamp)
     mark = beside(path, ".migrating")
     try:
-        part = beside(mark, ".part")
+        part = beside(mark, _PART)
         part.write_text(json.dumps({"backup": str(copy) if copy else None}), encoding="utf-8")
         sync_file(part)
         part.replace(mark)
@@ -366,7 +372,7 @@ def _move_aside(path: Path, stamp: float) -> Path:
 
 
 def _copy(backup: Path, path: Path) -> None:
-    part = beside(path, ".part")
+    part = beside(path, _PART)
     part.unlink(missing_ok=True)
     _touch(part)
     shutil.copyfile(backup, part)
@@ -377,7 +383,7 @@ def _copy(backup: Path, path: Path) -> None:
 
 def _create(path: Path) -> None:
     # Built under another name: a file of no bytes at this place would look like an accident at the next start.
-    part = beside(path, ".part")
+    part = beside(path, _PART)
     part.unlink(missing_ok=True)
     _touch(part)
     with closing(sqlite3.connect(part)) as connection:
@@ -386,6 +392,21 @@ def _create(path: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
     part.replace(path)
     sync_folder(path.parent)
+
+
+def _new_part(final: Path) -> Path:
+    # Like _touch, for a file that is written without a lock: nobody else has this name, not even in this process.
+    descriptor, name = tempfile.mkstemp(prefix=f"{final.name}.", suffix=_PART, dir=final.parent)
+    os.close(descriptor)
+    return Path(name)
+
+
+def _remove_left_parts(folder: Path, now: float) -> None:
+    # Of programs that were killed: nobody wrote to them for a day. SQLite's own files beside them go too.
+    for part in folder.glob(f"{_BACKUP}*{_PART}*"):
+        with suppress(OSError):
+            if part.lstat().st_mtime < now - DAY_S:
+                part.unlink()
 
 
 def _touch(path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from subprocess import PIPE
 from typing import IO, TYPE_CHECKING
@@ -15,6 +17,7 @@ import pytest
 
 from app.domain.errors import StoreError
 from app.domain.verdicts import Outcome, TestResult
+from app.store import recovery
 from app.store.faults import of_sqlite
 from app.store.location import sqlite_url
 
@@ -199,6 +202,42 @@ async def test_a_backup_is_made_once_a_day(
         counts.append(len(list((tmp_path / "backups").iterdir())))
 
     assert counts == [1, 1, 2, 3, 3]
+
+
+def test_backups_made_at_once_do_not_spoil_each_other(sqlite_file: Path, tmp_path: Path) -> None:
+    """Two that back the same history up in the same second each leave a sound copy, and nothing else."""
+    sqlite_file.parent.mkdir()
+    with closing(sqlite3.connect(sqlite_file)) as connection, connection:
+        connection.execute("CREATE TABLE outputs (text TEXT)")
+        connection.executemany("INSERT INTO outputs VALUES (?)", [("x" * 500,)] * 20_000)
+
+    for _ in range(3):
+        with ThreadPoolExecutor(2) as threads:
+            made = [threads.submit(recovery.back_up, sqlite_file, tmp_path / "backups", 1e9) for _ in range(2)]
+        copies = {each.result() for each in made}
+
+    (copy,) = copies
+    assert list((tmp_path / "backups").iterdir()) == [copy]
+    assert recovery.is_sound(copy, recovery.Check.WHOLE)
+
+
+def test_what_killed_programs_left_of_a_backup_goes(sqlite_file: Path, tmp_path: Path) -> None:
+    """An unfinished backup that nobody wrote to for a day is removed; one of today may still be written."""
+    sqlite_file.parent.mkdir()
+    sqlite3.connect(sqlite_file).close()
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    today = 1_700_000_000.0
+    of_today, *of_yesterday = (
+        folder / f"history-20231114T2213{name}" for name in ("20.a.part", "19.b.part", "19.b.part-journal")
+    )
+    for each in (of_today, *of_yesterday):
+        each.write_bytes(b"half")
+        os.utime(each, (today, today - (0 if each == of_today else 1.1 * DAY_S)))
+
+    copy = recovery.back_up(sqlite_file, folder, today)
+
+    assert sorted(folder.iterdir()) == sorted([of_today, copy])
 
 
 HOLDER = """
