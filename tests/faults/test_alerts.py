@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 
 from app.alerts.flow import Alerts, Route
+from app.alerts.joining import LINES
 from app.alerts.outbox import Outbox, OutboxLimits
 from app.alerts.policy import CAUSES_HELD, MOST, MOST_NEWS, Policy, Rules
 from app.domain.agents import AgentState
@@ -37,6 +38,8 @@ HOUR, DAY = 3600.0, 24 * 3600.0
 REPOSITORY = Path(__file__).parents[2]
 A_LIFE = 10_000
 """Numbers that each life of a program has for its alerts."""
+LIFE_POSTS = LINES // 2
+"""Alerts that a life posts: on a busy machine none of them gets through before it is killed."""
 
 
 class Simulated:
@@ -118,12 +121,13 @@ async def day_of_failures(folder: Path, clock: Any, chance: random.Random, alert
                 await simulated.start()
             await simulated.passes(chance.uniform(60.0, 2 * DAY / alerts))
         service.chance = None
-        await simulated.passes(HOUR)
+        for _ in range(6):  # hours: on a busy machine one more answer may come too late
+            await simulated.passes(HOUR if simulated.waiting else 0.0)
         left, dropped = simulated.waiting, max(view.dropped for view in simulated.views)
         await simulated.stop()
 
-    service.require_each_once_in_order(posted)
     assert (left, dropped) == (0, 0)
+    service.require_each_once_in_order(posted)
     assert left_in(folder) == []
 
 
@@ -220,7 +224,9 @@ def killed_again_and_again(folder: Path, chance: random.Random, kills: int) -> N
     with FarEnd(service.serve) as server:
         for life in range(kills):
             kept += _one_life(folder, server.port, A_LIFE * life, chance)
-        _run(folder, server.port, 0, 0).communicate(timeout=30)
+            if len(left_in(folder)) > LINES - LIFE_POSTS:  # more than the next message could name
+                _one_quiet_life(folder, server.port)
+        _one_quiet_life(folder, server.port)
 
     messages = dict(service.taken)
     assert all(messages[name] == numbers for name, numbers in service.taken), "the same id on another message"
@@ -232,13 +238,22 @@ def killed_again_and_again(folder: Path, chance: random.Random, kills: int) -> N
 
 def _one_life(folder: Path, port: int, first: int, chance: random.Random) -> list[int]:
     """Let the program post from this number on, kill it, and return the numbers that it said to be on disk."""
-    program = _run(folder, port, first, A_LIFE)
+    program = _run(folder, port, first, LIFE_POSTS)
     assert program.stdout is not None
-    said = [program.stdout.readline() for _ in range(chance.randrange(1, 15))]
+    said = [program.stdout.readline() for _ in range(chance.randint(1, LIFE_POSTS))]
     threading.Event().wait(chance.uniform(0.0, 0.01))
     os.kill(program.pid, signal.SIGKILL)
     rest, _ = program.communicate(timeout=30)
     return [int(line.split()[1]) for line in (*said, *rest.splitlines())]
+
+
+def _one_quiet_life(folder: Path, port: int) -> None:
+    """Let the program send all that waits, and end."""
+    with _run(folder, port, 0, 0) as program:
+        try:
+            program.communicate(timeout=30)
+        finally:
+            program.kill()
 
 
 def _run(folder: Path, port: int, first: int, count: int) -> subprocess.Popen[str]:
