@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -660,8 +661,11 @@ async def test_a_single_save_is_told_of_early(tmp_path: Path, watching: Callable
     async with watching(tmp_path, on_stir=stirred.append) as watched:
         await watched.watch.indexed()
 
-        (tmp_path / "pkg" / "a.py").write_text("x = 1\n", encoding="utf-8")
-        batch = await watched.next()
+        for number in count():
+            (tmp_path / "pkg" / "a.py").write_text(f"x = {number}\n", encoding="utf-8")
+            batch = await watched.next()
+            if stirred:  # where the machine was busy for those few milliseconds, the batch is all that is told
+                break
 
     assert [change.path for change in batch.changes] == ["pkg/a.py"]
     assert stirred == [frozenset({"pkg/a.py"})]
@@ -682,14 +686,17 @@ async def test_a_file_that_is_just_replaced_is_told_of_when_it_is_there(
     async with watching(tmp_path, on_stir=on_stir) as watched:
         await watched.watch.indexed()
 
-        file.rename(tmp_path / "a.py~")
-        await asyncio.sleep(2 * STIR_S)
-        with file.open("w", encoding="utf-8") as new:
+        for number in count(2):
+            file.replace(tmp_path / "a.py~")
             await asyncio.sleep(2 * STIR_S)
-            new.write("x = 2\n")
-        await watched.next()
+            with file.open("w", encoding="utf-8") as new:
+                await asyncio.sleep(2 * STIR_S)
+                new.write(f"x = {number}\n")
+            await watched.next()
+            if stirred:  # likewise
+                break
 
-    assert {(names, text) for names, text in stirred} == {(frozenset({"a.py"}), "x = 2\n")}
+    assert set(stirred) == {(frozenset({"a.py"}), f"x = {number}\n")}
 
 
 @pytest.mark.parametrize("name", ["a.py", "noise.log"])
@@ -703,8 +710,11 @@ async def test_what_is_no_change_is_not_told_of_early(tmp_path: Path, watching: 
 
         (tmp_path / name).write_text("x = 1\n", encoding="utf-8")
         await watched.watch.rescan()
-        (tmp_path / "b.py").write_text("x = 2\n", encoding="utf-8")
-        await watched.next()
+        for number in count():
+            (tmp_path / "b.py").write_text(f"x = {number}\n", encoding="utf-8")
+            await watched.next()
+            if stirred:  # likewise
+                break
 
     assert set(stirred) == {frozenset({"b.py"})}
 
