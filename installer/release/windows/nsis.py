@@ -65,6 +65,8 @@ def pack(
         finalize: a command that signs the uninstaller, whose path goes behind it; empty for none.
         environ: the environment of NSIS and that command.
     """
+    for path in (*files.values(), banner):  # NSIS writes the time of each file into what it packs
+        os.utime(path, (work.epoch, work.epoch))
     listed = scratch / "payload.nsh"
     listed.write_text(file_list(files), "utf-8", newline="\n")
     defined = {

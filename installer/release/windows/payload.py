@@ -1,7 +1,6 @@
 """What setup.exe lays down: Python, the packages and the program, and the two launchers, in one folder."""
 
 import lzma
-import os
 import shutil
 import tarfile
 import zipfile
@@ -139,8 +138,6 @@ def packed(folder: Path, target: Path, work: Work) -> dict[str, Path]:
             entry.size, entry.mtime = path.stat().st_size, work.epoch
             with path.open("rb") as source:
                 archive.addfile(entry, source)
-    # NSIS writes the time of each file into what it packs.
-    os.utime(target, (work.epoch, work.epoch))
     shipped = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     inside = f"{PACKAGES}/"
     left = {name: path for name, path in shipped.items() if not name.startswith(inside) or path.name == STEPS}
