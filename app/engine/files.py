@@ -31,11 +31,17 @@ STALE_AFTER_S = 60.0
 
 _ACCESS_DENIED = 5
 _SHARING_VIOLATION = 32
-_TEMPORARY = re.compile(r"\.wk-(?P<pid>\d+)-[0-9a-f]{12}\.tmp\Z")
+_TEMPORARY = re.compile(r"\.wk-(?P<pid>\d+)-[0-9a-f]{12}\.tmp(?:-(?:journal|wal|shm))?\Z")
+"""A temporary, or one of the files that SQLite lays beside it."""
 
 
 def _untold(_step: str) -> None:
     return
+
+
+def temporary_in(folder: Path) -> Path:
+    """Return a path that nobody else has, for a file in the making: `sweep_temporaries` removes what a kill leaves."""
+    return folder / f".wk-{os.getpid()}-{secrets.token_hex(6)}.tmp"
 
 
 def write_atomic(
@@ -63,7 +69,7 @@ def write_atomic(
         OSError: The folder is missing or read-only, or the disk is full; the old content is intact then.
     """
     target = Path(os.path.realpath(path)) if follow else Path(os.path.realpath(path.parent), path.name)
-    temporary = target.with_name(f".wk-{os.getpid()}-{secrets.token_hex(6)}.tmp")
+    temporary = temporary_in(target.parent)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     on_step("create")
     descriptor = os.open(temporary, flags, PRIVATE)

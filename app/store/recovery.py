@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import sqlite3
-import tempfile
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from filelock import FileLock, Timeout
 
-from app.engine.files import sync_file, sync_folder
+from app.engine.files import sweep_temporaries, sync_file, sync_folder, temporary_in
 from app.engine.places import make_private
 from app.engine.regular import read_regular
 from app.store.faults import DAMAGED_HINT, Fault, Remedy, of_sqlite
@@ -42,7 +41,6 @@ _BUSY_S = 5.0
 _STAMP = "%Y%m%dT%H%M%S"
 _BACKUP = "history-"
 _SUFFIX = ".sqlite3"
-_PART = ".part"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +177,11 @@ def back_up(path: Path, folder: Path, stamp: float) -> Path:
         Fault: It cannot be copied, or the copy is not sound.
     """
     final = folder / f"{_BACKUP}{time.strftime(_STAMP, time.gmtime(stamp))}{_SUFFIX}"
-    part = None
+    part = temporary_in(folder)
     try:
         make_private(folder)
-        part = _new_part(final)
+        sweep_temporaries(folder)
+        _touch(part)
         with closing(_connect(path, "rw")) as source, closing(sqlite3.connect(part)) as target:
             source.backup(target)
             target.execute("PRAGMA journal_mode = DELETE")
@@ -192,13 +191,11 @@ def back_up(path: Path, folder: Path, stamp: float) -> Path:
         part.replace(final)
         for old in backups(folder)[KEPT_BACKUPS:]:
             old.unlink(missing_ok=True)
-        _remove_left_parts(folder, stamp)
     except (sqlite3.Error, OSError) as error:
         raise of_sqlite(error, str(path)) from None
     finally:
-        if part is not None:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
     return final
 
 
@@ -227,7 +224,7 @@ def protected_migration(path: Path, backup_folder: Path, stamp: float, *, fresh:
     copy = None if fresh else back_up(path, backup_folder, stamp)
     mark = beside(path, ".migrating")
     try:
-        part = beside(mark, _PART)
+        part = beside(mark, ".part")
         part.write_text(json.dumps({"backup": str(copy) if copy else None}), encoding="utf-8")
         sync_file(part)
         part.replace(mark)
@@ -372,7 +369,7 @@ def _move_aside(path: Path, stamp: float) -> Path:
 
 
 def _copy(backup: Path, path: Path) -> None:
-    part = beside(path, _PART)
+    part = beside(path, ".part")
     part.unlink(missing_ok=True)
     _touch(part)
     shutil.copyfile(backup, part)
@@ -383,7 +380,7 @@ def _copy(backup: Path, path: Path) -> None:
 
 def _create(path: Path) -> None:
     # Built under another name: a file of no bytes at this place would look like an accident at the next start.
-    part = beside(path, _PART)
+    part = beside(path, ".part")
     part.unlink(missing_ok=True)
     _touch(part)
     with closing(sqlite3.connect(part)) as connection:
@@ -392,21 +389,6 @@ def _create(path: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
     part.replace(path)
     sync_folder(path.parent)
-
-
-def _new_part(final: Path) -> Path:
-    # Like _touch, for a file that is written without a lock: nobody else has this name, not even in this process.
-    descriptor, name = tempfile.mkstemp(prefix=f"{final.name}.", suffix=_PART, dir=final.parent)
-    os.close(descriptor)
-    return Path(name)
-
-
-def _remove_left_parts(folder: Path, now: float) -> None:
-    # Of programs that were killed: nobody wrote to them for a day. SQLite's own files beside them go too.
-    for part in folder.glob(f"{_BACKUP}*{_PART}*"):
-        with suppress(OSError):
-            if part.lstat().st_mtime < now - DAY_S:
-                part.unlink()
 
 
 def _touch(path: Path) -> None:

@@ -214,30 +214,30 @@ def test_backups_made_at_once_do_not_spoil_each_other(sqlite_file: Path, tmp_pat
     for _ in range(3):
         with ThreadPoolExecutor(2) as threads:
             made = [threads.submit(recovery.back_up, sqlite_file, tmp_path / "backups", 1e9) for _ in range(2)]
-        copies = {each.result() for each in made}
+        (copy,) = {each.result() for each in made}
 
-    (copy,) = copies
-    assert list((tmp_path / "backups").iterdir()) == [copy]
-    assert recovery.is_sound(copy, recovery.Check.WHOLE)
+        assert list((tmp_path / "backups").iterdir()) == [copy]
+        assert recovery.is_sound(copy, recovery.Check.WHOLE)
 
 
 def test_what_killed_programs_left_of_a_backup_goes(sqlite_file: Path, tmp_path: Path) -> None:
-    """An unfinished backup that nobody wrote to for a day is removed; one of today may still be written."""
+    """An unfinished backup is removed with SQLite's file beside it; one whose program lives is still being written."""
     sqlite_file.parent.mkdir()
     sqlite3.connect(sqlite_file).close()
     folder = tmp_path / "backups"
     folder.mkdir()
-    today = 1_700_000_000.0
-    of_today, *of_yesterday = (
-        folder / f"history-20231114T2213{name}" for name in ("20.a.part", "19.b.part", "19.b.part-journal")
+    killed = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=PIPE, text=True, check=True)
+    living, *left = (
+        folder / f".wk-{pid}-0123456789ab.tmp{beside}"
+        for pid, beside in ((os.getpid(), ""), (int(killed.stdout), ""), (int(killed.stdout), "-journal"))
     )
-    for each in (of_today, *of_yesterday):
+    for each in (living, *left):
         each.write_bytes(b"half")
-        os.utime(each, (today, today - (0 if each == of_today else 1.1 * DAY_S)))
+        os.utime(each, (1e9, 1e9))
 
-    copy = recovery.back_up(sqlite_file, folder, today)
+    copy = recovery.back_up(sqlite_file, folder, 1e9)
 
-    assert sorted(folder.iterdir()) == sorted([of_today, copy])
+    assert sorted(folder.iterdir()) == sorted([living, copy])
 
 
 HOLDER = """

@@ -10,7 +10,6 @@ import asyncio
 import errno
 import hashlib
 import os
-import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +17,7 @@ import structlog
 
 from app.domain.errors import UpdateError, UpdateRefused
 from app.domain.healthwords import size
-from app.engine.files import PRIVATE, sweep_temporaries, sync_folder
+from app.engine.files import PRIVATE, sweep_temporaries, sync_folder, temporary_in
 from app.engine.places import make_private
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ class _Target:
     def __init__(self, folder: Path, file: ReleaseFile) -> None:
         self._folder = folder
         self._file = file
-        self._path = folder / f".wk-{os.getpid()}-{secrets.token_hex(6)}.tmp"
+        self._path = temporary_in(folder)
         self._opened: Any = None
         self._digest = hashlib.sha256()
         self.count = 0
