@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from provision.console import Stop
-from release import icons, layout, sbom, signing
+from release import icons, sbom, signing
 from release.windows import banner, cpython, icon, launchers, nsis, payload
 from release.work import Work
 
@@ -54,7 +54,6 @@ def build(work: Work, options: argparse.Namespace) -> Sequence[Path]:
         (program / payload.PICTURE).write_bytes(pictures[max(pictures)])
         for launcher in launchers.compile_into(program, scratch, work, testing=source.testing):
             signing.sign(launcher, work, options)
-        layout.settle(program, work.epoch)
         kind = "testing-setup" if source.testing else "setup"
         work.console.say("Packing what it brings; this takes a minute or two ...")
         made = scratch / f"watchkeeper-{work.version}-{kind}.exe"
