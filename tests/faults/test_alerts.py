@@ -122,7 +122,8 @@ async def day_of_failures(folder: Path, clock: Any, chance: random.Random, alert
             await simulated.passes(chance.uniform(60.0, 2 * DAY / alerts))
         service.chance = None
         for _ in range(6):  # hours: on a busy machine one more answer may come too late
-            await simulated.passes(HOUR if simulated.waiting else 0.0)
+            if simulated.waiting:
+                await simulated.passes(HOUR)
         left, dropped = simulated.waiting, max(view.dropped for view in simulated.views)
         await simulated.stop()
 
@@ -238,7 +239,8 @@ def killed_again_and_again(folder: Path, chance: random.Random, kills: int) -> N
 
 def _one_life(folder: Path, port: int, first: int, chance: random.Random) -> list[int]:
     """Let the program post from this number on, kill it, and return the numbers that it said to be on disk."""
-    program = _run(folder, port, first, LIFE_POSTS)
+    command = _command(folder, port, first, LIFE_POSTS)
+    program = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
     assert program.stdout is not None
     said = [program.stdout.readline() for _ in range(chance.randint(1, LIFE_POSTS))]
     threading.Event().wait(chance.uniform(0.0, 0.01))
@@ -249,16 +251,12 @@ def _one_life(folder: Path, port: int, first: int, chance: random.Random) -> lis
 
 def _one_quiet_life(folder: Path, port: int) -> None:
     """Let the program send all that waits, and end."""
-    with _run(folder, port, 0, 0) as program:
-        try:
-            program.communicate(timeout=30)
-        finally:
-            program.kill()
+    subprocess.run(_command(folder, port, 0, 0), cwd=REPOSITORY, timeout=30, check=True)
 
 
-def _run(folder: Path, port: int, first: int, count: int) -> subprocess.Popen[str]:
+def _command(folder: Path, port: int, first: int, count: int) -> list[str]:
     words = [sys.executable, "-m", "tests.faults.alertoutage", str(folder), f"http://127.0.0.1:{port}/"]
-    return subprocess.Popen([*words, str(first), str(count)], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    return [*words, str(first), str(count)]
 
 
 @pytest.mark.usefixtures("tidy")

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -661,11 +660,7 @@ async def test_a_single_save_is_told_of_early(tmp_path: Path, watching: Callable
     async with watching(tmp_path, on_stir=stirred.append) as watched:
         await watched.watch.indexed()
 
-        for number in count():
-            (tmp_path / "pkg" / "a.py").write_text(f"x = {number}\n", encoding="utf-8")
-            batch = await watched.next()
-            if stirred:  # where the machine was busy for those few milliseconds, the batch is all that is told
-                break
+        batch = await watched.save_until_told_early("pkg/a.py", stirred)
 
     assert [change.path for change in batch.changes] == ["pkg/a.py"]
     assert stirred == [frozenset({"pkg/a.py"})]
@@ -686,15 +681,15 @@ async def test_a_file_that_is_just_replaced_is_told_of_when_it_is_there(
     async with watching(tmp_path, on_stir=on_stir) as watched:
         await watched.watch.indexed()
 
-        for number in count(2):
+        number = 1
+        while not stirred:  # as in save_until_told_early
+            number += 1
             file.replace(tmp_path / "a.py~")
             await asyncio.sleep(2 * STIR_S)
             with file.open("w", encoding="utf-8") as new:
                 await asyncio.sleep(2 * STIR_S)
                 new.write(f"x = {number}\n")
             await watched.next()
-            if stirred:  # likewise
-                break
 
     assert set(stirred) == {(frozenset({"a.py"}), f"x = {number}\n")}
 
@@ -710,11 +705,7 @@ async def test_what_is_no_change_is_not_told_of_early(tmp_path: Path, watching: 
 
         (tmp_path / name).write_text("x = 1\n", encoding="utf-8")
         await watched.watch.rescan()
-        for number in count():
-            (tmp_path / "b.py").write_text(f"x = {number}\n", encoding="utf-8")
-            await watched.next()
-            if stirred:  # likewise
-                break
+        await watched.save_until_told_early("b.py", stirred)
 
     assert set(stirred) == {frozenset({"b.py"})}
 
