@@ -9,6 +9,7 @@ import asyncio
 import os
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,7 +41,6 @@ from tests.faults.modelfaults import DEADLINE_S, NODE, Shop, Spent, different, s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from app.domain.analysis import Explanation
 
@@ -298,6 +298,15 @@ def _is_back(before: Spent, now: Spent) -> bool:
     )
 
 
+def _is_traced_by(tracer: int) -> bool:
+    """Return whether a tracer is attached to each of our threads."""
+    try:
+        states = [(each / "status").read_text() for each in Path("/proc/self/task").iterdir()]
+    except OSError:  # a thread that has just ended
+        return False
+    return all(f"TracerPid:\t{tracer}\n" in each for each in states)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="strace is Linux's")
 async def test_row_39_nothing_that_a_model_says_is_run_or_written(tmp_path: Path) -> None:
     """A hostile answer starts nothing but git's own check of a patch, and opens no file to write."""
@@ -320,7 +329,8 @@ async def test_row_39_nothing_that_a_model_says_is_run_or_written(tmp_path: Path
             trace = tmp_path / "trace"
             words = (
                 "strace",
-                "-f",
+                "-ff",  # a file for each thread: in one, a call that another interrupts is told in two lines
+                "-ttt",
                 "-qq",
                 "-s",
                 "200",
@@ -332,13 +342,16 @@ async def test_row_39_nothing_that_a_model_says_is_run_or_written(tmp_path: Path
                 str(os.getpid()),
             )
             tracer = subprocess.Popen(words, stderr=subprocess.DEVNULL)  # noqa: ASYNC220 - it begins at once
-            await asyncio.sleep(1.0)  # until it is attached; what it then misses can only make the test say less
+            async with asyncio.timeout(20):
+                while not await asyncio.to_thread(_is_traced_by, tracer.pid):  # noqa: ASYNC110 - strace tells nobody
+                    await asyncio.sleep(0.01)
 
             explanation = await made.explained()
 
             tracer.terminate()
             tracer.wait()
-            lines = trace.read_text().splitlines()
+            traces = await asyncio.to_thread(lambda: [each.read_text() for each in tmp_path.glob("trace.*")])
+            lines = sorted(line for each in traces for line in each.splitlines())
     started = [line for line in lines if "execve(" in line and "= 0" in line]
     written = [
         line
