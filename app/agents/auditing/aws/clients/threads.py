@@ -1,13 +1,15 @@
 """AWS by botocore in threads, for where aiobotocore cannot be installed.
 
-A call that is cancelled is given up at once, but its thread lives on until the answer or its timeout. The threads are
-daemons, so they keep no program from ending.
+A call that is cancelled is given up at once, but its thread lives on until the answer or its timeout, and asks nothing
+again after that. The threads are daemons, so they keep no program from ending.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextvars import copy_context
+import threading
+from concurrent.futures import CancelledError
+from contextvars import ContextVar, copy_context
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -30,6 +32,9 @@ T = TypeVar("T")
 THREADS = 32
 CLOSE_S = 1.0
 """How long the end waits for threads whose calls were given up."""
+
+_given_up: ContextVar[threading.Event] = ContextVar("given_up")
+"""Set once nobody waits for the call under way."""
 
 
 class ThreadBackend:
@@ -69,6 +74,8 @@ class ThreadBackend:
         )
         lean(client)
         keep_to(place, client)
+        for event in ("request-created", "needs-retry"):
+            client.meta.events.register_first(event, _ask_for_somebody)
         return client
 
     def profile(self, name: str) -> Credentials:
@@ -136,13 +143,28 @@ class ThreadWire:
 
 
 async def _within(workers: WorkerPool, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a function in a thread that signs with the caller's keys."""
+    """Call a function in a thread that signs with the caller's keys, and knows when the caller is gone."""
     context = copy_context()
+    given_up = threading.Event()
+    context.run(_given_up.set, given_up)
 
     def run() -> T:
         return context.run(fn, *args, **kwargs)
 
-    return await asyncio.wrap_future(workers.submit(run))
+    try:
+        return await asyncio.wrap_future(workers.submit(run))
+    finally:
+        given_up.set()
+
+
+def _ask_for_somebody(**_: object) -> None:
+    """End a call that nobody waits for before it is made, or made again.
+
+    Raises:
+        CancelledError: Nobody does.
+    """
+    if _given_up.get().is_set():
+        raise CancelledError
 
 
 class _Provider:

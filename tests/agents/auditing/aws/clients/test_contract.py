@@ -32,7 +32,6 @@ from app.agents.auditing.aws.errors import (
 from app.domain.errors import InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     from app.agents.auditing.aws.clients.backend import Backend
 
@@ -377,19 +376,40 @@ def test_scripts_need_no_loop(backend: Backend, moto_url: str, tools: Any) -> No
     assert outcomes[1].error.code == "NoSuchBucketPolicy"
 
 
-@pytest.mark.parametrize("end", [lambda task: task.cancel()], ids=["cancelled"])
-async def test_a_cancelled_call_is_over_at_once(
-    clients: AsyncClientManager, aws: Any, tools: Any, end: Callable[[asyncio.Task[Any]], object]
-) -> None:
+async def test_a_cancelled_call_is_over_at_once(clients: AsyncClientManager, aws: Any, tools: Any) -> None:
     """Who is cancelled does not wait for an answer."""
     aws.answer = lambda _: None
-    context = AuditContext(tools.account(1), tools.region, clients)
+    await _given_up(AuditContext(tools.account(1), tools.region, clients), aws)
+
+    assert clients.under_way == 0
+
+
+async def test_a_cancelled_call_is_not_made_again(backend: Backend, aws: Any, tools: Any) -> None:
+    """That the service failed and might not the next time is nothing to who has given up."""
+    others, failed = set(threading.enumerate()), threading.Event()
+
+    def fail(_: object) -> tuple[int, str]:
+        failed.wait(10)
+        return 503, tools.error("ServiceUnavailable")
+
+    aws.answer = fail
+    own = type(backend)()
+    async with AsyncClientManager(own, endpoint_url=aws.url, patience=Patience(), close_s=0.2) as clients:
+        await _given_up(AuditContext(tools.account(1), tools.region, clients), aws)
+        failed.set()
+        await asyncio.to_thread(own.close)
+    calling = {each.name for each in set(threading.enumerate()) - others if each.name.startswith("aws-")}
+
+    assert (len(aws.seen), calling) == (1, set())
+
+
+async def _given_up(context: AuditContext, aws: Any) -> None:
+    """Make a call and cancel it once the service has it."""
     hanging = asyncio.create_task(context.execute_async("s3", "GetBucketPolicy", Bucket="shop"))
     await asyncio.to_thread(aws.wait_for, lambda: aws.seen)
 
-    end(hanging)
+    hanging.cancel()
     async with asyncio.timeout(2):
         await asyncio.wait([hanging])
 
     assert hanging.cancelled()
-    assert clients.under_way == 0
