@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import shlex
 import shutil
 import subprocess
 import sys
@@ -335,15 +336,35 @@ def test_a_reader_that_leaves_ends_the_program_that_is_run(owner: Person) -> Non
     assert ran.text.splitlines()[-1] == "y"
 
 
-def test_what_tells_it_to_end_is_handed_on_to_the_program_that_is_run(owner: Person) -> None:
-    """A SIGTERM for `keys run` ends what it runs, which says with which code."""
-    child = (
-        "import os, signal, sys; signal.signal(15, lambda *_: sys.exit(9)); os.kill(os.getppid(), 15); signal.pause()"
-    )
+@pytest.mark.parametrize("masked", [(), ("--no-mask",)], ids=["masked", "as it is"])
+def test_what_tells_it_to_end_is_handed_on_to_the_program_that_is_run(owner: Person, masked: tuple[str, ...]) -> None:
+    """A SIGTERM for `keys run` ends what it runs, which says with which code; also one that comes at its very start."""
+    child = "trap 'exit 9' TERM; kill -TERM $PPID; while :; do sleep 0.01; done"
 
-    ran = owner.opens("run", "--only", "A_TOKEN", "--", sys.executable, "-c", child)
+    ran = owner.opens("run", *masked, "--only", "A_TOKEN", "--", "sh", "-c", child)
 
     assert ran.code == 9
+
+
+def test_a_control_c_is_left_to_the_program_that_is_run(owner: Person) -> None:
+    """It may answer it as it likes, and `keys run` ends after it, and as it does."""
+    child = "trap 'echo asked; exit 9' INT; echo ready; while :; do sleep 0.01; done"
+
+    ran = owner.opens("run", "--only", "A_TOKEN", "--", "sh", "-c", child, answers=(("ready", "\x03"),))
+
+    assert (ran.code, ran.text.split()[-1]) == (9, "asked")
+
+
+@pytest.mark.parametrize("name", ["HUP", "INT"])
+def test_what_is_ignored_stays_so_in_the_program_that_is_run(owner: Person, name: str) -> None:
+    """One that is started under nohup outlives its terminal, with secrets as without."""
+    child = f"kill -{name} $$; kill -{name} $PPID; exit 7"
+    keys = f"{shlex.quote(sys.executable)} -m app.main keys"
+    line = f"trap '' {name}; exec {keys} run --only A_TOKEN -- sh -c {shlex.quote(child)}"
+
+    ran = owner.shell(line, answers=(("Passphrase of the vault: ", PASSPHRASE),))
+
+    assert ran.code == 7
 
 
 @pytest.fixture

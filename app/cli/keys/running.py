@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 from app.cli.exits import EXIT_PIPE
@@ -19,10 +18,13 @@ from app.keys.masking import StreamMask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import FrameType
+    from typing import Self
 
     from app.cli.context import Context
 
 _PIECE = 64 * 1024
+_ENDS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 def run(context: Context) -> int:
@@ -43,8 +45,8 @@ def run(context: Context) -> int:
     environ = {**os.environ, **{variable: os.fsdecode(value) for variable, value in given.items()}}
     try:
         if said.no_mask:
-            with subprocess.Popen(argv, env=environ) as child:  # noqa: S603 - the person's own
-                return _code(_waited(child))
+            with _Ends() as ends, subprocess.Popen(argv, env=environ) as child:  # noqa: S603 - the person's own
+                return _code(ends.waited(child))
         return _masked(argv, environ, list(given.values()))
     except OSError as error:
         raise CannotError(f"{argv[0]} cannot be started: {error.strerror or error}.", "Check its name.") from error
@@ -62,28 +64,59 @@ def _wanted(text: str) -> tuple[str, str]:
 def _masked(argv: Sequence[str], environ: Mapping[str, str], values: Sequence[bytes]) -> int:
     forms = [form for value in values for form in forms_of(value)]
     gone = threading.Event()
-    with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:  # noqa: S603 - likewise
+    with (
+        _Ends() as ends,
+        subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child,  # noqa: S603 - likewise
+    ):
         pairs = ((child.stdout, sys.stdout.buffer), (child.stderr, sys.stderr.buffer))
         pumps = [threading.Thread(target=_pump, args=(*pair, StreamMask(forms), gone), daemon=True) for pair in pairs]
         for pump in pumps:
             pump.start()
-        code = _waited(child)
+        code = ends.waited(child)
         for pump in pumps:
             pump.join()
     return EXIT_PIPE if gone.is_set() else _code(code)
 
 
-def _waited(child: subprocess.Popen[bytes]) -> int:
-    """Wait for a child, whose exit code is returned; what tells this program to end is handed on to it."""
-    names = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
-    before = {number: signal.signal(number, lambda told, _frame: child.send_signal(told)) for number in names}
-    try:
-        while True:
-            with suppress(KeyboardInterrupt):  # the child has it too, and ends as it likes
-                return child.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+class _Ends:
+    """What tells this program to end, for the one that it runs: that ends as it likes, and this one after it.
+
+    It holds from before that one's start, since what comes in the middle of it would end this one alone. A terminal
+    tells both of ^C, so that is not handed on. What is ignored here, as under nohup, stays ignored in both.
+    """
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._kept: list[int] = []
+        heard = [number for number in _ENDS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._hear) for number in heard}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._let_go()
+
+    def waited(self, child: subprocess.Popen[bytes]) -> int:
+        """Hand on to a child until it has ended, and return its exit code."""
+        self._child = child
+        for number in self._kept:
+            child.send_signal(number)
+        code = child.wait()
+        self._let_go()
+        return code
+
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            return
+        if self._child is None:
+            self._kept.append(number)
+        else:
+            self._child.send_signal(number)
+
+    def _let_go(self) -> None:
+        while self._before:
+            signal.signal(*self._before.popitem())
 
 
 def _pump(source: IO[bytes], target: IO[bytes], mask: StreamMask, gone: threading.Event) -> None:
