@@ -85,6 +85,7 @@ async def test_row_32_writes_wait_for_a_lock_of_another_process(tmp_path: Path, 
         await until_known(home.bus, "run-0")
         sound.from_now_on()
 
+        locked_at = time.monotonic()
         with locked(places.data / FILE_NAME):
             for number in range(1, 301):
                 tell_run(home.bus, number)
@@ -93,12 +94,16 @@ async def test_row_32_writes_wait_for_a_lock_of_another_process(tmp_path: Path, 
             answered_s = time.monotonic() - began
             await asyncio.sleep(seconds - answered_s)
             answered.append(await runs_of(home.bus))
+        held_s = time.monotonic() - locked_at
         await until_known(home.bus, *(f"run-{number}" for number in range(301)))
-        told = home.told("history")
+        told = [bool(text) for text in home.told("history")]
 
     assert answered == [["run-0"], ["run-0"]]
     assert answered_s < 2.0
-    assert [bool(text) for text in told] == ([True, False] if seconds > TOLD_S else [])
+    if seconds > TOLD_S:
+        assert told == [True, False]
+    elif held_s < TOLD_S:  # a starved machine may hold it for longer than it was asked to
+        assert told == []
 
 
 NOISE = bytes(range(7, 251)) * 400
