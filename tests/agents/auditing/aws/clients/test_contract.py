@@ -32,7 +32,6 @@ from app.agents.auditing.aws.errors import (
 from app.domain.errors import InternalError
 
 if TYPE_CHECKING:
-
     from app.agents.auditing.aws.clients.backend import Backend
 
 ACCOUNTS = 40
