@@ -263,6 +263,14 @@ def test_an_upgrade_keeps_the_vault(upgraded: Upgraded) -> None:
     assert (upgraded.secret.code, upgraded.secret.out.strip()) == (0, "a value"), upgraded.secret
 
 
+def test_a_program_is_given_a_secret_and_what_it_prints_is_masked(upgraded: Upgraded, installed: Installed) -> None:
+    """Its exit code is passed on."""
+    assert upgraded.secret.code == 0
+    ran = installed.command("keys", "run", "--only", "A_KEY", "--", "cmd", "/c", "echo it is %A_KEY%& exit 7")
+
+    assert (ran.code, ran.out.strip()) == (7, "it is ***"), ran
+
+
 def test_an_upgrade_keeps_the_choice_not_to_start_at_login(upgraded: Upgraded, installed: Installed) -> None:
     """Nobody is asked again, and nothing is switched on."""
     assert upgraded.code == 0
