@@ -13,6 +13,7 @@ import structlog
 
 from app.domain.commands import Stop
 from app.domain.events import StopBegan
+from app.domain.signals import TO_END
 from app.engine.patience import Patience
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ INSIST_S = 2.0
 
 SAY_S = 1.0
 """How long the log may take to be told that the stop is forced."""
-
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class Shutdown:
@@ -63,7 +62,7 @@ class Shutdown:
         """Begin to listen for signals and for `Stop`."""
         loop = asyncio.get_running_loop()
         self._undo.append(self._bus.handle(Stop, lambda command: self.ask(command.reason)))
-        for number in _SIGNALS:
+        for number in TO_END:
             name = signal.Signals(number).name
             try:
                 loop.add_signal_handler(number, self._on_signal, name)

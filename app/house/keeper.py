@@ -17,7 +17,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from app.domain.signals import signal_name
+from app.domain.signals import TO_END, shell_code, signal_name
 from app.engine.limits import ORDERLY_CODES
 from app.system.installed import PACKAGE, installation
 from app.system.service import KEPT_BY, LAST_EXIT
@@ -34,7 +34,9 @@ LOOK_EVERY_S = 0.1
 
 _CANNOT = 3
 
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
+_SIGNALS = TO_END
+if sys.platform == "win32":
+    _SIGNALS = (*TO_END, signal.SIGBREAK)
 
 
 _COMMAND = "import sys\nsys.path.append(sys.argv.pop(1))\nfrom app.main import main\nsys.exit(main())"
@@ -108,7 +110,7 @@ class Keeper:
                 self._say(f"{self._argv[0]} cannot be started: {error.strerror or error}.")
                 return _CANNOT
             if code in ORDERLY_CODES or self._asked is not None:
-                return code if code >= 0 else 128 - code
+                return shell_code(code)
             if time.monotonic() - began >= self._limits.healthy_after_s:
                 wait_s = self._limits.keeper_first_s
             # The process id is the child's own on POSIX alone: see `Service.take`.

@@ -100,10 +100,8 @@ async def test_row_32_writes_wait_for_a_lock_of_another_process(tmp_path: Path, 
 
     assert answered == [["run-0"], ["run-0"]]
     assert answered_s < 2.0
-    if seconds > TOLD_S:
-        assert told == [True, False]
-    elif held_s < TOLD_S:  # a starved machine may hold it for longer than it was asked to
-        assert told == []
+    is_long = seconds > TOLD_S or (held_s > TOLD_S and told)  # a starved machine may hold a short one for longer
+    assert told == ([True, False] if is_long else [])
 
 
 NOISE = bytes(range(7, 251)) * 400

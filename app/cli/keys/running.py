@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 from app.cli.exits import EXIT_PIPE
 from app.cli.keys.vaults import opened
 from app.domain.errors import CannotError, SecretError, UsageError
+from app.domain.signals import TO_END, shell_code
 from app.engine.redaction import forms_of
 from app.keys.log.chain import Action
 from app.keys.masking import StreamMask
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from app.cli.context import Context
 
 _PIECE = 64 * 1024
-_ENDS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 def run(context: Context) -> int:
@@ -46,7 +46,7 @@ def run(context: Context) -> int:
     try:
         if said.no_mask:
             with _Ends() as ends, subprocess.Popen(argv, env=environ) as child:  # noqa: S603 - the person's own
-                return _code(ends.waited(child))
+                return shell_code(ends.waited(child))
         return _masked(argv, environ, list(given.values()))
     except OSError as error:
         raise CannotError(f"{argv[0]} cannot be started: {error.strerror or error}.", "Check its name.") from error
@@ -75,7 +75,7 @@ def _masked(argv: Sequence[str], environ: Mapping[str, str], values: Sequence[by
         code = ends.waited(child)
         for pump in pumps:
             pump.join()
-    return EXIT_PIPE if gone.is_set() else _code(code)
+    return EXIT_PIPE if gone.is_set() else shell_code(code)
 
 
 class _Ends:
@@ -88,7 +88,7 @@ class _Ends:
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
         self._kept: list[int] = []
-        heard = [number for number in _ENDS if signal.getsignal(number) is not signal.SIG_IGN]
+        heard = [number for number in TO_END if signal.getsignal(number) is not signal.SIG_IGN]
         self._before = {number: signal.signal(number, self._hear) for number in heard}
 
     def __enter__(self) -> Self:
@@ -130,8 +130,3 @@ def _pump(source: IO[bytes], target: IO[bytes], mask: StreamMask, gone: threadin
         gone.set()
     finally:
         source.close()  # so that the child hears of it, and does not wait for somebody to read
-
-
-def _code(returned: int) -> int:
-    """Return a child's exit code as a shell tells it: 128 and the signal's number for one that a signal ended."""
-    return returned if returned >= 0 else 128 - returned
